@@ -1,0 +1,59 @@
+// The patch packet: one KLV triplet that carries one patch, or announces the stream's true size.
+// Layout in docs/protocol.md. Everything here treats its input as hostile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace livesr {
+
+enum class PatchCodec : std::uint8_t {
+    none = 0,       // an announcement: sizes and scale, no picture
+    jpeg_luma = 1,  // baseline JPEG, one component
+};
+
+struct PatchHeader {
+    PatchCodec codec = PatchCodec::none;
+    std::uint8_t quality = 0;
+    std::uint8_t scale = 2;
+    std::uint32_t stream_id = 0;
+    std::uint32_t sequence = 0;
+    std::uint64_t running_time_ns = 0;  // of the frame, at the sender
+    std::uint16_t frame_width = 0;      // true size, before padding
+    std::uint16_t frame_height = 0;
+    std::uint16_t x = 0, y = 0;  // in high-resolution pixels, multiples of scale
+    std::uint16_t width = 0, height = 0;
+};
+
+struct PatchPacket {
+    PatchHeader header;
+    std::span<const std::uint8_t> payload;  // points into the parsed buffer
+};
+
+enum class PacketError { none, truncated, foreign, version, checksum, bad_header };
+std::string_view name(PacketError e);
+
+// Largest KLV buffer that MPEG-TS carries without loss (65,536 and more vanish silently).
+constexpr std::size_t max_klv_bytes = 65'000;
+
+// One whole KLV triplet. Throws std::length_error when it would exceed max_klv_bytes.
+std::vector<std::uint8_t> write_packet(const PatchHeader& header,
+                                       std::span<const std::uint8_t> payload);
+
+// Reads the next triplet of `bytes` and advances it past what was read. A foreign key is skipped with
+// PacketError::foreign when its length is readable. Checks: label, length, version, CRC, a patch
+// within the padded frame, multiples of scale, scale 1-4, known codec, sizes at most 512.
+PacketError read_packet(std::span<const std::uint8_t>& bytes, PatchPacket& packet);
+
+// Luma JPEG. Encoder: 4:0:0 baseline. Decoder refuses (nullopt) anything but one component of exactly
+// width x height; never throws on bad bytes.
+std::vector<std::uint8_t> encode_jpeg_luma(const std::uint8_t* src, std::ptrdiff_t stride, int width,
+                                           int height, int quality);
+std::optional<std::vector<std::uint8_t>> decode_jpeg_luma(std::span<const std::uint8_t> bytes,
+                                                          int width, int height);
+
+}  // namespace livesr
