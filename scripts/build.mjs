@@ -1,0 +1,63 @@
+// `npm run build`: the native code (CMake, Ninja) and the TypeScript (rollup), all of it into dist/.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root, run, runMain, say, SetupError } from './shell.mjs';
+
+// Builds the native tree in `directory` and returns whether it worked. Ninja knows what is to be done;
+// with nothing to do it takes a moment.
+export function buildNative(directory, options = []) {
+  if (!existsSync(join(root, directory, 'build.ninja'))) {
+    const configure = ['-S', 'plugin', '-B', directory, '-G', 'Ninja', ...options];
+    if (run('cmake', configure) !== 0) return false;
+  }
+  return run('ninja', ['-C', directory, '--quiet', '-j', String(availableParallelism())]) === 0;
+}
+
+function* filesUnder(directory) {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) yield* filesUnder(path);
+    else yield path;
+  }
+}
+
+// Changes whenever an input of rollup was edited, added or removed.
+function fingerprint() {
+  const inputs = [
+    ...filesUnder(join(root, 'elements')),
+    ...['rollup.config.mjs', 'package-lock.json', 'scripts/packages.json'].map((f) =>
+      join(root, f),
+    ),
+  ];
+  const hash = createHash('sha256');
+  for (const path of inputs.sort()) {
+    const { mtimeMs, size } = statSync(path);
+    hash.update(`${path}\0${mtimeMs}\0${size}\n`);
+  }
+  return hash.digest('hex');
+}
+
+function buildScripts() {
+  const stamp = join(root, 'dist/elements/.inputs');
+  const inputs = fingerprint();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return;
+  say('build: elements');
+  const rollup = join(root, 'node_modules/rollup/dist/bin/rollup');
+  if (run(process.execPath, [rollup, '--config', '--silent']) !== 0) {
+    throw new SetupError('rollup failed; what it did not like stands above.');
+  }
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, inputs);
+}
+
+export function build() {
+  if (!buildNative('build')) {
+    throw new SetupError('The native build failed; what the compiler did not like stands above.');
+  }
+  buildScripts();
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(build);
