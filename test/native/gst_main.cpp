@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 #include <gst/gst.h>
 
+#include "gst/register.h"
+
 int main(int argc, char** argv) {
     gst_init(nullptr, nullptr);
+    if (!livesr::gst::register_elements(nullptr)) return 1;
     return doctest::Context(argc, argv).run();
 }

@@ -1,6 +1,6 @@
-// The element's side of the channel to the engine: starts the engine as a child process or joins one
-// by socket, speaks frames (docs/protocol.md), restarts what dies. Never blocks a streaming thread
-// except in request(), which only lockstep uses.
+// The element's side of the channel to the engine: starts the engine as a child process or joins
+// one by socket, speaks frames (docs/protocol.md), restarts what dies. Never blocks a streaming
+// thread except in request(), which only lockstep uses.
 #pragma once
 
 #include <chrono>
