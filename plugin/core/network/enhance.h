@@ -11,11 +11,13 @@
 namespace livesr {
 
 // A network made ready for inference. Fixed point: 16-bit weights and activations, 32-bit sums that
-// cannot overflow whatever the parameters, so that every path and every machine gives the same bytes.
-// Immutable after construction: build one in any thread, swap a shared_ptr between two frames.
+// cannot overflow whatever the parameters, so that every path and every machine gives the same
+// bytes. Immutable after construction: build one in any thread, swap a shared_ptr between two
+// frames.
 class PackedNetwork {
   public:
-    // Throws std::invalid_argument when the parameters are not finite or do not fit the architecture.
+    // Throws std::invalid_argument when the parameters are not finite or do not fit the
+    // architecture.
     explicit PackedNetwork(const Network& network);
     ~PackedNetwork();
     PackedNetwork(const PackedNetwork&) = delete;

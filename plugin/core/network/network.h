@@ -8,10 +8,10 @@
 //   r      = conv3x3(h[layers-2])             channels -> scale * scale
 //   y      = bicubic(x) + pixel_shuffle(r)    (a = -0.5, half-pixel centres, edge-replicated)
 //
-// Every convolution is *valid* (no padding inside the network): each layer shrinks the picture by one
-// pixel a side, and the replicated margin makes up for it. So an output pixel depends on real pixels
-// only, and enhancing a crop with its margin gives exactly the pixels that enhancing the frame gives:
-// patches, strips and whole frames agree.
+// Every convolution is *valid* (no padding inside the network): each layer shrinks the picture by
+// one pixel a side, and the replicated margin makes up for it. So an output pixel depends on real
+// pixels only, and enhancing a crop with its margin gives exactly the pixels that enhancing the
+// frame gives: patches, strips and whole frames agree.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// Training on pairs of a low-resolution crop and the high-resolution truth: forward, backward, Adam.
-// The same trainer serves the live stream and pre-training; what differs is the pool and the schedule.
+// Training on pairs of a low-resolution crop and the high-resolution truth: forward, backward,
+// Adam. The same trainer serves the live stream and pre-training; what differs is the pool and the
+// schedule.
 #pragma once
 
 #include <cstddef>
@@ -24,10 +25,10 @@ struct TrainingPair {
 };
 
 struct TrainerOptions {
-    int batch = 4;           // FIELD-NOTES quality 4
-    int window = 40;         // side of a training window, low-resolution pixels; clipped to the pair
-    bool augment = true;     // flips and transposes: without them 0.2-0.6 dB are lost
-    float charbonnier = 0.01F;  // soft-sign width of the L1 loss, in units of [0, 1] luma
+    int batch = 4;        // FIELD-NOTES quality 4
+    int window = 40;      // side of a training window, low-resolution pixels; clipped to the pair
+    bool augment = true;  // flips and transposes: without them 0.2-0.6 dB are lost
+    float charbonnier = 0.01F;     // soft-sign width of the L1 loss, in units of [0, 1] luma
     float average_decay = 0.998F;  // exponential average of the weights, warmed up from step 0
     std::uint64_t seed = 1;
 };
@@ -41,7 +42,8 @@ class Trainer {
     // Adds a pair and returns its id (never reused). Throws std::invalid_argument on wrong sizes.
     std::uint64_t add(TrainingPair pair, float weight = 1.0F);
     void remove(std::uint64_t id);
-    // Relative probability of being drawn; 0 keeps a pair out of training (held out for validation).
+    // Relative probability of being drawn; 0 keeps a pair out of training (held out for
+    // validation).
     void set_weight(std::uint64_t id, float weight);
     std::size_t size() const;
 
@@ -65,9 +67,9 @@ class Trainer {
     std::unique_ptr<State> state_;
 };
 
-// Loss and gradient of one batch of windows, for tests and benchmarks: low is [batch][h+2m][w+2m] in
-// [0, 1], residual is [batch][h][w][scale*scale] (truth minus bicubic). gradient has parameter_count()
-// values. Returns the mean loss.
+// Loss and gradient of one batch of windows, for tests and benchmarks: low is [batch][h+2m][w+2m]
+// in [0, 1], residual is [batch][h][w][scale*scale] (truth minus bicubic). gradient has
+// parameter_count() values. Returns the mean loss.
 double loss_and_gradient(const Network& network, std::span<const float> low,
                          std::span<const float> residual, int batch, int width, int height,
                          float charbonnier, std::span<float> gradient, Isa isa = best_isa());

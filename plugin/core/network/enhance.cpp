@@ -1,0 +1,32 @@
+// Picks the path for enhance() and keeps its scratch memory.
+#include "core/network/enhance.h"
+
+#include <stdexcept>
+
+#include "core/network/enhance_kernels.h"
+
+namespace livesr {
+
+EnhanceScratch::EnhanceScratch() : data_(std::make_unique<Data>()) {}
+EnhanceScratch::~EnhanceScratch() = default;
+
+void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
+                    const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa) {
+    static_cast<void>(scratch);
+    static_cast<void>(isa);
+    enhance_region_reference(network.data(), src, region, dst, dst_stride);
+}
+
+void enhance(const PackedNetwork& network, EnhanceScratch& scratch, const std::uint8_t* src,
+             std::ptrdiff_t src_stride, int width, int height, std::uint8_t* dst,
+             std::ptrdiff_t dst_stride, int row_begin, int row_end, Isa isa) {
+    if (width < 1 || height < 1 || row_begin < 0 || row_begin > row_end || row_end > height)
+        throw std::invalid_argument("enhance: rows outside the picture");
+    if (row_begin == row_end) return;
+    const int scale = network.architecture().scale;
+    enhance_region(network, scratch, {src, src_stride, width, height},
+                   {0, row_begin, width, row_end}, dst + row_begin * scale * dst_stride, dst_stride,
+                   isa);
+}
+
+}  // namespace livesr
