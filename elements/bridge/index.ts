@@ -1,0 +1,180 @@
+// The native core for TypeScript: dist/native/livesr.node, found and loaded at the first call of
+// native(). Pictures are dense 8-bit luma unless a name says otherwise.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+export interface Architecture {
+  readonly scale: number;
+  readonly channels: number;
+  readonly layers: number;
+}
+
+/** Low-resolution pixels around a crop that the network sees, a side: one a layer. */
+export function marginOf(architecture: Architecture): number {
+  return architecture.layers;
+}
+
+export interface Plane {
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** `low`: (width/scale + 2 margins) x (height/scale + 2 margins); `high`: width x height. */
+export interface TrainingPair {
+  readonly width: number;
+  readonly height: number;
+  readonly low: Uint8Array;
+  readonly high: Uint8Array;
+}
+
+export interface TrainerOptions {
+  readonly batch?: number;
+  /** Side of a training window, low-resolution pixels. */
+  readonly window?: number;
+  readonly augment?: boolean;
+  /** Soft-sign width of the L1 loss, in units of [0, 1] luma. */
+  readonly charbonnier?: number;
+  readonly averageDecay?: number;
+  readonly seed?: number;
+}
+
+/**
+ * Training and scoring run on a worker thread; while a promise is pending every other call but `busy`
+ * throws, so results never depend on timing.
+ */
+export interface Trainer {
+  /** Returns the pair's id. `weight` (default 1): relative chance of being drawn; 0 holds it out. */
+  add(pair: TrainingPair, weight?: number): number;
+  remove(id: number): void;
+  setWeight(id: number, weight: number): void;
+  /** Resolves to the mean loss; 0 when no pair has weight. */
+  train(steps: number, learningRate: number): Promise<number>;
+  /**
+   * Mean squared errors (8-bit units) of the pairs' pictures: all ids under the first set of weights,
+   * then under the next. null stands for bicubic.
+   */
+  meanSquaredError(
+    ids: readonly number[],
+    weightSets: readonly (Float32Array | null)[],
+  ): Promise<Float64Array>;
+  parameters(): Float32Array;
+  /** Exponential average of the parameters. */
+  averaged(): Float32Array;
+  /** Takes these parameters, for the average too; Adam's moments start afresh. */
+  reset(parameters: Float32Array): void;
+  readonly size: number;
+  readonly steps: number;
+  readonly busy: boolean;
+}
+
+export interface Model {
+  readonly architecture: Architecture;
+  readonly parameters: Float32Array;
+}
+
+export type Filter = 'bilinear' | 'bicubic' | 'lanczos';
+
+/** Header of a patch packet (docs/protocol.md). `codec`: 0 announcement, 1 luma JPEG. */
+export interface PatchHeader {
+  readonly codec: number;
+  readonly quality: number;
+  readonly scale: number;
+  readonly streamId: number;
+  readonly sequence: number;
+  readonly runningTimeNs: number;
+  readonly frameWidth: number;
+  readonly frameHeight: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface PacketResult {
+  /** "none", or what is wrong with the triplet. */
+  readonly error: string;
+  /** Bytes that the triplet took. */
+  readonly consumed: number;
+  readonly header?: PatchHeader;
+  readonly payload?: Uint8Array;
+}
+
+export interface Native {
+  /** The path that the kernels take on this machine, and all that it could take. */
+  cpu(): { readonly isa: string; readonly supported: readonly string[] };
+  parameterCount(architecture: Architecture): number;
+  /** Fresh parameters whose picture is bicubic's: the last layer is zero. */
+  makeNetwork(architecture: Architecture, seed: number): Float32Array;
+  /** Reads an ONNX file of the family; throws an Error that says why it refuses others. */
+  loadModel(bytes: Uint8Array): Model;
+  saveModel(architecture: Architecture, parameters: Float32Array): Uint8Array;
+  /** The picture that srenhancer shows: (width*scale) x (height*scale). */
+  enhance(architecture: Architecture, parameters: Float32Array, plane: Plane): Uint8Array;
+  /** The network in float: pixels in [0, 1], result not clamped. */
+  enhanceFloat(
+    architecture: Architecture,
+    parameters: Float32Array,
+    pixels: Float32Array,
+    width: number,
+    height: number,
+  ): Float32Array;
+  resample(filter: Filter, plane: Plane, width: number, height: number): Uint8Array;
+  /** Sum of squared differences. */
+  squaredError(a: Plane, b: Plane): number;
+  /** 100 dB for equal pictures. */
+  psnrDb(meanSquaredError: number): number;
+  ssim(a: Plane, b: Plane): number;
+  writePacket(header: PatchHeader, payload: Uint8Array): Uint8Array;
+  readPacket(bytes: Uint8Array): PacketResult;
+  encodeJpegLuma(plane: Plane, quality: number): Uint8Array;
+  /** null when the bytes are not a one-component JPEG of exactly that size. */
+  decodeJpegLuma(bytes: Uint8Array, width: number, height: number): Uint8Array | null;
+  readonly Trainer: new (
+    architecture: Architecture,
+    parameters: Float32Array,
+    options?: TrainerOptions,
+  ) => Trainer;
+}
+
+/** Where the addon may lie: beside the published bundle, or in the build of a source tree. */
+export function candidatePaths(environment: NodeJS.ProcessEnv): string[] {
+  const named = environment.LIVESR_NATIVE;
+  if (named) return [named]; // a wish is followed or refused, never replaced
+  return ['../native/livesr.node', '../../dist/native/livesr.node'].map((relative) =>
+    fileURLToPath(new URL(relative, import.meta.url)),
+  );
+}
+
+/** Loads the first candidate there is. Throws an Error that lists what was tried and what to do. */
+export function loadNative(paths: readonly string[]): Native {
+  const require = createRequire(import.meta.url);
+  const failures: string[] = [];
+  for (const path of paths) {
+    if (!existsSync(path)) {
+      failures.push(`${path}: not there`);
+      continue;
+    }
+    try {
+      return require(path) as Native;
+    } catch (error) {
+      failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new Error(
+    [
+      'the native part of livesr cannot be loaded',
+      ...failures.map((failure) => `  tried ${failure}`),
+      '  run `npm run build`, or set LIVESR_NATIVE to the path of livesr.node,',
+      '  and `livesr doctor` to see which system packages are missing',
+    ].join('\n'),
+  );
+}
+
+let loaded: Native | undefined;
+
+export function native(): Native {
+  loaded ??= loadNative(candidatePaths(process.env));
+  return loaded;
+}

@@ -1,0 +1,148 @@
+// Every message of the channel, as docs/protocol.md lists them. Bit rates in bit/s, times in ns of
+// media time.
+import { z } from 'zod';
+import { ChannelError, type Head } from './frame.ts';
+
+const count = z.int().nonnegative();
+const positive = z.int().positive();
+const bitrateBps = z.number().nonnegative();
+const byte = z.int().min(0).max(255);
+// Sides far beyond any video; they keep sums and products exact.
+const side = z.int().min(1).max(32_768);
+const finiteDb = z.number();
+
+export const weightSource = z.enum(['bicubic', 'generic', 'online']);
+export type WeightSource = z.infer<typeof weightSource>;
+
+export const enhancerStart = z.object({
+  type: z.literal('enhancer.start'),
+  streamKey: z.string(),
+  scale: z.int().min(2).max(4),
+  channels: positive.max(64),
+  layers: positive.max(16),
+  width: side,
+  height: side,
+  training: z.enum(['continuous', 'off']),
+  lockstep: z.boolean(),
+  stepsPerSecond: z.number().nonnegative(),
+  seed: count,
+  genericParameters: count,
+  liveParameters: count,
+  liveSource: weightSource,
+});
+export type EnhancerStart = z.infer<typeof enhancerStart>;
+
+export const patchPair = z.object({
+  type: z.literal('patch.pair'),
+  sequence: count,
+  mediaTimeNs: count,
+  x: count,
+  y: count,
+  width: side.max(512),
+  height: side.max(512),
+});
+export type PatchPair = z.infer<typeof patchPair>;
+
+export const enhancerTick = z.object({ type: z.literal('time.tick'), mediaTimeNs: count });
+
+/** What srenhancer sends after its start. */
+export const enhancerMessage = z.discriminatedUnion('type', [patchPair, enhancerTick]);
+export type EnhancerMessage = z.infer<typeof enhancerMessage>;
+
+export const modelSwap = z.object({
+  type: z.literal('model.swap'),
+  version: positive,
+  source: weightSource,
+  gainDb: finiteDb.nullable(),
+});
+export type ModelSwap = z.infer<typeof modelSwap>;
+
+export const trainingReport = z.object({
+  type: z.literal('training.report'),
+  epoch: count,
+  mediaTimeNs: count,
+  state: z.enum(['waiting', 'training', 'off']),
+  steps: count,
+  loss: z.number(),
+  pairs: count,
+  held: count,
+  gainDb: finiteDb.nullable(),
+  genericGainDb: finiteDb.nullable(),
+  candidateGainDb: finiteDb.nullable(),
+  swaps: count,
+  refused: count,
+});
+export type TrainingReport = z.infer<typeof trainingReport>;
+
+export const senderStart = z.object({
+  type: z.literal('sender.start'),
+  scale: z.int().min(1).max(4),
+  frameWidth: side,
+  frameHeight: side,
+  framesPerSecond: z.number().positive(),
+  maxBitrateBps: bitrateBps,
+  minVideoBitrateBps: bitrateBps,
+  patchBitrateBps: bitrateBps,
+  patches: z.enum(['auto', 'off']),
+  uplink: z.string(),
+  lockstep: z.boolean(),
+  seed: count,
+});
+export type SenderStart = z.infer<typeof senderStart>;
+
+export const frameOffer = z.object({
+  type: z.literal('frame.offer'),
+  offer: count,
+  mediaTimeNs: count,
+  columns: count.max(1024),
+  rows: count.max(1024),
+  cell: byte.min(1),
+});
+export type FrameOffer = z.infer<typeof frameOffer>;
+
+export const patchSent = z.object({
+  type: z.literal('patch.sent'),
+  mediaTimeNs: count,
+  bytes: count,
+  announcement: z.boolean(),
+});
+export type PatchSent = z.infer<typeof patchSent>;
+
+export const senderTick = z.object({
+  type: z.literal('time.tick'),
+  mediaTimeNs: count,
+  videoBytes: count,
+});
+
+/** What patchsender sends after its start. */
+export const senderMessage = z.discriminatedUnion('type', [frameOffer, patchSent, senderTick]);
+export type SenderMessage = z.infer<typeof senderMessage>;
+
+export const planSet = z.object({
+  type: z.literal('plan.set'),
+  videoBitrateBps: bitrateBps,
+  patchBitrateBps: bitrateBps,
+  estimatedUplinkBps: bitrateBps,
+});
+export type PlanSet = z.infer<typeof planSet>;
+
+export const patchSelect = z.object({
+  type: z.literal('patch.select'),
+  offer: count,
+  cells: z.array(count),
+});
+export type PatchSelect = z.infer<typeof patchSelect>;
+
+/** The first message of every connection. */
+export const startMessage = z.discriminatedUnion('type', [enhancerStart, senderStart]);
+
+/** What the engine sends. */
+export type EngineMessage = ModelSwap | TrainingReport | PlanSet | PatchSelect;
+
+/** The head as its schema has it; ChannelError with the fields at fault otherwise. */
+export function parseHead<T>(schema: z.ZodType<T>, head: Head): T {
+  const result = schema.safeParse(head);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new ChannelError(`message ${head.type} is not as agreed: ${faults.join('; ')}`);
+}

@@ -1,0 +1,24 @@
+// What a connection serves: one half of the engine for one stream of one element.
+import { ChannelError, type Head } from '../channel/frame.ts';
+import { parseHead, startMessage, type EngineMessage } from '../channel/messages.ts';
+import { EnhancerSession } from '../sr-enhancer/session.ts';
+import { SenderSession } from '../patch-sender/session.ts';
+
+/** Calls never overlap: the connection awaits each. Errors close the connection, loudly. */
+export interface Session {
+  /** A message after the start. A request is answered when this resolves. */
+  handle(head: Head, blob: Uint8Array): Promise<void>;
+  /** Does some ten ms of work of its own when no message waits; false when there is none to do. */
+  work(): Promise<boolean>;
+}
+
+export type Send = (message: EngineMessage, blob?: Uint8Array) => void;
+export type Log = (line: string) => void;
+
+/** The session that a start message asks for; what it sends at once has been sent. */
+export function startSession(head: Head, blob: Uint8Array, send: Send, log: Log): Session {
+  const start = parseHead(startMessage, head);
+  if (start.type === 'enhancer.start') return new EnhancerSession(start, blob, send);
+  if (blob.length > 0) throw new ChannelError('sender.start carries no blob');
+  return new SenderSession(start, send, log);
+}

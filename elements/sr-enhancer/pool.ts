@@ -1,0 +1,55 @@
+// Which patches are trained on, how often, and which are held out: pure functions over the ids that
+// the trainer gave.
+
+export interface Pool {
+  /** Patches that arrived so far. */
+  readonly arrived: number;
+  /** Held out for validation, oldest first. */
+  readonly held: readonly number[];
+  /** Trained on, in the order they came to be, oldest first. */
+  readonly training: readonly number[];
+}
+
+export interface PoolChange {
+  readonly pool: Pool;
+  /** New weights in the trainer's draw; 0 holds a patch out. */
+  readonly weights: ReadonlyMap<number, number>;
+  readonly removed: readonly number[];
+}
+
+export const emptyPool: Pool = { arrived: 0, held: [], training: [] };
+
+/** LiveNAS 6: the latest 150 patches weigh four times as much as older ones. */
+export const recentPatches = 150;
+export const recentWeight = 4;
+/** Bounds memory (about 20 kB a patch); older scenes still steady the weights until then. */
+export const mostTrainingPatches = 600;
+/** Every fourth patch is held out; it is trained on later, when newer ones have taken its place. */
+export const heldEvery = 4;
+export const mostHeld = 8;
+
+/** A patch has arrived. */
+export function admit(pool: Pool, id: number): PoolChange {
+  const arrived = pool.arrived + 1;
+  const weights = new Map<number, number>();
+  const held = [...pool.held];
+  const training = [...pool.training];
+  const train = (patch: number): void => {
+    training.push(patch);
+    weights.set(patch, recentWeight);
+  };
+  if (arrived % heldEvery === 0) {
+    held.push(id);
+    weights.set(id, 0);
+    const released = held.length > mostHeld ? held.shift() : undefined;
+    if (released !== undefined) train(released);
+  } else {
+    train(id);
+  }
+  // At most one patch a call crosses each border, since at most one comes in.
+  const aged = training.at(-1 - recentPatches);
+  if (aged !== undefined && weights.size > 0) weights.set(aged, 1);
+  const removed = training.splice(0, Math.max(0, training.length - mostTrainingPatches));
+  for (const patch of removed) weights.delete(patch);
+  return { pool: { arrived, held, training }, weights, removed };
+}

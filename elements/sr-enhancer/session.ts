@@ -1,0 +1,248 @@
+// The engine's half for one srenhancer: trains on its patches and decides which weights it shows. The
+// decisions are pool.ts, schedule.ts and gate.ts; here are the messages, the trainer and the order.
+import { marginOf, native, type Architecture, type Trainer } from '../bridge/index.ts';
+import { blobOfFloats, ChannelError, floatsOfBlob, type Head } from '../channel/frame.ts';
+import {
+  enhancerMessage,
+  parseHead,
+  type EnhancerStart,
+  type PatchPair,
+  type WeightSource,
+} from '../channel/messages.ts';
+import type { Send, Session } from '../engine/session.ts';
+import { gainDb, judge, mostArrivals, type Challenger, type Scores } from './gate.ts';
+import { admit, emptyPool, type Pool } from './pool.ts';
+import {
+  epochNs,
+  learningRate,
+  patchesPerSecond,
+  rateWindowNs,
+  stepsPerPatch,
+} from './schedule.ts';
+
+/** Live, without a stated number of steps: chunks short enough to answer messages in between. */
+const chunkMs = 30;
+const firstChunkSteps = 8;
+
+export class EnhancerSession implements Session {
+  readonly #start: EnhancerStart;
+  readonly #send: Send;
+  readonly #architecture: Architecture;
+  readonly #trainer: Trainer;
+  readonly #generic: Float32Array;
+
+  #live: Float32Array | null;
+  #liveSource: WeightSource;
+  #candidate: Float32Array;
+  #version = 0;
+  #swaps = 0;
+  #refused = 0;
+
+  #pool: Pool = emptyPool;
+  #held: Scores[] = [];
+  #arrivals: Scores[] = [];
+  #arrivalsNs: number[] = [];
+
+  #mediaTimeNs: number | undefined;
+  #trainingSinceNs: number | undefined;
+  #stepsDone = 0;
+  #stepsForfeited = 0;
+  #chunkSteps = firstChunkSteps;
+  #epoch: number | undefined;
+  #epochSteps = 0;
+  #epochLoss = 0;
+
+  constructor(start: EnhancerStart, blob: Uint8Array, send: Send) {
+    this.#start = start;
+    this.#send = send;
+    this.#architecture = { scale: start.scale, channels: start.channels, layers: start.layers };
+    const parameters = floatsOfBlob(blob);
+    checkCounts(start, parameters.length, native().parameterCount(this.#architecture));
+    this.#generic = parameters.slice(0, start.genericParameters);
+    const handedOver = start.liveParameters > 0;
+    // After a restart training goes on from what was shown (its moments and pool are lost).
+    const from = handedOver ? parameters.slice(start.genericParameters) : this.#generic;
+    this.#trainer = new (native().Trainer)(this.#architecture, from, { seed: start.seed });
+    this.#candidate = from;
+    this.#live = from;
+    this.#liveSource = handedOver ? start.liveSource : 'generic';
+    this.#sendSwap();
+  }
+
+  async handle(head: Head, blob: Uint8Array): Promise<void> {
+    const message = parseHead(enhancerMessage, head);
+    if (message.type === 'patch.pair') await this.#receive(message, blob);
+    else await this.#tick(message.mediaTimeNs);
+  }
+
+  async work(): Promise<boolean> {
+    if (this.#start.lockstep) return false;
+    const steps = Math.min(this.#chunkSteps, this.#stepsAllowed());
+    if (steps <= 0) return false;
+    const before = performance.now();
+    await this.#train(steps);
+    const tookMs = performance.now() - before;
+    this.#chunkSteps = Math.max(1, Math.round((steps * chunkMs) / Math.max(1, tookMs)));
+    return true;
+  }
+
+  async #receive(pair: PatchPair, blob: Uint8Array): Promise<void> {
+    const id = this.#trainer.add(splitPair(this.#architecture, pair, blob), 0);
+    const [scores] = await this.#score([id]);
+    if (scores) this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
+    const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
+    this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
+    const change = admit(this.#pool, id);
+    this.#pool = change.pool;
+    for (const [patch, weight] of change.weights) this.#trainer.setWeight(patch, weight);
+    for (const patch of change.removed) this.#trainer.remove(patch);
+    this.#trainingSinceNs ??= nowNs;
+    await this.#decide();
+  }
+
+  async #tick(mediaTimeNs: number): Promise<void> {
+    this.#mediaTimeNs = mediaTimeNs;
+    if (this.#start.lockstep) {
+      const due = this.#stepsDue();
+      const steps = Math.min(due, this.#stepsAllowed());
+      this.#stepsForfeited += due - steps;
+      if (steps > 0) await this.#train(steps);
+    }
+    const epoch = Math.floor(mediaTimeNs / epochNs);
+    this.#epoch ??= epoch;
+    if (epoch !== this.#epoch) {
+      await this.#decide();
+      this.#report(mediaTimeNs);
+      this.#epoch = epoch;
+    }
+  }
+
+  get #trainable(): boolean {
+    return this.#start.training === 'continuous' && this.#pool.training.length > 0;
+  }
+
+  /** Steps that media time calls for and that have not been run. */
+  #stepsDue(): number {
+    if (this.#trainingSinceNs === undefined || this.#mediaTimeNs === undefined) return 0;
+    const seconds = Math.max(0, this.#mediaTimeNs - this.#trainingSinceNs) / 1e9;
+    const total = Math.floor(seconds * this.#start.stepsPerSecond);
+    return Math.max(0, total - this.#stepsDone - this.#stepsForfeited);
+  }
+
+  #stepsAllowed(): number {
+    if (!this.#trainable) return 0;
+    const left = this.#pool.arrived * stepsPerPatch - this.#stepsDone;
+    if (this.#start.lockstep || this.#start.stepsPerSecond === 0) return left;
+    return Math.min(left, this.#stepsDue());
+  }
+
+  async #train(steps: number): Promise<void> {
+    const nowNs = this.#mediaTimeNs ?? 0;
+    const rate = learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
+    const loss = await this.#trainer.train(steps, rate);
+    this.#stepsDone += steps;
+    this.#epochSteps += steps;
+    this.#epochLoss += loss * steps;
+    this.#candidate = this.#trainer.averaged();
+  }
+
+  /** Scores of patches under the weights of this moment. */
+  async #score(ids: readonly number[]): Promise<Scores[]> {
+    const sets = [null, this.#generic, this.#live, this.#candidate];
+    const errors = await this.#trainer.meanSquaredError(ids, sets);
+    const error = (set: number, patch: number): number => errors[set * ids.length + patch] ?? 0;
+    return ids.map((_, patch) => ({
+      bicubic: error(0, patch),
+      generic: error(1, patch),
+      live: error(2, patch),
+      candidate: error(3, patch),
+    }));
+  }
+
+  async #decide(): Promise<void> {
+    this.#held = await this.#score(this.#pool.held);
+    const chosen = judge({ held: this.#held, arrivals: this.#arrivals }, this.#liveSource);
+    if (chosen) this.#show(chosen);
+    else this.#refused++;
+  }
+
+  #show(challenger: Challenger): void {
+    this.#liveSource = challenger === 'candidate' ? 'online' : challenger;
+    this.#live = { bicubic: null, generic: this.#generic, candidate: this.#candidate }[challenger];
+    this.#swaps++;
+    this.#sendSwap(gainDb([...this.#held, ...this.#arrivals], challenger));
+    // What came before was scored by other live weights.
+    this.#arrivals = [];
+  }
+
+  #sendSwap(expectedGainDb: number | null = null): void {
+    this.#version++;
+    this.#send(
+      {
+        type: 'model.swap',
+        version: this.#version,
+        source: this.#liveSource,
+        gainDb: expectedGainDb,
+      },
+      this.#live ? blobOfFloats(this.#live) : undefined,
+    );
+  }
+
+  #report(mediaTimeNs: number): void {
+    const { training, held } = this.#pool;
+    const evidence = [...this.#held, ...this.#arrivals];
+    const active = this.#trainable ? 'training' : 'waiting';
+    this.#send({
+      type: 'training.report',
+      epoch: this.#epoch ?? 0,
+      mediaTimeNs,
+      state: this.#start.training === 'off' ? 'off' : active,
+      steps: this.#epochSteps,
+      loss: this.#epochSteps > 0 ? this.#epochLoss / this.#epochSteps : 0,
+      pairs: training.length,
+      held: held.length,
+      gainDb: gainDb(evidence, 'live'),
+      genericGainDb: gainDb(evidence, 'generic'),
+      candidateGainDb: gainDb(evidence, 'candidate'),
+      swaps: this.#swaps,
+      refused: this.#refused,
+    });
+    this.#epochSteps = 0;
+    this.#epochLoss = 0;
+  }
+}
+
+function checkCounts(start: EnhancerStart, carried: number, expected: number): void {
+  const { genericParameters, liveParameters } = start;
+  if (genericParameters !== expected || (liveParameters !== 0 && liveParameters !== expected)) {
+    throw new ChannelError(
+      `enhancer.start: ${genericParameters} generic and ${liveParameters} live parameters, ` +
+        `the network has ${expected}`,
+    );
+  }
+  if (carried !== genericParameters + liveParameters) {
+    throw new ChannelError(
+      `enhancer.start carries ${carried} parameters, says ${genericParameters + liveParameters}`,
+    );
+  }
+}
+
+function splitPair(
+  architecture: Architecture,
+  { width, height }: PatchPair,
+  blob: Uint8Array,
+): { width: number; height: number; low: Uint8Array; high: Uint8Array } {
+  const { scale } = architecture;
+  if (width % scale !== 0 || height % scale !== 0) {
+    throw new ChannelError(`patch.pair of ${width} x ${height}: not multiples of ${scale}`);
+  }
+  const margins = 2 * marginOf(architecture);
+  const lowBytes = (width / scale + margins) * (height / scale + margins);
+  if (blob.length !== lowBytes + width * height) {
+    throw new ChannelError(
+      `patch.pair of ${width} x ${height} carries ${blob.length} bytes, ` +
+        `must carry ${lowBytes + width * height}`,
+    );
+  }
+  return { width, height, low: blob.subarray(0, lowBytes), high: blob.subarray(lowBytes) };
+}
