@@ -1,6 +1,6 @@
 // Networks as ONNX files: what the family looks like as a graph, written and read without a
-// protobuf library. The reader takes exactly what the writer writes (any ONNX tool may rename nodes;
-// the structure must hold) and says in words why it refuses anything else.
+// protobuf library. The reader takes exactly what the writer writes (any ONNX tool may rename
+// nodes; the structure must hold) and says in words why it refuses anything else.
 #pragma once
 
 #include <cstdint>

@@ -44,15 +44,15 @@ constexpr std::size_t max_klv_bytes = 65'000;
 std::vector<std::uint8_t> write_packet(const PatchHeader& header,
                                        std::span<const std::uint8_t> payload);
 
-// Reads the next triplet of `bytes` and advances it past what was read. A foreign key is skipped with
-// PacketError::foreign when its length is readable. Checks: label, length, version, CRC, a patch
-// within the padded frame, multiples of scale, scale 1-4, known codec, sizes at most 512.
+// Reads the next triplet of `bytes` and advances it past what was read. A foreign key is skipped
+// with PacketError::foreign when its length is readable. Checks: label, length, version, CRC, a
+// patch within the padded frame, multiples of scale, scale 1-4, known codec, sizes at most 512.
 PacketError read_packet(std::span<const std::uint8_t>& bytes, PatchPacket& packet);
 
-// Luma JPEG. Encoder: 4:0:0 baseline. Decoder refuses (nullopt) anything but one component of exactly
-// width x height; never throws on bad bytes.
-std::vector<std::uint8_t> encode_jpeg_luma(const std::uint8_t* src, std::ptrdiff_t stride, int width,
-                                           int height, int quality);
+// Luma JPEG. Encoder: 4:0:0 baseline. Decoder refuses (nullopt) anything but one component of
+// exactly width x height; never throws on bad bytes.
+std::vector<std::uint8_t> encode_jpeg_luma(const std::uint8_t* src, std::ptrdiff_t stride,
+                                           int width, int height, int quality);
 std::optional<std::vector<std::uint8_t>> decode_jpeg_luma(std::span<const std::uint8_t> bytes,
                                                           int width, int height);
 

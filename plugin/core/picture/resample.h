@@ -14,9 +14,9 @@ enum class Filter { bilinear, bicubic, lanczos };  // bicubic: a = -0.5; lanczos
 // Resamples a plane from any size to any size, half-pixel centres, edge replication. When shrinking
 // the filter is widened by the ratio (antialiased). `channels` interleaved samples a pixel (1, or 2
 // for NV12 chroma). Strides in bytes. Buffers must not overlap.
-// Source position of output x: (x + 0.5) * src_width / dst_width - 0.5 (+ nothing else): callers that
-// upscale padded pictures give the padded sizes and crop.
-// For integer enlargement the bicubic result equals the one that enhance() adds its residual to.
+// Source position of output x: (x + 0.5) * src_width / dst_width - 0.5 (+ nothing else): callers
+// that upscale padded pictures give the padded sizes and crop. For integer enlargement the bicubic
+// result equals the one that enhance() adds its residual to.
 void resample(Filter filter, const std::uint8_t* src, std::ptrdiff_t src_stride, int src_width,
               int src_height, std::uint8_t* dst, std::ptrdiff_t dst_stride, int dst_width,
               int dst_height, int channels = 1, Isa isa = best_isa());
