@@ -20,6 +20,9 @@ struct EngineMessage {
     std::vector<std::uint8_t> blob;
 };
 
+// Empty when `engine` is a value that EngineConfig::engine takes, else what is wrong with it.
+std::string describe_engine_problem(const std::string& engine);
+
 struct EngineConfig {
     // "auto": node on PATH (or $LIVESR_NODE) runs elements/engine.mjs beside the plugin (or
     // $LIVESR_ENGINE), over a socket pair on file descriptor 3. "unix:PATH": join. "off": none.
@@ -27,8 +30,12 @@ struct EngineConfig {
     // First message of every connection; asked for anew at each (re)connection, so that a restarted
     // engine goes on from the last weights.
     std::function<EngineMessage()> hello;
-    // Called on the client's own thread, one at a time.
+    // Called on the client's own thread, one at a time; they may call notify(), not request() or
+    // stop(). An exception out of on_message (a ChannelError that names the rule, say) closes the
+    // connection.
     std::function<void(EngineMessage)> on_message;
+    // `why` says why the engine was lost or could not be started, and what helps. The same failure
+    // to start is reported once.
     std::function<void(bool connected, const std::string& why)> on_state;
 };
 
@@ -37,12 +44,17 @@ class EngineClient {
     explicit EngineClient(EngineConfig config);
     ~EngineClient();  // stops
 
+    // Returns when the first attempt to connect has been made, so that a request() right after it
+    // finds the engine. The caller holds no lock that `hello` takes.
     void start();
+    // The caller holds no lock that a callback takes.
     void stop();
 
     bool connected() const;
     // Number of times the engine was started again after it had been lost.
     unsigned restarts() const;
+    // Notifications that could not be queued.
+    std::uint64_t dropped() const;
 
     // Queues a notification. False (and counted) when not connected or 8 MiB are already waiting.
     bool notify(const nlohmann::json& head, std::span<const std::uint8_t> blob = {});
