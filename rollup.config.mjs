@@ -12,8 +12,8 @@ export default programs
   .filter(({ input }) => existsSync(input))
   .map(({ input, file }) => ({
     input,
-    output: { file, format: 'es', sourcemap: true },
+    output: { file, format: 'es', sourcemap: true, banner: '#!/usr/bin/env node' },
     // Whatever is not a path is a package or part of Node.
     external: (id) => !/^[./]/.test(id),
-    plugins: [esbuild({ target: 'node20' })],
+    plugins: [esbuild({ target: 'node20', include: /\.(ts|json)$/, loaders: { '.json': 'json' } })],
   }));

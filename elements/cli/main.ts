@@ -1,0 +1,38 @@
+// The command line: `livesr COMMAND`. Puts the commands together and turns what they throw into exit
+// codes: 0 done, 1 failed, 2 wrong use.
+import { Command, CommanderError } from 'commander';
+import { registerDoctor } from './doctor.ts';
+import { Failure, UsageError } from './failure.ts';
+import { runPipelineProcess } from '../measure/pipeline-process.ts';
+
+const program = new Command('livesr')
+  .description(
+    'Live video over a weak uplink, super-resolved by a network that learns while it streams',
+  )
+  .version('0.1.0')
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+registerDoctor(program);
+program
+  .command('pipeline', { hidden: true })
+  .description('run one GStreamer pipeline for another livesr process')
+  .argument('<launch>')
+  .action(runPipelineProcess);
+
+// Subcommands copy these settings when they are made, and registerX may add commands of its own.
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else if (error instanceof UsageError) {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 2;
+  } else {
+    console.error(error instanceof Failure ? `error: ${error.message}` : error);
+    process.exitCode = 1;
+  }
+}

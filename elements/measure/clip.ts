@@ -1,0 +1,116 @@
+// Clips as raw frames: any file that GStreamer plays is decoded once to Y4M and kept in the cache.
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Failure, UsageError } from '../cli/failure.ts';
+import { cacheDirectory } from './environment.ts';
+import { quoted, runPipeline } from './pipeline.ts';
+import { Y4mFile, y4mFrameBytes, type FrameRate } from './y4m.ts';
+
+export interface Clip {
+  /** A Y4M file. */
+  readonly path: string;
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: FrameRate;
+  readonly frameCount: number;
+}
+
+/** Oldest clips go first when there is more than this. */
+const largestCacheBytes = 6e9;
+/** For files whose frames have times but no rate. */
+const assumedFrameRate: FrameRate = { numerator: 30, denominator: 1 };
+
+export function framesPerSecond({ numerator, denominator }: FrameRate): number {
+  return numerator / denominator;
+}
+
+function readClip(path: string): Clip {
+  const file = new Y4mFile(path);
+  file.close();
+  const { width, height, frameRate } = file.header;
+  return { path, width, height, frameRate, frameCount: file.frameCount };
+}
+
+/** Decodes the first `frameCount` frames (or all there are) of `source` into the Y4M file `target`. */
+async function decode(
+  source: string,
+  target: string,
+  frameCount: number,
+  frameRate: FrameRate | null,
+): Promise<Clip> {
+  const rate =
+    frameRate === null
+      ? ''
+      : `! videorate ! video/x-raw,framerate=${frameRate.numerator}/${frameRate.denominator}`;
+  await runPipeline({
+    name: `decoding ${source}`,
+    launch:
+      // By way of NV12, since y4menc writes the padding of a decoder's frames into the file.
+      `filesrc location=${quoted(source)} ! decodebin ! videoconvert ! video/x-raw,format=NV12 ` +
+      `! videoconvert ! video/x-raw,format=I420 ${rate} ` +
+      // eos-after lets through what the decoder still held, one frame missing: hence one more, and
+      // the cut below.
+      `! identity eos-after=${frameCount + 1} ! y4menc ! filesink location=${quoted(target)}`,
+  });
+  const clip = readClip(target);
+  if (clip.frameCount === 0)
+    throw new Failure(`${source} has no picture that GStreamer can decode`);
+  const kept = Math.min(clip.frameCount, frameCount);
+  const file = new Y4mFile(target);
+  file.close();
+  truncateSync(target, file.header.byteLength + kept * y4mFrameBytes(clip.width, clip.height));
+  return { ...clip, frameCount: kept };
+}
+
+function dropOldest(folder: string): void {
+  const files = readdirSync(folder)
+    .map((name) => join(folder, name))
+    .map((path) => ({ path, ...pick(statSync(path)) }))
+    .sort((a, b) => b.mtimeMs - a.mtimeMs);
+  let total = 0;
+  for (const { path, size } of files) {
+    total += size;
+    if (total > largestCacheBytes && path !== files[0]?.path) rmSync(path);
+  }
+}
+
+const pick = ({ mtimeMs, size }: { mtimeMs: number; size: number }) => ({ mtimeMs, size });
+
+/** The first `seconds` of a video file as raw frames, at the file's own size and frame rate. */
+export async function openClip(source: string, seconds: number): Promise<Clip> {
+  const path = resolve(source);
+  if (!existsSync(path)) throw new UsageError(`${source}: no such file`);
+  const { mtimeMs, size } = statSync(path);
+  const folder = join(cacheDirectory(), 'clips');
+  mkdirSync(folder, { recursive: true });
+  const key = createHash('sha256').update(`${path}\0${mtimeMs}\0${size}\0${seconds}`).digest('hex');
+  const cached = join(folder, `${key.slice(0, 16)}.y4m`);
+  if (existsSync(cached)) {
+    const now = new Date();
+    utimesSync(cached, now, now);
+    return readClip(cached);
+  }
+
+  const unfinished = `${cached}.${process.pid}`;
+  try {
+    const { frameRate } = await decode(path, unfinished, 1, null);
+    const known = framesPerSecond(frameRate) >= 1 && Number.isFinite(framesPerSecond(frameRate));
+    const rate = known ? frameRate : assumedFrameRate;
+    await decode(path, unfinished, Math.ceil(seconds * framesPerSecond(rate)), rate);
+    renameSync(unfinished, cached);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+  dropOldest(folder);
+  return readClip(cached);
+}

@@ -1,0 +1,131 @@
+// From what was measured of every frame to what is reported of a scheme. Pure functions.
+// PSNR and SSIM of a span of time are the means of its frames' values, as the field reports video.
+
+/** Quality of one picture against the source, luma. */
+export interface Quality {
+  readonly psnrDb: number;
+  readonly ssim: number;
+}
+
+/** One frame as a scheme shows it. */
+export interface ShownFrame extends Quality {
+  /** Since the start of the stream. */
+  readonly timeSeconds: number;
+  /** PSNR of the bicubic upscale of the very same decoded frame. */
+  readonly bicubicPsnrDb: number;
+}
+
+/** Something that went over the uplink. */
+export interface SentBuffer {
+  readonly timeSeconds: number;
+  readonly bytes: number;
+}
+
+/** All that a run of one scheme left behind. */
+export interface SchemeRun {
+  readonly frames: readonly ShownFrame[];
+  readonly video: readonly SentBuffer[];
+  readonly patches: readonly SentBuffer[];
+  readonly seconds: number;
+}
+
+export interface SecondSummary {
+  readonly second: number;
+  readonly psnrYDb: number;
+  /** Over bicubic of the same decoded frames. */
+  readonly overBicubicDb: number;
+  readonly videoKbps: number;
+  readonly patchKbps: number;
+}
+
+export interface SpanSummary {
+  readonly psnrYDb: number;
+  readonly ssim: number;
+  /** Over the bilinear and the bicubic scheme at the same uplink. */
+  readonly gainOverBilinearDb: number;
+  readonly gainOverBicubicDb: number;
+  /** The least second's gain over bicubic of the same decoded frames. */
+  readonly worstSecondOverBicubicDb: number;
+  readonly videoKbps: number;
+  readonly patchKbps: number;
+}
+
+export interface SchemeSummary extends SpanSummary {
+  readonly first10s: SpanSummary;
+  readonly perSecond: readonly SecondSummary[];
+}
+
+/** What the gains are taken over. */
+export interface Baselines {
+  readonly bilinear: SchemeRun;
+  readonly bicubic: SchemeRun;
+}
+
+export const startSeconds = 10;
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function kbps(sent: readonly SentBuffer[], seconds: number): number {
+  return (sent.reduce((sum, { bytes }) => sum + bytes, 0) * 8) / 1000 / seconds;
+}
+
+const psnrOf = (frames: readonly ShownFrame[]): number => mean(frames.map((f) => f.psnrDb));
+
+/** Groups by whole seconds; the last second may be cut short by the end of the run. */
+export function perSecond(run: SchemeRun): SecondSummary[] {
+  const summaries: SecondSummary[] = [];
+  for (let second = 0; second < run.seconds; second++) {
+    const within = ({ timeSeconds }: { readonly timeSeconds: number }): boolean =>
+      Math.floor(timeSeconds) === second;
+    const frames = run.frames.filter(within);
+    if (frames.length === 0) continue;
+    const length = Math.min(1, run.seconds - second);
+    summaries.push({
+      second,
+      psnrYDb: psnrOf(frames),
+      overBicubicDb: mean(frames.map((f) => f.psnrDb - f.bicubicPsnrDb)),
+      videoKbps: kbps(run.video.filter(within), length),
+      patchKbps: kbps(run.patches.filter(within), length),
+    });
+  }
+  return summaries;
+}
+
+/** The part of a run before `endSeconds`. */
+export function firstPart(run: SchemeRun, endSeconds: number): SchemeRun {
+  const before = ({ timeSeconds }: { readonly timeSeconds: number }): boolean =>
+    timeSeconds < endSeconds;
+  return {
+    frames: run.frames.filter(before),
+    video: run.video.filter(before),
+    patches: run.patches.filter(before),
+    seconds: Math.min(run.seconds, endSeconds),
+  };
+}
+
+export function summariseSpan(run: SchemeRun, baselines: Baselines): SpanSummary {
+  const psnrYDb = psnrOf(run.frames);
+  return {
+    psnrYDb,
+    ssim: mean(run.frames.map((f) => f.ssim)),
+    gainOverBilinearDb: psnrYDb - psnrOf(baselines.bilinear.frames),
+    gainOverBicubicDb: psnrYDb - psnrOf(baselines.bicubic.frames),
+    worstSecondOverBicubicDb: Math.min(...perSecond(run).map((s) => s.overBicubicDb)),
+    videoKbps: kbps(run.video, run.seconds),
+    patchKbps: kbps(run.patches, run.seconds),
+  };
+}
+
+export function summariseScheme(run: SchemeRun, baselines: Baselines): SchemeSummary {
+  const start = (whole: SchemeRun): SchemeRun => firstPart(whole, startSeconds);
+  return {
+    ...summariseSpan(run, baselines),
+    first10s: summariseSpan(start(run), {
+      bilinear: start(baselines.bilinear),
+      bicubic: start(baselines.bicubic),
+    }),
+    perSecond: perSecond(run),
+  };
+}

@@ -1,0 +1,90 @@
+// Reading Y4M files as livesr writes them: 4:2:0, 8 bit, frames of equal length.
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { Plane } from '../bridge/index.ts';
+
+export interface FrameRate {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+export interface Y4mHeader {
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: FrameRate;
+  /** Bytes of the header line, its newline included. */
+  readonly byteLength: number;
+}
+
+const frameMarker = 'FRAME\n';
+const longestHeader = 512;
+
+/** Reads the first line of a Y4M file. Throws an Error that says what is wrong with it. */
+export function parseY4mHeader(bytes: Uint8Array): Y4mHeader {
+  const text = Buffer.from(bytes.subarray(0, longestHeader)).toString('latin1');
+  const end = text.indexOf('\n');
+  if (!text.startsWith('YUV4MPEG2 ') || end < 0) throw new Error('not a Y4M file');
+  const fields = new Map(
+    text
+      .slice(0, end)
+      .split(' ')
+      .slice(1)
+      .map((field) => [field.slice(0, 1), field.slice(1)]),
+  );
+  const width = Number(fields.get('W'));
+  const height = Number(fields.get('H'));
+  const [numerator = NaN, denominator = NaN] = (fields.get('F') ?? '').split(':').map(Number);
+  const sampling = fields.get('C') ?? '420';
+  if (!(width > 0 && height > 0)) throw new Error('a Y4M file without a size');
+  if (!/^420(jpeg|mpeg2|paldv)?$/.test(sampling)) {
+    throw new Error(`a Y4M file of C${sampling}; only 8-bit 4:2:0 is read here`);
+  }
+  return { width, height, frameRate: { numerator, denominator }, byteLength: end + 1 };
+}
+
+/** Bytes of one frame in the file, its marker included. */
+export function y4mFrameBytes(width: number, height: number): number {
+  const chroma = Math.ceil(width / 2) * Math.ceil(height / 2);
+  return frameMarker.length + width * height + 2 * chroma;
+}
+
+/** An open Y4M file whose frames are read one by one. */
+export class Y4mFile {
+  readonly header: Y4mHeader;
+  readonly frameCount: number;
+  readonly #file: number;
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'r');
+    const start = new Uint8Array(longestHeader);
+    readSync(this.#file, start, 0, longestHeader, 0);
+    this.header = parseY4mHeader(start);
+    const { width, height, byteLength } = this.header;
+    const frames = (fstatSync(this.#file).size - byteLength) / y4mFrameBytes(width, height);
+    this.frameCount = Math.floor(frames);
+  }
+
+  /** Luma of a frame, counted from 0. */
+  readLuma(frame: number): Plane {
+    const { width, height, byteLength } = this.header;
+    const pixels = new Uint8Array(width * height);
+    const position = byteLength + frame * y4mFrameBytes(width, height) + frameMarker.length;
+    if (readSync(this.#file, pixels, 0, pixels.length, position) !== pixels.length) {
+      throw new RangeError(`frame ${frame} of a file with ${this.frameCount}`);
+    }
+    return { pixels, width, height };
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+/**
+ * Which frame of a clip is shown as the n-th when the clip runs forward and backward for ever. The
+ * end frames are not shown twice in a row.
+ */
+export function pingPongFrame(shown: number, frameCount: number): number {
+  if (frameCount < 2) return 0;
+  const phase = shown % (2 * frameCount - 2);
+  return phase < frameCount ? phase : 2 * frameCount - 2 - phase;
+}
