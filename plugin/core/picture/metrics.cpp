@@ -13,32 +13,37 @@ namespace {
 constexpr double c1 = (0.01 * 255) * (0.01 * 255);
 constexpr double c2 = (0.03 * 255) * (0.03 * 255);
 
-// From means, and means of a^2 + b^2 and of a * b. Variances only enter as their sum.
+// SSIM = (1 - (ma - mb)^2 / (ma^2 + mb^2 + c1)) * (1 - var(a - b) / (var(a) + var(b) + c2)), which
+// is the usual form rewritten: what is subtracted from 1 vanishes as the pictures become equal, and
+// rounding errors vanish with it.
+// sum, squares: means of a + b and a^2 + b^2, both of a and b less `centre`; difference,
+// squared_difference: means of a - b and its square.
 template <typename T>
-T similarity(T mean_a, T mean_b, T mean_squares, T mean_product) {
-    const T product = mean_a * mean_b;
-    const T squares = mean_a * mean_a + mean_b * mean_b;
-    const T covariance = mean_product - product;
-    const T variances = mean_squares - squares;
-    return ((T{2} * product + T{c1}) * (T{2} * covariance + T{c2})) /
-           ((squares + T{c1}) * (variances + T{c2}));
+T similarity(T sum, T difference, T squares, T squared_difference, T centre) {
+    const T squared_means = (sum * sum + difference * difference) / 2;
+    const T full_sum = sum + 2 * centre;
+    const T full_squared_means = (full_sum * full_sum + difference * difference) / 2;
+    const T variances = squares - squared_means;
+    const T difference_variance = squared_difference - difference * difference;
+    return (1 - difference * difference / (full_squared_means + static_cast<T>(c1))) *
+           (1 - difference_variance / (variances + static_cast<T>(c2)));
 }
 
 double global_ssim(const std::uint8_t* a, std::ptrdiff_t a_stride, const std::uint8_t* b,
                    std::ptrdiff_t b_stride, int width, int height) {
-    double sum_a = 0, sum_b = 0, sum_squares = 0, sum_product = 0;
+    double sum = 0, difference = 0, squares = 0, squared_difference = 0;
     for (int y = 0; y < height; ++y) {
         for (int x = 0; x < width; ++x) {
             const double p = a[y * a_stride + x];
             const double q = b[y * b_stride + x];
-            sum_a += p;
-            sum_b += q;
-            sum_squares += p * p + q * q;
-            sum_product += p * q;
+            sum += p + q;
+            difference += p - q;
+            squares += p * p + q * q;
+            squared_difference += (p - q) * (p - q);
         }
     }
     const double n = static_cast<double>(width) * height;
-    return similarity(sum_a / n, sum_b / n, sum_squares / n, sum_product / n);
+    return similarity(sum / n, difference / n, squares / n, squared_difference / n, 0.0);
 }
 
 constexpr int window = 11;
@@ -56,8 +61,9 @@ std::array<float, window> gaussian() {
     return out;
 }
 
-// Gaussian means of a, b, a^2 + b^2 and a * b over one row of window positions. Every output is a
-// sum in one order, so that the compiler may vectorise across outputs without changing a bit.
+// Gaussian means of a + b, a - b, a^2 + b^2 and (a - b)^2 over one row of window positions. Every
+// output is a sum in one order, so that the compiler may vectorise across outputs without changing
+// a bit.
 class MomentRow {
   public:
     explicit MomentRow(int width)
@@ -66,10 +72,10 @@ class MomentRow {
     void filter(const std::uint8_t* a, std::ptrdiff_t a_stride, const std::uint8_t* b,
                 std::ptrdiff_t b_stride) {
         static const std::array<float, window> weights = gaussian();
-        float* const ca = plane(columns_, 0);
-        float* const cb = plane(columns_, 1);
+        float* const cm = plane(columns_, 0);
+        float* const cd = plane(columns_, 1);
         float* const cs = plane(columns_, 2);
-        float* const cp = plane(columns_, 3);
+        float* const ce = plane(columns_, 3);
         std::fill(columns_.begin(), columns_.end(), 0.0F);
         for (int k = 0; k < window; ++k) {
             const float w = weights[static_cast<std::size_t>(k)];
@@ -77,12 +83,13 @@ class MomentRow {
             const std::uint8_t* pb = b + k * b_stride;
             for (int x = 0; x < width_; ++x) {
                 // Centred: what is squared and then cancels out stays small in single precision.
-                const float p = static_cast<float>(pa[x] - centre);
-                const float q = static_cast<float>(pb[x] - centre);
-                ca[x] += w * p;
-                cb[x] += w * q;
+                const float p = static_cast<float>(pa[x]) - centre;
+                const float q = static_cast<float>(pb[x]) - centre;
+                const float d = p - q;
+                cm[x] += w * (p + q);
+                cd[x] += w * d;
                 cs[x] += w * (p * p + q * q);
-                cp[x] += w * (p * q);
+                ce[x] += w * (d * d);
             }
         }
         for (int i = 0; i < 4; ++i) {
@@ -98,13 +105,13 @@ class MomentRow {
     }
 
     double mean_similarity() {
-        const float* const ma = plane(means_, 0);
-        const float* const mb = plane(means_, 1);
+        const float* const mm = plane(means_, 0);
+        const float* const md = plane(means_, 1);
         const float* const ms = plane(means_, 2);
-        const float* const mp = plane(means_, 3);
+        const float* const me = plane(means_, 3);
         float* const out = plane(columns_, 0);
         for (int x = 0; x < outputs(); ++x) {
-            out[x] = centred_similarity(ma[x], mb[x], ms[x], mp[x]);
+            out[x] = similarity(mm[x], md[x], ms[x], me[x], centre);
         }
         double sum = 0;
         for (int x = 0; x < outputs(); ++x) sum += static_cast<double>(out[x]);
@@ -112,17 +119,7 @@ class MomentRow {
     }
 
   private:
-    static constexpr int centre = 128;
-
-    static float centred_similarity(float mean_a, float mean_b, float mean_squares,
-                                    float mean_product) {
-        const float covariance = mean_product - mean_a * mean_b;
-        const float variances = mean_squares - (mean_a * mean_a + mean_b * mean_b);
-        const float a = mean_a + centre;
-        const float b = mean_b + centre;
-        return ((2 * a * b + static_cast<float>(c1)) * (2 * covariance + static_cast<float>(c2))) /
-               ((a * a + b * b + static_cast<float>(c1)) * (variances + static_cast<float>(c2)));
-    }
+    static constexpr float centre = 128;
 
     int outputs() const { return width_ - window + 1; }
     float* plane(std::vector<float>& v, int i) const {
