@@ -1,0 +1,239 @@
+// Matching of patches with decoded frames.
+#include "gst/enhancer/alignment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/picture/resample.h"
+
+namespace livesr::gst {
+namespace {
+
+// Frames that the content may move the match, either way: encoders and demuxers shift time stamps
+// by a frame, not by more.
+constexpr std::size_t search_frames = 2;
+
+// A neighbour's error must be this much smaller than the error at the frame's own time to win:
+// in a still picture all candidates differ by coding noise only.
+constexpr double neighbour_must_beat = 0.8;
+constexpr double neighbour_must_gain = 2.0;  // mean squared error
+
+// The shrunk patch lacks its surroundings, so its outermost pixels differ from the sender's
+// picture: as far in as the shrinking filter reaches (3 lobes of Lanczos, in low-resolution
+// pixels).
+constexpr int border = 3;
+
+std::uint64_t distance(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : b - a; }
+
+}  // namespace
+
+std::string_view name(Misfit misfit) {
+    switch (misfit) {
+        case Misfit::no_frame:
+            return "no-frame";
+        case Misfit::outside:
+            return "outside";
+        case Misfit::misaligned:
+            return "misaligned";
+        case Misfit::overflow:
+            return "overflow";
+    }
+    return "unknown";
+}
+
+// Measured on six clips, 640x360 by x264 (zerolatency) at 150, 400 and 900 kbit/s, 3600 patches
+// each: the right frame is refused for 0.05 % of the patches at 150 kbit/s and never at 400 and
+// more; a frame of another clip is accepted for 18 %, most of them alike within 10 grey levels
+// (RMS).
+bool is_other_picture(const Fit& fit) {
+    return fit.mean_squared_error > 200.0 + 0.5 * fit.variance;
+}
+
+PatchAligner::PatchAligner(const Options& options) : options_(options) {}
+
+void PatchAligner::add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
+                             const std::uint8_t* luma, std::ptrdiff_t stride) {
+    if (!frames_.empty() && running_time_ns <= frames_.back().running_time_ns) {
+        frames_.clear();
+        for (Waiting& waiting : waiting_) waiting.arrived_ns.reset();
+    }
+    if (interval_ns != 0) {
+        interval_ns_ = interval_ns;
+    } else if (!frames_.empty()) {
+        interval_ns_ = running_time_ns - frames_.back().running_time_ns;
+    }
+
+    const std::size_t frame_bytes = static_cast<std::size_t>(options_.width) * options_.height;
+    std::vector<std::uint8_t> storage;
+    while (!frames_.empty() &&
+           (running_time_ns - frames_.front().running_time_ns > options_.history_ns ||
+            (frames_.size() + 1) * frame_bytes > options_.history_bytes)) {
+        storage = std::move(frames_.front().luma);
+        frames_.pop_front();
+    }
+    storage.resize(frame_bytes);
+    for (int row = 0; row < options_.height; ++row) {
+        std::copy_n(luma + row * stride, options_.width,
+                    storage.begin() + static_cast<std::ptrdiff_t>(row) * options_.width);
+    }
+    frames_.push_back({running_time_ns, std::move(storage)});
+}
+
+void PatchAligner::add_patch(ReceivedPatch patch) {
+    const int scale = options_.scale;
+    const bool inside = patch.x >= 0 && patch.y >= 0 && patch.width > 0 && patch.height > 0 &&
+                        patch.x % scale == 0 && patch.y % scale == 0 && patch.width % scale == 0 &&
+                        patch.height % scale == 0 &&
+                        patch.x + patch.width <= options_.width * scale &&
+                        patch.y + patch.height <= options_.height * scale;
+    if (!inside) {
+        count(Misfit::outside);
+        return;
+    }
+    if (waiting_.size() >= options_.waiting_limit) {
+        count(Misfit::overflow);
+        waiting_.pop_front();
+    }
+    Waiting waiting{std::move(patch), std::nullopt};
+    if (!frames_.empty()) waiting.arrived_ns = frames_.back().running_time_ns;
+    waiting_.push_back(std::move(waiting));
+}
+
+std::vector<AlignedPatch> PatchAligner::take_aligned() {
+    std::vector<AlignedPatch> aligned;
+    if (frames_.empty()) return aligned;
+    std::erase_if(waiting_,
+                  [&](Waiting& waiting) { return place(waiting, aligned) == Verdict::done; });
+    return aligned;
+}
+
+PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedPatch>& aligned) {
+    ReceivedPatch& patch = waiting.patch;
+    const std::uint64_t newest = frames_.back().running_time_ns;
+    if (newest <= patch.known_since_ns && patch.known_since_ns - newest <= options_.history_ns) {
+        return Verdict::wait;
+    }
+
+    const std::size_t centre = nearest_frame(patch.running_time_ns);
+    const std::uint64_t tolerance = interval_ns_ / 2;
+    const bool matched =
+        distance(frames_[centre].running_time_ns, patch.running_time_ns) <= tolerance;
+    if (!waiting.arrived_ns) waiting.arrived_ns = newest;
+    const bool patient = newest - *waiting.arrived_ns <= options_.history_ns;
+    if (matched) {
+        if (patient && centre + search_frames >= frames_.size()) return Verdict::wait;
+    } else {
+        if (patient && patch.running_time_ns > newest) return Verdict::wait;
+        count(Misfit::no_frame);
+        return Verdict::done;
+    }
+
+    const int scale = options_.scale;
+    const int low_width = patch.width / scale;
+    const int low_height = patch.height / scale;
+    std::vector<std::uint8_t> shrunk(static_cast<std::size_t>(low_width) * low_height);
+    resample(Filter::lanczos, patch.high.data(), patch.width, patch.width, patch.height,
+             shrunk.data(), low_width, low_width, low_height);
+
+    const std::size_t first = centre - std::min(centre, search_frames);
+    const std::size_t last = std::min(centre + search_frames, frames_.size() - 1);
+    std::size_t best = centre;
+    Fit best_fit = fit(frames_[centre], patch, shrunk);
+    double to_beat = std::min(best_fit.mean_squared_error * neighbour_must_beat,
+                              best_fit.mean_squared_error - neighbour_must_gain);
+    for (std::size_t candidate = first; candidate <= last; ++candidate) {
+        if (candidate == centre) continue;
+        const Fit candidate_fit = fit(frames_[candidate], patch, shrunk);
+        if (candidate_fit.mean_squared_error < to_beat) {
+            best = candidate;
+            best_fit = candidate_fit;
+            to_beat = candidate_fit.mean_squared_error;
+        }
+    }
+    if (is_other_picture(best_fit)) {
+        count(Misfit::misaligned);
+        return Verdict::done;
+    }
+
+    AlignedPatch pair;
+    pair.sequence = patch.sequence;
+    pair.media_time_ns = frames_[best].running_time_ns;
+    pair.x = patch.x;
+    pair.y = patch.y;
+    pair.width = patch.width;
+    pair.height = patch.height;
+    pair.low = crop(frames_[best], patch.x / scale, patch.y / scale, low_width, low_height,
+                    options_.margin);
+    pair.high = std::move(patch.high);
+    pair.frame_offset = static_cast<int>(best) - static_cast<int>(centre);
+    pair.mean_squared_error = best_fit.mean_squared_error;
+    aligned.push_back(std::move(pair));
+    return Verdict::done;
+}
+
+std::size_t PatchAligner::nearest_frame(std::uint64_t running_time_ns) const {
+    const auto after = std::lower_bound(
+        frames_.begin(), frames_.end(), running_time_ns,
+        [](const Frame& frame, std::uint64_t time) { return frame.running_time_ns < time; });
+    if (after == frames_.begin()) return 0;
+    const auto before = after - 1;
+    const bool take_after = after != frames_.end() && after->running_time_ns - running_time_ns <
+                                                          running_time_ns - before->running_time_ns;
+    return static_cast<std::size_t>((take_after ? after : before) - frames_.begin());
+}
+
+std::vector<std::uint8_t> PatchAligner::crop(const Frame& frame, int x, int y, int width,
+                                             int height, int margin) const {
+    const int crop_width = width + 2 * margin;
+    const int crop_height = height + 2 * margin;
+    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(crop_width) * crop_height);
+    auto* out = pixels.data();
+    for (int row = 0; row < crop_height; ++row) {
+        const int from_y = std::clamp(y - margin + row, 0, options_.height - 1);
+        const auto* from = frame.luma.data() + static_cast<std::ptrdiff_t>(from_y) * options_.width;
+        for (int column = 0; column < crop_width; ++column) {
+            *out++ = from[std::clamp(x - margin + column, 0, options_.width - 1)];
+        }
+    }
+    return pixels;
+}
+
+Fit PatchAligner::fit(const Frame& frame, const ReceivedPatch& patch,
+                      const std::vector<std::uint8_t>& shrunk) const {
+    const int width = patch.width / options_.scale;
+    const int height = patch.height / options_.scale;
+    const int skip_x = width >= 4 * border ? border : 0;
+    const int skip_y = height >= 4 * border ? border : 0;
+    std::uint64_t squares = 0;
+    std::uint64_t sum = 0;
+    std::uint64_t square_sum = 0;
+    for (int row = skip_y; row < height - skip_y; ++row) {
+        const auto* a = shrunk.data() + static_cast<std::ptrdiff_t>(row) * width;
+        const auto* b =
+            frame.luma.data() +
+            static_cast<std::ptrdiff_t>(patch.y / options_.scale + row) * options_.width +
+            patch.x / options_.scale;
+        for (int column = skip_x; column < width - skip_x; ++column) {
+            const int difference = a[column] - b[column];
+            squares += static_cast<std::uint64_t>(difference * difference);
+            sum += a[column];
+            square_sum += static_cast<std::uint64_t>(a[column] * a[column]);
+        }
+    }
+    const double pixels = static_cast<double>(width - 2 * skip_x) * (height - 2 * skip_y);
+    const double mean = static_cast<double>(sum) / pixels;
+    return {static_cast<double>(squares) / pixels,
+            static_cast<double>(square_sum) / pixels - mean * mean};
+}
+
+std::uint64_t PatchAligner::misfits(Misfit misfit) const {
+    return misfits_[static_cast<std::size_t>(misfit)];
+}
+
+void PatchAligner::clear() {
+    frames_.clear();
+    waiting_.clear();
+}
+
+}  // namespace livesr::gst

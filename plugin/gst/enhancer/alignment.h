@@ -1,0 +1,114 @@
+// Which decoded low-resolution frame a received patch belongs to: by running time first, then by
+// content within two frames either way. Pure: no GStreamer, no clock, no threads.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace livesr::gst {
+
+// A patch as it came, decoded. Position and size in high-resolution pixels, multiples of the scale.
+struct ReceivedPatch {
+    std::uint64_t running_time_ns = 0;
+    // Media time up to which the patches pad had advanced before this patch came. The patch is
+    // looked at from the first frame after it: so a run in lockstep does not depend on which thread
+    // was first.
+    std::uint64_t known_since_ns = 0;
+    std::uint32_t sequence = 0;
+    int x = 0, y = 0, width = 0, height = 0;
+    std::vector<std::uint8_t> high;  // width x height luma
+};
+
+// A training pair. low: (width/scale + 2*margin) x (height/scale + 2*margin) luma of the decoded
+// frame, edge-replicated beyond it.
+struct AlignedPatch {
+    std::uint32_t sequence = 0;
+    std::uint64_t media_time_ns = 0;  // of the frame that it was matched with
+    int x = 0, y = 0, width = 0, height = 0;
+    std::vector<std::uint8_t> low;
+    std::vector<std::uint8_t> high;
+    int frame_offset = 0;             // frames between the match by time and the match by content
+    double mean_squared_error = 0.0;  // of the shrunk patch against the decoded crop
+};
+
+// Why a patch could not be used.
+enum class Misfit {
+    no_frame,    // no frame of its running time is in the history, or ever came
+    outside,     // it does not lie within the frame
+    misaligned,  // no frame near its running time shows what it shows
+    overflow,    // too many patches were waiting
+};
+constexpr std::size_t misfit_count = 4;
+std::string_view name(Misfit misfit);
+
+// How well a patch fits a decoded crop. `misaligned` stands on these two numbers.
+struct Fit {
+    double mean_squared_error = 0.0;  // of the shrunk patch against the crop
+    double variance = 0.0;            // of the shrunk patch
+};
+
+// True when the crop cannot be the same picture as the patch.
+bool is_other_picture(const Fit& fit);
+
+class PatchAligner {
+  public:
+    struct Options {
+        int scale = 2;
+        int margin = 4;  // low-resolution pixels around the crop that a pair carries
+        int width = 0;   // of the low-resolution frame
+        int height = 0;
+        std::uint64_t history_ns = 3'000'000'000;
+        std::size_t history_bytes = 96U << 20U;
+        std::size_t waiting_limit = 64;
+    };
+
+    explicit PatchAligner(const Options& options);
+
+    // A decoded frame, in presentation order. interval_ns: the stream's frame duration, 0 when it
+    // is not known (the gap to the frame before is taken). A frame that is older than the one
+    // before begins a new history.
+    void add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
+                   const std::uint8_t* luma, std::ptrdiff_t stride);
+    void add_patch(ReceivedPatch patch);
+    // Pairs that have become certain: a patch waits for the two frames that follow its own.
+    std::vector<AlignedPatch> take_aligned();
+
+    // Forgets frames and waiting patches (flush, discontinuity); counts stay.
+    void clear();
+
+    std::uint64_t misfits(Misfit misfit) const;
+    std::size_t waiting() const { return waiting_.size(); }
+    const Options& options() const { return options_; }
+
+  private:
+    struct Frame {
+        std::uint64_t running_time_ns = 0;
+        std::vector<std::uint8_t> luma;  // dense
+    };
+    struct Waiting {
+        ReceivedPatch patch;
+        std::optional<std::uint64_t> arrived_ns;  // newest frame when it came
+    };
+    enum class Verdict { wait, done };
+
+    Verdict place(Waiting& waiting, std::vector<AlignedPatch>& aligned);
+    std::size_t nearest_frame(std::uint64_t running_time_ns) const;
+    std::vector<std::uint8_t> crop(const Frame& frame, int x, int y, int width, int height,
+                                   int margin) const;
+    Fit fit(const Frame& frame, const ReceivedPatch& patch,
+            const std::vector<std::uint8_t>& shrunk) const;
+    void count(Misfit misfit) { ++misfits_[static_cast<std::size_t>(misfit)]; }
+
+    Options options_;
+    std::uint64_t interval_ns_ = 0;
+    std::deque<Frame> frames_;
+    std::deque<Waiting> waiting_;
+    std::array<std::uint64_t, misfit_count> misfits_{};
+};
+
+}  // namespace livesr::gst

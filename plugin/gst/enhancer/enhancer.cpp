@@ -1,0 +1,385 @@
+// The element's work: one frame, one patch, one swap at a time.
+#include "gst/enhancer/enhancer.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace livesr::gst {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t tick_ns = 200'000'000;  // docs/protocol.md
+
+// Patches that wait for the next frame; as many as the aligner holds.
+constexpr std::size_t inbox_limit = 64;
+
+// How often a wait in lockstep looks whether the patches pad was unlinked, which wakes nobody.
+constexpr auto link_poll = std::chrono::milliseconds(20);
+
+double milliseconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+const std::uint8_t* plane_data(const GstVideoFrame& frame, int plane) {
+    return static_cast<const std::uint8_t*>(frame.data[plane]);
+}
+
+// Planes of a frame: luma, then chroma (two planes, or one of interleaved pairs).
+std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out,
+                                 const PackedNetwork* network) {
+    std::vector<PlaneJob> jobs;
+    for (int plane = 0; plane < static_cast<int>(GST_VIDEO_FRAME_N_PLANES(&in)); ++plane) {
+        const bool interleaved = plane == 1 && GST_VIDEO_FRAME_N_PLANES(&in) == 2;
+        PlaneJob job;
+        job.network = plane == 0 ? network : nullptr;
+        job.channels = interleaved ? 2 : 1;
+        job.src = plane_data(in, plane);
+        job.src_stride = GST_VIDEO_FRAME_PLANE_STRIDE(&in, plane);
+        job.src_width = GST_VIDEO_FRAME_COMP_WIDTH(&in, plane);
+        job.src_height = GST_VIDEO_FRAME_COMP_HEIGHT(&in, plane);
+        job.dst = static_cast<std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&out, plane));
+        job.dst_stride = GST_VIDEO_FRAME_PLANE_STRIDE(&out, plane);
+        job.dst_width = GST_VIDEO_FRAME_COMP_WIDTH(&out, plane);
+        job.dst_height = GST_VIDEO_FRAME_COMP_HEIGHT(&out, plane);
+        jobs.push_back(job);
+    }
+    return jobs;
+}
+
+}  // namespace
+
+Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> start,
+                   Listener listener)
+    : settings_(settings),
+      listener_(std::move(listener)),
+      upscaler_(settings.scale, settings.threads),
+      last_model_(std::make_shared<LiveModel>()),
+      patch_input_(settings.scale) {
+    if (!settings_.training) {
+        if (!start) return;
+        LiveModel model;
+        model.source = "generic";
+        model.network = std::make_shared<const PackedNetwork>(*start);
+        last_model_ = std::make_shared<const LiveModel>(std::move(model));
+        model_in_use_ = last_model_->source;
+        return;
+    }
+    TrainingSession::Options options;
+    options.generic =
+        start ? std::move(*start) : make_network({.scale = settings_.scale}, settings_.seed);
+    options.engine = settings_.engine;
+    options.stream_key = settings_.stream_key;
+    options.lockstep = settings_.lockstep;
+    options.steps_per_second = settings_.training_steps_per_second;
+    options.seed = settings_.seed;
+    TrainingSession::Listener session_listener;
+    session_listener.on_report = listener_.on_report;
+    session_listener.on_change = listener_.on_change;
+    session_listener.on_trouble = [this](const std::string& why) {
+        GST_WARNING("engine: %s", why.c_str());
+        if (warned_engine_.exchange(true)) return;
+        listener_.on_warning("The training engine is not at work: " + why,
+                             "The video goes on with the weights that it has. livesr doctor shows "
+                             "what is missing; training=off runs the model without an engine.");
+    };
+    session_ = std::make_unique<TrainingSession>(std::move(options), std::move(session_listener));
+}
+
+Enhancer::~Enhancer() = default;
+
+void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
+    interval_ns_ = interval_ns;
+    if (width == width_ && height == height_) return;
+    width_ = width;
+    height_ = height;
+    if (!session_) return;
+    {
+        const std::lock_guard lock(aligner_mutex_);
+        if (aligner_) {
+            for (std::size_t i = 0; i < misfit_count; ++i) {
+                earlier_misfits_[i] += aligner_->misfits(static_cast<Misfit>(i));
+            }
+        }
+        PatchAligner::Options options;
+        options.scale = settings_.scale;
+        options.margin = margin(session_->generic().architecture);
+        options.width = width;
+        options.height = height;
+        aligner_.emplace(options);
+    }
+    session_->set_size(width, height);
+}
+
+void Enhancer::await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked) {
+    if (!settings_.lockstep || !session_) return;
+    std::unique_lock lock(patches_mutex_);
+    const auto there = [&] {
+        return flushing_ || interrupted_ || patches_ended_ ||
+               (patches_time_ && *patches_time_ >= running_time_ns);
+    };
+    while (!there()) {
+        lock.unlock();
+        const bool is_linked = linked();
+        lock.lock();
+        if (!is_linked) return;
+        patches_moved_.wait_for(lock, link_poll, there);
+    }
+}
+
+bool Enhancer::adopt_size(std::uint64_t running_time_ns) {
+    const std::lock_guard lock(patches_mutex_);
+    if (!pending_size_ || running_time_ns + interval_ns_ / 2 < pending_size_->running_time_ns) {
+        return false;
+    }
+    const bool same =
+        size_ && size_->width == pending_size_->width && size_->height == pending_size_->height;
+    size_ = pending_size_;
+    pending_size_.reset();
+    return !same;
+}
+
+std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) const {
+    const std::lock_guard lock(patches_mutex_);
+    if (!size_ || padded_low_size(size_->width, settings_.scale) != width ||
+        padded_low_size(size_->height, settings_.scale) != height) {
+        return std::nullopt;
+    }
+    return std::pair{size_->width, size_->height};
+}
+
+void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
+                       std::optional<std::uint64_t> running_time_ns) {
+    const auto begin = Clock::now();
+    if (session_ && running_time_ns) learn_from(in, *running_time_ns);
+    const auto model = current_model();
+    const auto inference_begin = Clock::now();
+    upscaler_.run(plane_jobs(in, out, model->network.get()));
+    const std::lock_guard lock(timing_mutex_);
+    inference_ms_.add(milliseconds_since(inference_begin));
+    latency_ms_.add(milliseconds_since(begin));
+    ++frames_;
+}
+
+// Before the picture is made, so that in lockstep the weights that follow from it are in the
+// picture.
+void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
+    std::vector<ReceivedPatch> arrived;
+    {
+        const std::lock_guard lock(patches_mutex_);
+        arrived.swap(inbox_);
+    }
+    std::vector<AlignedPatch> pairs;
+    {
+        const std::lock_guard lock(aligner_mutex_);
+        aligner_->add_frame(running_time_ns, interval_ns_, plane_data(in, 0),
+                            GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0));
+        for (ReceivedPatch& patch : arrived) aligner_->add_patch(std::move(patch));
+        pairs = aligner_->take_aligned();
+        aligned_ += pairs.size();
+        refined_ += static_cast<std::uint64_t>(
+            std::count_if(pairs.begin(), pairs.end(),
+                          [](const AlignedPatch& pair) { return pair.frame_offset != 0; }));
+    }
+    for (const AlignedPatch& pair : pairs) session_->send_pair(pair);
+
+    if (next_tick_ns_ && running_time_ns < *next_tick_ns_ &&
+        *next_tick_ns_ - running_time_ns <= tick_ns) {
+        return;
+    }
+    next_tick_ns_ = (running_time_ns / tick_ns + 1) * tick_ns;
+    const bool done = session_->tick(running_time_ns);
+    if (settings_.lockstep && done != engine_answers_) {
+        engine_answers_ = done;
+        if (!done) {
+            listener_.on_warning("Lockstep is broken: the engine did not answer.",
+                                 "The run goes on, but it will not give the same result again.");
+        }
+    }
+}
+
+std::shared_ptr<const LiveModel> Enhancer::current_model() {
+    if (!session_) return last_model_;
+    auto model = session_->live();
+    if (model != last_model_) {
+        const bool swapped = model->version != 0 || model->network;
+        last_model_ = model;
+        const std::lock_guard lock(timing_mutex_);
+        if (swapped) swap_latency_us_ = milliseconds_since(model->received) * 1000.0;
+        model_in_use_ = model->source;
+    }
+    return model;
+}
+
+void Enhancer::clear_history() {
+    next_tick_ns_.reset();
+    {
+        const std::lock_guard lock(patches_mutex_);
+        inbox_.clear();
+        // Its time belongs to the segment before; the size holds all the same.
+        if (pending_size_) pending_size_->running_time_ns = 0;
+    }
+    const std::lock_guard lock(aligner_mutex_);
+    if (aligner_) aligner_->clear();
+}
+
+void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
+                            std::optional<std::uint64_t> running_time_ns) {
+    PatchInput::Arrivals arrivals;
+    int foreign_scale = 0;
+    {
+        const std::lock_guard lock(input_mutex_);
+        arrivals = patch_input_.read(bytes, running_time_ns.value_or(0));
+        foreign_scale = patch_input_.foreign_scale();
+    }
+    {
+        const std::lock_guard lock(patches_mutex_);
+        if (arrivals.size) pending_size_ = arrivals.size;
+        for (ReceivedPatch& patch : arrivals.patches) {
+            if (!session_) break;
+            if (settings_.lockstep) patch.known_since_ns = patches_time_.value_or(0);
+            if (inbox_.size() >= inbox_limit) {
+                ++inbox_overflow_;
+                continue;
+            }
+            inbox_.push_back(std::move(patch));
+        }
+        if (running_time_ns) {
+            patches_time_ = std::max(patches_time_.value_or(0), *running_time_ns);
+        }
+    }
+    patches_moved_.notify_all();
+    if (foreign_scale != 0 && !warned_scale_.exchange(true)) {
+        listener_.on_warning(
+            "The patches are for a scale of " + std::to_string(foreign_scale) +
+                ", but this element's scale is " + std::to_string(settings_.scale) + ".",
+            "Set scale=" + std::to_string(foreign_scale) +
+                " here or the sender's scale to match; until then the patches are of no use.");
+    }
+}
+
+void Enhancer::patches_reached(std::uint64_t running_time_ns) {
+    {
+        const std::lock_guard lock(patches_mutex_);
+        patches_time_ = std::max(patches_time_.value_or(0), running_time_ns);
+    }
+    patches_moved_.notify_all();
+}
+
+void Enhancer::patches_ended() {
+    {
+        const std::lock_guard lock(patches_mutex_);
+        patches_ended_ = true;
+    }
+    patches_moved_.notify_all();
+}
+
+void Enhancer::patches_restarted() {
+    const std::lock_guard lock(patches_mutex_);
+    patches_ended_ = false;
+    patches_time_.reset();
+    inbox_.clear();
+}
+
+void Enhancer::set_flushing(bool flushing) {
+    {
+        const std::lock_guard lock(patches_mutex_);
+        flushing_ = flushing;
+    }
+    patches_moved_.notify_all();
+}
+
+void Enhancer::interrupt() {
+    {
+        const std::lock_guard lock(patches_mutex_);
+        interrupted_ = true;
+    }
+    patches_moved_.notify_all();
+    if (session_) session_->interrupt();
+}
+
+std::string Enhancer::training_state() const { return session_ ? session_->status().state : "off"; }
+
+std::string Enhancer::model_in_use() const {
+    const std::lock_guard lock(timing_mutex_);
+    return model_in_use_;
+}
+
+double Enhancer::gain_db() const { return session_ ? session_->status().gain_db : 0.0; }
+
+GstStructure* Enhancer::stats() const {
+    GstStructure* stats = gst_structure_new_empty("application/x-srenhancer-stats");
+    const auto count = [stats](const std::string& name, std::uint64_t value) {
+        gst_structure_set(stats, name.c_str(), G_TYPE_UINT64, static_cast<guint64>(value), nullptr);
+    };
+    const auto number = [stats](const char* name, double value) {
+        gst_structure_set(stats, name, G_TYPE_DOUBLE, value, nullptr);
+    };
+    const auto text = [stats](const char* name, const std::string& value) {
+        gst_structure_set(stats, name, G_TYPE_STRING, value.c_str(), nullptr);
+    };
+    count("frames", frames_);
+    count("frames-late", frames_late_);
+    {
+        const std::lock_guard lock(timing_mutex_);
+        number("inference-ms", inference_ms_.mean());
+        number("inference-p99-ms", inference_ms_.p99());
+        number("latency-ms", latency_ms_.mean());
+        number("latency-p99-ms", latency_ms_.p99());
+        number("swap-latency-us", swap_latency_us_);
+        text("model-in-use", model_in_use_);
+    }
+    std::uint64_t overflow = 0;
+    {
+        const std::lock_guard lock(input_mutex_);
+        const PatchInput::Counts& counts = patch_input_.counts();
+        count("patches-received", counts.received);
+        count("patch-bytes", counts.bytes);
+        count("announcements", counts.announcements);
+        for (const PacketError error :
+             {PacketError::truncated, PacketError::foreign, PacketError::version,
+              PacketError::checksum, PacketError::bad_header}) {
+            count("patches-dropped-" + std::string(livesr::name(error)),
+                  counts.packet_errors[static_cast<std::size_t>(error)]);
+        }
+        count("patches-dropped-bad-image", counts.bad_image);
+        count("patches-dropped-other-scale", counts.other_scale);
+    }
+    {
+        const std::lock_guard lock(patches_mutex_);
+        overflow = inbox_overflow_;
+        if (size_) {
+            count("true-width", static_cast<std::uint64_t>(size_->width));
+            count("true-height", static_cast<std::uint64_t>(size_->height));
+        }
+    }
+    {
+        const std::lock_guard lock(aligner_mutex_);
+        count("patches-aligned", aligned_);
+        count("patches-aligned-to-neighbour", refined_);
+        for (std::size_t i = 0; i < misfit_count; ++i) {
+            const auto misfit = static_cast<Misfit>(i);
+            count("patches-dropped-" + std::string(name(misfit)),
+                  earlier_misfits_[i] + (aligner_ ? aligner_->misfits(misfit) : 0) +
+                      (misfit == Misfit::overflow ? overflow : 0));
+        }
+        count("patches-waiting", aligner_ ? aligner_->waiting() : 0);
+    }
+    if (session_) {
+        const auto status = session_->status();
+        text("training-state", status.state);
+        number("gain-db", status.gain_db);
+        count("model-version", status.model_version);
+        count("model-swaps", status.swaps);
+        count("model-swaps-refused", status.swaps_refused);
+        count("pairs-sent", status.pairs_sent);
+        count("pairs-unsent", status.pairs_unsent);
+        count("engine-restarts", status.engine_restarts);
+    } else {
+        text("training-state", "off");
+    }
+    return stats;
+}
+
+}  // namespace livesr::gst

@@ -1,0 +1,137 @@
+// What srenhancer does between start and stop, without GObject: frames, patches and weights meet
+// here. srenhancer.cpp is the element around it.
+//
+// Threads: frame functions are called by the streaming thread of `sink`, patch functions by that of
+// `patches`, the rest by any. Lock order: none is held while another is taken.
+#pragma once
+
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gst/enhancer/alignment.h"
+#include "gst/enhancer/patch_input.h"
+#include "gst/enhancer/timing.h"
+#include "gst/enhancer/training_session.h"
+#include "gst/enhancer/upscaler.h"
+
+namespace livesr::gst {
+
+struct EnhancerSettings {
+    int scale = 2;
+    std::string model = "generic";
+    std::string stream_key;
+    bool training = true;
+    int threads = 1;
+    std::string engine = "auto";
+    bool lockstep = false;
+    double training_steps_per_second = 0.0;
+    std::uint32_t seed = 0;
+};
+
+class Enhancer {
+  public:
+    struct Listener {
+        std::function<void(const nlohmann::json&)> on_report;  // training.report
+        std::function<void()> on_change;                       // a read-only property is another
+        std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
+    };
+
+    // start: the weights to begin with; null: a fresh network when training, else bicubic.
+    Enhancer(const EnhancerSettings& settings, std::optional<Network> start, Listener listener);
+    ~Enhancer();
+
+    // --- streaming thread of sink ---
+    // interval_ns: frame duration by caps, 0 when they do not say.
+    void set_input(int width, int height, std::uint64_t interval_ns);
+    // In lockstep: waits until the patches pad has come to this time, or is at its end or unlinked.
+    void await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked);
+    // Adopts the size announced for this frame. True when output_size() has changed.
+    bool adopt_size(std::uint64_t running_time_ns);
+    // Makes the picture. running_time_ns is absent for a buffer without a time stamp.
+    void process(const GstVideoFrame& in, GstVideoFrame& out,
+                 std::optional<std::uint64_t> running_time_ns);
+    void note_late_frame() { ++frames_late_; }
+    void clear_history();  // flush
+
+    // --- streaming thread of patches ---
+    void feed_patches(std::span<const std::uint8_t> bytes,
+                      std::optional<std::uint64_t> running_time_ns);
+    void patches_reached(std::uint64_t running_time_ns);  // GAP
+    void patches_ended();
+    void patches_restarted();  // a new stream or a flush
+
+    // --- any thread ---
+    // True size of the output for an input of this size, when one was announced that fits it.
+    std::optional<std::pair<int, int>> output_size(int width, int height) const;
+    // Wakes whoever waits; between flush start and stop no wait is begun.
+    void set_flushing(bool flushing);
+    // Ends all waits for good.
+    void interrupt();
+    std::string training_state() const;
+    std::string model_in_use() const;
+    double gain_db() const;
+    GstStructure* stats() const;
+
+  private:
+    void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
+    std::shared_ptr<const LiveModel> current_model();
+
+    const EnhancerSettings settings_;
+    const Listener listener_;
+
+    // Streaming thread only.
+    Upscaler upscaler_;
+    std::optional<Network> start_;
+    std::shared_ptr<const LiveModel> last_model_;
+    int width_ = 0, height_ = 0;
+    std::uint64_t interval_ns_ = 0;
+    std::optional<std::uint64_t> next_tick_ns_;
+    bool engine_answers_ = true;
+
+    std::unique_ptr<TrainingSession> session_;  // null: training is off
+
+    mutable std::mutex input_mutex_;  // guards the reader of packets, which decodes pictures
+    PatchInput patch_input_;
+
+    mutable std::mutex patches_mutex_;  // guards the next block
+    std::condition_variable patches_moved_;
+    std::vector<ReceivedPatch> inbox_;
+    std::uint64_t inbox_overflow_ = 0;
+    std::optional<AnnouncedSize> pending_size_;
+    std::optional<AnnouncedSize> size_;
+    std::optional<std::uint64_t> patches_time_;
+    bool patches_ended_ = false;
+    bool flushing_ = false;
+    bool interrupted_ = false;
+
+    mutable std::mutex aligner_mutex_;  // guards the aligner (stats read it)
+    std::optional<PatchAligner> aligner_;
+    std::array<std::uint64_t, misfit_count> earlier_misfits_{};  // of aligners before this one
+    std::uint64_t aligned_ = 0;
+    std::uint64_t refined_ = 0;  // matched with a neighbour of the frame that the time names
+
+    mutable std::mutex timing_mutex_;  // guards the next block
+    TimingWindow inference_ms_;
+    TimingWindow latency_ms_;
+    double swap_latency_us_ = 0.0;
+    std::string model_in_use_ = "bicubic";
+
+    std::atomic<std::uint64_t> frames_ = 0;
+    std::atomic<std::uint64_t> frames_late_ = 0;
+    std::atomic<bool> warned_engine_ = false;
+    std::atomic<bool> warned_scale_ = false;
+};
+
+}  // namespace livesr::gst

@@ -1,0 +1,26 @@
+// Which network the element starts from: the property's text turned into weights, or into a cause
+// and a remedy.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/network/network.h"
+
+namespace livesr::gst {
+
+struct ModelChoice {
+    std::optional<Network> network;  // empty: bicubic
+    // Empty when all is well. With a model named by path the start must fail; else it is a warning.
+    std::string cause;
+    std::string remedy;
+    bool must_fail = false;
+};
+
+// model: "bicubic", "generic" (generic-x<scale>.onnx in models_directory()), or a path.
+ModelChoice choose_model(const std::string& model, int scale);
+
+// $LIVESR_MODELS, else the folder `models` beside the one that the plugin lies in.
+std::string models_directory();
+
+}  // namespace livesr::gst

@@ -1,0 +1,56 @@
+// What comes in on the patches pad: KLV bytes in, patches and announced sizes out, everything else
+// counted by its fault. The bytes are hostile until proven otherwise. No GStreamer.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/patch/packet.h"
+#include "gst/enhancer/alignment.h"
+
+namespace livesr::gst {
+
+// The true size of the stream from a running time on.
+struct AnnouncedSize {
+    std::uint64_t running_time_ns = 0;
+    int width = 0;
+    int height = 0;
+};
+
+// Size of the low-resolution picture that the sender makes of a true size (docs/protocol.md).
+int padded_low_size(int true_size, int scale);
+
+class PatchInput {
+  public:
+    explicit PatchInput(int scale) : scale_(scale) {}
+
+    struct Arrivals {
+        std::vector<ReceivedPatch> patches;
+        std::optional<AnnouncedSize> size;  // the last one of the buffer
+    };
+    // All triplets of one buffer. running_time_ns: the buffer's, hence the frame's.
+    Arrivals read(std::span<const std::uint8_t> bytes, std::uint64_t running_time_ns);
+
+    struct Counts {
+        std::uint64_t received = 0;  // triplets, good or bad
+        std::uint64_t bytes = 0;
+        std::uint64_t announcements = 0;
+        std::array<std::uint64_t, 6> packet_errors{};  // by PacketError
+        std::uint64_t bad_image = 0;
+        std::uint64_t other_scale = 0;
+    };
+    const Counts& counts() const { return counts_; }
+    // Scale of the last packet that was refused because of it; 0: none was.
+    int foreign_scale() const { return foreign_scale_; }
+
+  private:
+    int scale_;
+    int foreign_scale_ = 0;
+    Counts counts_;
+};
+
+}  // namespace livesr::gst

@@ -1,8 +1,0 @@
-// Registers the elements of this folder.
-#include "gst/register.h"
-
-namespace livesr::gst {
-
-bool register_enhancer(GstPlugin*) { return true; }
-
-}  // namespace livesr::gst

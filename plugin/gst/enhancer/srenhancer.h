@@ -1,0 +1,50 @@
+// srenhancer as a GObject: what its two source files share. Documented in srenhancer.cpp.
+#pragma once
+
+#include <gst/base/gstbasetransform.h>
+#include <gst/video/video.h>
+
+#include <memory>
+#include <mutex>
+
+#include "gst/enhancer/enhancer.h"
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_SR_ENHANCER (gst_sr_enhancer_get_type())
+G_DECLARE_FINAL_TYPE(GstSrEnhancer, gst_sr_enhancer, GST, SR_ENHANCER, GstBaseTransform)
+
+G_END_DECLS
+
+struct _GstSrEnhancer {
+    GstBaseTransform parent;
+
+    // Object lock: settings. They take effect at the next start.
+    livesr::gst::EnhancerSettings* settings;
+    int backend;
+
+    // Made in start(), gone after stop(). Whoever uses it holds a share.
+    std::mutex* running_mutex;
+    std::shared_ptr<livesr::gst::Enhancer>* running;
+
+    // Streaming thread.
+    GstVideoInfo in_info;
+    GstVideoInfo out_info;
+
+    GstPad* patches_pad;          // object lock
+    GstSegment* patches_segment;  // streaming thread of patches
+    GstClockTime latency;         // object lock; the pipeline's, from the LATENCY event
+};
+
+namespace livesr::gst {
+
+// What runs between start and stop; null outside.
+std::shared_ptr<Enhancer> running(GstSrEnhancer* self);
+
+// srenhancer_properties.cpp
+void install_properties(GObjectClass* object_class);
+void init_properties(GstSrEnhancer* self);
+// Tells that gain-db, training-state and model-in-use may be other than they were.
+void notify_read_only(GstSrEnhancer* self);
+
+}  // namespace livesr::gst

@@ -1,0 +1,239 @@
+// Properties of srenhancer.
+#include <string>
+
+#include "gst/enhancer/srenhancer.h"
+
+namespace livesr::gst {
+namespace {
+
+enum Property {
+    prop_0,
+    prop_scale,
+    prop_model,
+    prop_stream_key,
+    prop_training,
+    prop_threads,
+    prop_backend,
+    prop_engine,
+    prop_lockstep,
+    prop_training_steps_per_second,
+    prop_seed,
+    prop_gain_db,
+    prop_training_state,
+    prop_model_in_use,
+    prop_stats,
+    prop_count
+};
+
+GParamSpec* properties[prop_count];
+
+enum Training { training_continuous, training_off };
+enum Backend { backend_auto, backend_cpu };
+
+constexpr int default_scale = 2;
+constexpr const char* default_model = "generic";
+constexpr const char* default_engine = "auto";
+
+GType training_type() {
+    static const GEnumValue values[] = {
+        {training_continuous, "Train all the time, as patches come", "continuous"},
+        {training_off, "Run the model as it is; no engine", "off"},
+        {0, nullptr, nullptr}};
+    static const GType type = g_enum_register_static("GstSrEnhancerTraining", values);
+    return type;
+}
+
+GType backend_type() {
+    static const GEnumValue values[] = {{backend_auto, "The best that this machine has", "auto"},
+                                        {backend_cpu, "Processor", "cpu"},
+                                        {0, nullptr, nullptr}};
+    static const GType type = g_enum_register_static("GstSrEnhancerBackend", values);
+    return type;
+}
+
+std::string text_of(const GValue* value, const char* fallback) {
+    const char* text = g_value_get_string(value);
+    return text != nullptr ? text : fallback;
+}
+
+void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
+    GstSrEnhancer* self = GST_SR_ENHANCER(object);
+    GST_OBJECT_LOCK(self);
+    EnhancerSettings& settings = *self->settings;
+    switch (id) {
+        case prop_scale:
+            settings.scale = g_value_get_int(value);
+            break;
+        case prop_model:
+            settings.model = text_of(value, default_model);
+            break;
+        case prop_stream_key:
+            settings.stream_key = text_of(value, "");
+            break;
+        case prop_training:
+            settings.training = g_value_get_enum(value) == training_continuous;
+            break;
+        case prop_threads:
+            settings.threads = g_value_get_int(value);
+            break;
+        case prop_backend:
+            self->backend = static_cast<Backend>(g_value_get_enum(value));
+            break;
+        case prop_engine:
+            settings.engine = text_of(value, default_engine);
+            break;
+        case prop_lockstep:
+            settings.lockstep = g_value_get_boolean(value) != FALSE;
+            break;
+        case prop_training_steps_per_second:
+            settings.training_steps_per_second = g_value_get_double(value);
+            break;
+        case prop_seed:
+            settings.seed = g_value_get_uint(value);
+            break;
+        default:
+            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+void get_read_only(GstSrEnhancer* self, guint id, GValue* value) {
+    const auto enhancer = running(self);
+    switch (id) {
+        case prop_gain_db:
+            g_value_set_double(value, enhancer ? enhancer->gain_db() : 0.0);
+            break;
+        case prop_training_state:
+            g_value_set_string(value, enhancer ? enhancer->training_state().c_str() : "off");
+            break;
+        case prop_model_in_use:
+            g_value_set_string(value, enhancer ? enhancer->model_in_use().c_str() : "bicubic");
+            break;
+        case prop_stats:
+            g_value_take_boxed(
+                value, enhancer ? enhancer->stats()
+                                : gst_structure_new_empty("application/x-srenhancer-stats"));
+            break;
+        default:
+            break;
+    }
+}
+
+void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+    GstSrEnhancer* self = GST_SR_ENHANCER(object);
+    if (id >= prop_gain_db && id <= prop_stats) return get_read_only(self, id, value);
+    GST_OBJECT_LOCK(self);
+    const EnhancerSettings& settings = *self->settings;
+    switch (id) {
+        case prop_scale:
+            g_value_set_int(value, settings.scale);
+            break;
+        case prop_model:
+            g_value_set_string(value, settings.model.c_str());
+            break;
+        case prop_stream_key:
+            g_value_set_string(value, settings.stream_key.c_str());
+            break;
+        case prop_training:
+            g_value_set_enum(value, settings.training ? training_continuous : training_off);
+            break;
+        case prop_threads:
+            g_value_set_int(value, settings.threads);
+            break;
+        case prop_backend:
+            g_value_set_enum(value, self->backend);
+            break;
+        case prop_engine:
+            g_value_set_string(value, settings.engine.c_str());
+            break;
+        case prop_lockstep:
+            g_value_set_boolean(value, settings.lockstep);
+            break;
+        case prop_training_steps_per_second:
+            g_value_set_double(value, settings.training_steps_per_second);
+            break;
+        case prop_seed:
+            g_value_set_uint(value, settings.seed);
+            break;
+        default:
+            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+    GST_OBJECT_UNLOCK(self);
+}
+
+}  // namespace
+
+void install_properties(GObjectClass* object_class) {
+    const auto ready = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                GST_PARAM_MUTABLE_READY);
+    const auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+    properties[prop_scale] = g_param_spec_int(
+        "scale", "Scale", "How many times wider and higher the picture becomes; the sender's scale",
+        2, 4, default_scale, ready);
+    properties[prop_model] = g_param_spec_string(
+        "model", "Model",
+        "Weights to begin with: generic (generic-x<scale>.onnx beside the plugin or in "
+        "$LIVESR_MODELS), bicubic (none), or the path of an ONNX file of livesr pretrain",
+        default_model, ready);
+    properties[prop_stream_key] = g_param_spec_string(
+        "stream-key", "Stream key", "Name of the stream, told to the engine", "", ready);
+    properties[prop_training] =
+        g_param_spec_enum("training", "Training", "When to train on the patches that come",
+                          training_type(), training_continuous, ready);
+    properties[prop_threads] =
+        g_param_spec_int("threads", "Threads", "Threads that work on one picture", 1, 64, 1, ready);
+    properties[prop_backend] = g_param_spec_enum("backend", "Backend", "What computes the picture",
+                                                 backend_type(), backend_auto, ready);
+    properties[prop_engine] = g_param_spec_string(
+        "engine", "Engine",
+        "The process that trains: auto (started as a child: node, or $LIVESR_NODE), off (none: "
+        "bicubic), or unix:PATH (a running one)",
+        default_engine, ready);
+    properties[prop_lockstep] = g_param_spec_boolean(
+        "lockstep", "Lockstep",
+        "Wait for patches and engine at every decision point, so that a run gives the same result "
+        "on any machine; not for live streams",
+        FALSE, ready);
+    properties[prop_training_steps_per_second] =
+        g_param_spec_double("training-steps-per-second", "Training steps per second",
+                            "Training steps for every second of media; 0: as fast as one core goes",
+                            0.0, 1e6, 0.0, ready);
+    properties[prop_seed] = g_param_spec_uint(
+        "seed", "Seed", "Seed of everything that training draws", 0, G_MAXUINT, 0, ready);
+    properties[prop_gain_db] = g_param_spec_double(
+        "gain-db", "Gain",
+        "Gain of the weights in use over bicubic, dB of luma, on patches held out of training",
+        -G_MAXDOUBLE, G_MAXDOUBLE, 0.0, read_only);
+    properties[prop_training_state] = g_param_spec_string(
+        "training-state", "Training state",
+        "starting, waiting (for patches), training, off, or stopped and why", "off", read_only);
+    properties[prop_model_in_use] = g_param_spec_string(
+        "model-in-use", "Model in use", "What makes the picture: bicubic, generic or online",
+        "bicubic", read_only);
+    properties[prop_stats] = g_param_spec_boxed(
+        "stats", "Statistics",
+        "Counts since the start, times of the last 300 frames: frames, frames-late (after the time "
+        "at which they were due), inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
+        "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
+        "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "
+        "model-version, engine-restarts and more",
+        GST_TYPE_STRUCTURE, read_only);
+    object_class->set_property = set_property;
+    object_class->get_property = get_property;
+    g_object_class_install_properties(object_class, prop_count, properties);
+    gst_type_mark_as_plugin_api(training_type(), static_cast<GstPluginAPIFlags>(0));
+    gst_type_mark_as_plugin_api(backend_type(), static_cast<GstPluginAPIFlags>(0));
+}
+
+void init_properties(GstSrEnhancer* self) {
+    self->settings = new EnhancerSettings;
+    self->backend = backend_auto;
+}
+
+void notify_read_only(GstSrEnhancer* self) {
+    for (const Property property : {prop_gain_db, prop_training_state, prop_model_in_use}) {
+        g_object_notify_by_pspec(G_OBJECT(self), properties[property]);
+    }
+}
+
+}  // namespace livesr::gst

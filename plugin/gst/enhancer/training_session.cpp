@@ -1,0 +1,252 @@
+// The conversation with the engine.
+#include "gst/enhancer/training_session.h"
+
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "gst/engine/channel.h"
+
+namespace livesr::gst {
+namespace {
+
+// The channel is little-endian; so is every machine that this runs on.
+static_assert(std::endian::native == std::endian::little);
+
+// What the engine may take for the work of 200 ms of media time before lockstep gives it up.
+constexpr auto lockstep_patience = std::chrono::seconds(120);
+
+void append_floats(std::vector<std::uint8_t>& bytes, const std::vector<float>& values) {
+    const std::size_t begin = bytes.size();
+    bytes.resize(begin + values.size() * sizeof(float));
+    std::memcpy(bytes.data() + begin, values.data(), values.size() * sizeof(float));
+}
+
+}  // namespace
+
+TrainingSession::TrainingSession(Options options, Listener listener)
+    : options_(std::move(options)),
+      listener_(std::move(listener)),
+      live_(std::make_shared<LiveModel>()) {
+    EngineConfig config;
+    config.engine = options_.engine;
+    config.hello = [this] { return hello(); };
+    config.on_message = [this](const EngineMessage& message) { on_message(message); };
+    config.on_state = [this](bool connected, const std::string& why) { on_state(connected, why); };
+    client_ = std::make_unique<EngineClient>(std::move(config));
+}
+
+TrainingSession::~TrainingSession() { interrupt(); }
+
+void TrainingSession::set_size(int width, int height) {
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        first = width_ == 0;
+        width_ = width;
+        height_ = height;
+    }
+    if (first) {
+        if (options_.engine == "off") {
+            on_state(false, "engine=off");
+        } else {
+            client_->start();
+        }
+    } else {
+        start_anew_if_resized();
+    }
+}
+
+EngineMessage TrainingSession::hello() {
+    const std::lock_guard lock(mutex_);
+    const Architecture& architecture = options_.generic.architecture;
+    told_width_ = width_;
+    told_height_ = height_;
+    EngineMessage message;
+    message.head = {
+        {"type", "enhancer.start"},
+        {"streamKey", options_.stream_key},
+        {"scale", architecture.scale},
+        {"channels", architecture.channels},
+        {"layers", architecture.layers},
+        {"width", width_},
+        {"height", height_},
+        {"training", "continuous"},
+        {"lockstep", options_.lockstep},
+        {"stepsPerSecond", options_.steps_per_second},
+        {"seed", options_.seed},
+        {"genericParameters", options_.generic.parameters.size()},
+        {"liveParameters", live_parameters_.size()},
+        {"liveSource", live_->source},
+    };
+    append_floats(message.blob, options_.generic.parameters);
+    append_floats(message.blob, live_parameters_);
+    return message;
+}
+
+// A connection that was made while the size changed was told the old one, so this is asked again at
+// every tick.
+void TrainingSession::start_anew_if_resized() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!connected_ || (told_width_ == width_ && told_height_ == height_)) return;
+    }
+    const EngineMessage message = hello();
+    client_->notify(message.head, message.blob);
+}
+
+void TrainingSession::send_pair(const AlignedPatch& pair) {
+    const nlohmann::json head = {
+        {"type", "patch.pair"},
+        {"sequence", pair.sequence},
+        {"mediaTimeNs", pair.media_time_ns},
+        {"x", pair.x},
+        {"y", pair.y},
+        {"width", pair.width},
+        {"height", pair.height},
+    };
+    std::vector<std::uint8_t> blob = pair.low;
+    blob.insert(blob.end(), pair.high.begin(), pair.high.end());
+    const bool sent = client_->notify(head, blob);
+    const std::lock_guard lock(mutex_);
+    ++(sent ? pairs_sent_ : pairs_unsent_);
+}
+
+bool TrainingSession::tick(std::uint64_t media_time_ns) {
+    start_anew_if_resized();
+    const nlohmann::json head = {{"type", "time.tick"}, {"mediaTimeNs", media_time_ns}};
+    if (!options_.lockstep) return client_->notify(head);
+
+    const auto deadline = std::chrono::steady_clock::now() + lockstep_patience;
+    while (true) {
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait_until(lock, deadline,
+                                [this] { return connected_ || failed_ || interrupted_; });
+            if (!connected_ || interrupted_) return false;
+        }
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        if (left.count() <= 0) return false;
+        if (client_->request(head, {}, left)) return true;
+        // Lost: the client says so on its own thread, perhaps a moment later.
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, std::chrono::milliseconds(100),
+                          [this] { return !connected_ || interrupted_; });
+    }
+}
+
+void TrainingSession::interrupt() {
+    {
+        const std::lock_guard lock(mutex_);
+        interrupted_ = true;
+    }
+    changed_.notify_all();
+    client_->stop();
+}
+
+void TrainingSession::on_message(const EngineMessage& message) {
+    try {
+        const std::string type = message.head.at("type").get<std::string>();
+        if (type == "model.swap") {
+            on_swap(message);
+        } else if (type == "training.report") {
+            on_report(message.head);
+        } else {
+            throw ChannelError("an engine of srenhancer does not send " + type);
+        }
+    } catch (const nlohmann::json::exception& fault) {
+        throw ChannelError(std::string("a message is not as agreed: ") + fault.what());
+    }
+}
+
+void TrainingSession::on_report(const nlohmann::json& report) {
+    {
+        const std::string state = report.at("state").get<std::string>();
+        const std::lock_guard lock(mutex_);
+        state_ = state;
+        if (const auto& gain = report.at("gainDb"); !gain.is_null()) gain_db_ = gain.get<double>();
+    }
+    listener_.on_report(report);
+    listener_.on_change();
+}
+
+void TrainingSession::on_swap(const EngineMessage& message) {
+    LiveModel model;
+    model.received = std::chrono::steady_clock::now();
+    model.version = message.head.at("version").get<std::uint64_t>();
+    model.source = message.head.at("source").get<std::string>();
+    if (const auto& gain = message.head.at("gainDb"); !gain.is_null()) {
+        model.gain_db = gain.get<double>();
+    }
+    const bool bicubic = model.source == "bicubic";
+    if (!bicubic && model.source != "generic" && model.source != "online") {
+        throw ChannelError("model.swap: unknown source " + model.source);
+    }
+    const std::size_t expected = bicubic ? 0 : options_.generic.parameters.size() * sizeof(float);
+    if (message.blob.size() != expected) {
+        throw ChannelError("model.swap: " + std::to_string(message.blob.size()) +
+                           " bytes of parameters, expected " + std::to_string(expected));
+    }
+    std::vector<float> parameters(message.blob.size() / sizeof(float));
+    if (!bicubic) {
+        std::memcpy(parameters.data(), message.blob.data(), message.blob.size());
+        try {
+            model.network = std::make_shared<const PackedNetwork>(
+                Network{options_.generic.architecture, parameters});
+        } catch (const std::invalid_argument& fault) {
+            // Training gone wrong, not a broken channel: a new engine would do no better.
+            {
+                const std::lock_guard lock(mutex_);
+                ++swaps_refused_;
+            }
+            listener_.on_trouble(std::string("it sent weights that cannot be used: ") +
+                                 fault.what());
+            return;
+        }
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        gain_db_ = model.gain_db;
+        live_ = std::make_shared<const LiveModel>(std::move(model));
+        live_parameters_ = std::move(parameters);
+        ++swaps_;
+    }
+    listener_.on_change();
+}
+
+void TrainingSession::on_state(bool connected, const std::string& why) {
+    {
+        const std::lock_guard lock(mutex_);
+        connected_ = connected;
+        was_connected_ = was_connected_ || connected;
+        failed_ = !was_connected_;
+        state_ = connected ? "waiting" : "stopped: " + why;
+    }
+    changed_.notify_all();
+    if (!connected) listener_.on_trouble(why);
+    listener_.on_change();
+}
+
+std::shared_ptr<const LiveModel> TrainingSession::live() const {
+    const std::lock_guard lock(mutex_);
+    return live_;
+}
+
+TrainingSession::Status TrainingSession::status() const {
+    Status status;
+    status.engine_restarts = client_->restarts();
+    const std::lock_guard lock(mutex_);
+    status.state = state_;
+    status.gain_db = gain_db_;
+    status.model_source = live_->source;
+    status.model_version = live_->version;
+    status.swaps = swaps_;
+    status.swaps_refused = swaps_refused_;
+    status.pairs_sent = pairs_sent_;
+    status.pairs_unsent = pairs_unsent_;
+    return status;
+}
+
+}  // namespace livesr::gst

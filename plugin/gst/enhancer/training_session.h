@@ -1,0 +1,108 @@
+// The enhancer's conversation with its engine (docs/protocol.md, srenhancer): what it is told, and
+// the weights that come back. Weights are made ready for inference on the engine client's thread
+// and handed over as one pointer, so that the streaming thread never waits for them.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/network/enhance.h"
+#include "core/network/network.h"
+#include "gst/engine/engine_client.h"
+#include "gst/enhancer/alignment.h"
+
+namespace livesr::gst {
+
+// Weights that the picture is made with, from one frame on. Immutable.
+struct LiveModel {
+    std::uint64_t version = 0;
+    std::string source = "bicubic";                // bicubic, generic or online
+    double gain_db = 0.0;                          // expected over bicubic
+    std::shared_ptr<const PackedNetwork> network;  // null: bicubic
+    std::chrono::steady_clock::time_point received{};
+};
+
+class TrainingSession {
+  public:
+    struct Options {
+        Network generic;
+        std::string engine = "auto";
+        std::string stream_key;
+        bool lockstep = false;
+        double steps_per_second = 0.0;  // 0: as fast as one core goes
+        std::uint32_t seed = 0;
+    };
+    // All are called on the client's thread.
+    struct Listener {
+        std::function<void(const nlohmann::json& report)> on_report;
+        std::function<void()> on_change;  // state, gain or model is another
+        std::function<void(const std::string& why)> on_trouble;
+    };
+
+    TrainingSession(Options options, Listener listener);
+    ~TrainingSession();
+
+    // Size of the low-resolution picture. The first call starts the engine, a change tells it.
+    void set_size(int width, int height);
+    void send_pair(const AlignedPatch& pair);
+    // Media time has come this far. In lockstep: waits until the engine has done what is due, so
+    // that live() is what this frame is made with. False when it did not answer.
+    bool tick(std::uint64_t media_time_ns);
+    // Ends a wait in tick(), for good. Called when the element stops.
+    void interrupt();
+
+    std::shared_ptr<const LiveModel> live() const;
+    const Network& generic() const { return options_.generic; }
+
+    struct Status {
+        std::string state;  // starting, waiting, training, off, or "stopped: WHY"
+        double gain_db = 0.0;
+        std::string model_source;
+        std::uint64_t model_version = 0;
+        std::uint64_t swaps = 0;
+        std::uint64_t swaps_refused = 0;
+        std::uint64_t pairs_sent = 0;
+        std::uint64_t pairs_unsent = 0;  // no engine, or its queue was full
+        unsigned engine_restarts = 0;
+    };
+    Status status() const;
+
+  private:
+    EngineMessage hello();
+    void on_message(const EngineMessage& message);
+    void on_swap(const EngineMessage& message);
+    void on_report(const nlohmann::json& report);
+    void on_state(bool connected, const std::string& why);
+    void start_anew_if_resized();
+
+    const Options options_;
+    const Listener listener_;
+
+    mutable std::mutex mutex_;  // guards all that follows; never held while the client is called
+    std::condition_variable changed_;
+    std::shared_ptr<const LiveModel> live_;
+    std::vector<float> live_parameters_;  // empty: bicubic
+    std::string state_ = "starting";
+    double gain_db_ = 0.0;
+    std::uint64_t swaps_ = 0;
+    std::uint64_t swaps_refused_ = 0;
+    std::uint64_t pairs_sent_ = 0;
+    std::uint64_t pairs_unsent_ = 0;
+    int width_ = 0, height_ = 0;
+    int told_width_ = 0, told_height_ = 0;  // in the last enhancer.start
+    bool connected_ = false;
+    bool was_connected_ = false;
+    bool failed_ = false;  // never connected, and the first attempt is over
+    bool interrupted_ = false;
+
+    std::unique_ptr<EngineClient> client_;  // last: its thread uses all of the above
+};
+
+}  // namespace livesr::gst

@@ -1,0 +1,48 @@
+// Planes of a picture, enlarged: the network where there is one, bicubic elsewhere; cropped on the
+// right and below to the size that is wanted. Spread over threads that live as long as the object.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/network/enhance.h"
+
+namespace livesr::gst {
+
+// One plane to enlarge. dst_width x dst_height is at most scale times the source.
+struct PlaneJob {
+    const PackedNetwork* network = nullptr;  // null: bicubic
+    int channels = 1;                        // interleaved samples a pixel; 1 with a network
+    const std::uint8_t* src = nullptr;
+    std::ptrdiff_t src_stride = 0;
+    int src_width = 0;
+    int src_height = 0;
+    std::uint8_t* dst = nullptr;
+    std::ptrdiff_t dst_stride = 0;
+    int dst_width = 0;
+    int dst_height = 0;
+};
+
+class Upscaler {
+  public:
+    // threads: how many work on a picture, the caller's included; at least 1.
+    Upscaler(int scale, int threads);
+    ~Upscaler();
+    Upscaler(const Upscaler&) = delete;
+    Upscaler& operator=(const Upscaler&) = delete;
+
+    // Enlarges all planes of a picture; returns when they are done. The same bytes whatever the
+    // number of threads. One call at a time.
+    void run(std::span<const PlaneJob> planes);
+
+  private:
+    struct Crew;
+    int scale_;
+    std::unique_ptr<Crew> crew_;
+    std::vector<std::vector<std::uint8_t>> uncropped_;  // one a plane, only where a crop is needed
+};
+
+}  // namespace livesr::gst
