@@ -10,11 +10,35 @@ namespace livesr {
 EnhanceScratch::EnhanceScratch() : data_(std::make_unique<Data>()) {}
 EnhanceScratch::~EnhanceScratch() = default;
 
+namespace {
+
+// Nullptr: no fast path.
+const RowKernels* row_kernels(Isa isa) {
+#if defined(__x86_64__)
+    switch (isa) {
+        case Isa::avx2:
+            return &row_kernels_avx2;
+        case Isa::avx512:
+            return &row_kernels_avx512;
+        case Isa::avx512vnni:
+            return &row_kernels_avx512vnni;
+        case Isa::reference:
+            break;
+    }
+#else
+    static_cast<void>(isa);
+#endif
+    return nullptr;
+}
+
+}  // namespace
+
 void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa) {
-    static_cast<void>(scratch);
-    static_cast<void>(isa);
-    enhance_region_reference(network.data(), src, region, dst, dst_stride);
+    if (const RowKernels* kernels = row_kernels(isa))
+        enhance_region_rows(*kernels, network.data(), scratch.data(), src, region, dst, dst_stride);
+    else
+        enhance_region_reference(network.data(), src, region, dst, dst_stride);
 }
 
 void enhance(const PackedNetwork& network, EnhanceScratch& scratch, const std::uint8_t* src,

@@ -1,33 +1,17 @@
 // What lies behind enhance.h: the packed network, the scratch memory, and one function an
 // instruction set that enhances a rectangle. Not for use outside plugin/core/network.
-//
-// The arithmetic, which every path follows to the bit:
-//
-//   input        luma 0..255 as it is
-//   hidden layer sum = bias + sum over taps and channels of weight * input     (32 bits, exact)
-//                output = clamp(sum >> shift, 0, 32767)                        (arithmetic shift)
-//   last layer   residual = clamp(sum >> shift, -limit, limit)                 (2^-10 grey levels)
-//                pixel = clamp((v + (residual << 10) + (1 << 19)) >> 20, 0, 255)
-//                with v the bicubic enlargement of picture/bicubic_taps.h
-//
-// bias carries the rounding of the shift. Weights are scaled by channel, so that shifting is all
-// the rescaling there is, and so that |bias| + sum of |weight| * largest input < 2^31: no order of
-// adding can overflow. That leaves the weights about 9 bits and the activations 15.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "core/network/aligned.h"
 #include "core/network/enhance.h"
-#include "core/picture/bicubic_taps.h"
+#include "core/network/fixed_point.h"
+#include "core/network/row_kernels.h"
 
 namespace livesr {
-
-constexpr std::int32_t activation_limit = 32767;
-constexpr int residual_bits = 10;
-constexpr std::int32_t residual_limit = 512 << residual_bits;
-constexpr int residual_shift = vertical_shift - residual_bits;
 
 struct PackedLayer {
     int in = 0;
@@ -35,6 +19,12 @@ struct PackedLayer {
     std::vector<std::int16_t> weights;  // [out][in][3][3]
     std::vector<std::int32_t> bias;     // [out]
     std::vector<std::int32_t> shift;    // [out]
+
+    // The same for the row kernels.
+    AlignedVector<std::int16_t> row_weights;
+    AlignedVector<std::int32_t> row_bias;
+    AlignedVector<std::int32_t> row_shift;
+    RowLayer rows() const;
 };
 
 struct PackedNetwork::Data {
@@ -43,7 +33,7 @@ struct PackedNetwork::Data {
 };
 
 struct EnhanceScratch::Data {
-    std::vector<std::byte> memory;
+    AlignedVector<std::int16_t> memory;
 };
 
 // Source pixels [x0, x1) x [y0, y1).
@@ -65,6 +55,13 @@ struct SourcePlane {
 // dst is the enlarged region's first pixel.
 void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa);
+
+// Fills in what the row kernels read.
+void pack_rows(const Architecture& architecture, int layer_index, PackedLayer& layer);
+
+void enhance_region_rows(const RowKernels& kernels, const PackedNetwork::Data& network,
+                         EnhanceScratch::Data& scratch, const SourcePlane& src,
+                         const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride);
 
 void enhance_region_reference(const PackedNetwork::Data& network, const SourcePlane& src,
                               const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride);

@@ -79,7 +79,7 @@ void enhance_region_reference(const PackedNetwork::Data& network, const SourcePl
     IntegerPlane plane = load(src, region, margin(network.architecture));
     for (std::size_t l = 0; l + 1 < network.layers.size(); ++l)
         plane = convolve(plane, network.layers[l], 0, activation_limit);
-    plane = convolve(plane, network.layers.back(), -residual_limit, residual_limit);
+    plane = convolve(plane, network.layers.back(), -residual_limit - 1, residual_limit);
 
     const std::vector<std::int32_t> base = bicubic_base(src, region, scale);
     const int width = plane.width * scale;

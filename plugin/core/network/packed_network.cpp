@@ -171,6 +171,7 @@ std::unique_ptr<const PackedNetwork::Data> pack(const Network& network) {
             out_scale /= 2;
         in_scale = out_scale;
         input_limit = activation_limit;
+        pack_rows(a, l, layer);
         data->layers.push_back(std::move(layer));
     }
     return data;

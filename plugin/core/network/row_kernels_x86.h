@@ -1,0 +1,317 @@
+// The row kernels, written once for the x86 instruction sets. A file that includes this has defined
+// `Lanes` before, in namespace livesr and an anonymous namespace:
+//   using Vector;  static constexpr int per16: vectors that make up 16 lanes of 32 bits;
+//   load, broadcast (32 bits from memory), multiply_add (pairs of 16 bits into 32-bit sums),
+//   store_activations (16 lanes: shift, clamp to [0, 32767], 16 bits each),
+//   as256 (16 lanes as two 256-bit halves).
+// Everything is in the anonymous namespace: the same names are compiled for several instruction
+// sets.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "core/network/fixed_point.h"
+#include "core/network/row_kernels.h"
+
+namespace livesr {
+namespace {
+
+#define LIVESR_UNROLL _Pragma("GCC unroll 32")
+
+// Sums of `pixels` neighbouring output pixels times `vectors` 16-lane vectors, all in registers.
+// in: distance of two pixels in 16-bit values; pairs: a row of the kernel.
+template <int in, int pairs, int pixels, int vectors>
+[[gnu::always_inline]] inline void sum_block(const std::int16_t* const rows[3],
+                                             const std::int16_t* weights,
+                                             Lanes::Vector sums[pixels][vectors * Lanes::per16]) {
+    constexpr int n = Lanes::per16;
+    constexpr int width = 32 / n;  // 16-bit values a vector
+    constexpr std::ptrdiff_t vector_size = 3 * pairs * 32;
+    for (int k = 0; k < 3; ++k) {
+        const std::int16_t* row = rows[k];
+        for (int j = 0; j < pairs; ++j, row += 2, weights += 32) {
+            Lanes::Vector w[vectors * n];
+            LIVESR_UNROLL for (int v = 0; v < vectors * n; ++v) w[v] =
+                Lanes::load(weights + (v / n) * vector_size + (v % n) * width);
+            LIVESR_UNROLL for (int p = 0; p < pixels; ++p) {
+                const Lanes::Vector b = Lanes::broadcast(row + p * in);
+                LIVESR_UNROLL for (int v = 0; v < vectors * n; ++v) sums[p][v] =
+                    Lanes::multiply_add(sums[p][v], b, w[v]);
+            }
+        }
+    }
+}
+
+// Calls each(x, sums of pixel x) for x in [0, width), rounded up to whole blocks.
+template <int in, int pairs, int pixels, int vectors, class Each>
+[[gnu::always_inline]] inline void sum_row(const std::int16_t* const rows[3], int width,
+                                           const std::int16_t* weights, const std::int32_t* bias,
+                                           Each each) {
+    constexpr int count = vectors * Lanes::per16;
+    const std::int16_t* r[3] = {rows[0], rows[1], rows[2]};
+    for (int x = 0; x < width; x += pixels) {
+        Lanes::Vector sums[pixels][count];
+        LIVESR_UNROLL for (int p = 0; p < pixels; ++p) {
+            LIVESR_UNROLL for (int v = 0; v < count; ++v) sums[p][v] =
+                Lanes::load(bias + v * (16 / Lanes::per16));
+        }
+        sum_block<in, pairs, pixels, vectors>(r, weights, sums);
+        LIVESR_UNROLL for (int p = 0; p < pixels; ++p) each(x + p, sums[p]);
+        for (const std::int16_t*& row : r) row += pixels * in;
+    }
+}
+
+template <int in, int pairs, int vectors>
+void activation_row(const std::int16_t* const rows[3], int width, const RowLayer& layer,
+                    std::int16_t* out) {
+    constexpr int n = Lanes::per16;
+    // AVX2 has registers for one 16-lane vector of a block only.
+    constexpr int together = Lanes::vectors_together < vectors ? Lanes::vectors_together : vectors;
+    constexpr int pixels = Lanes::pixels(together);
+    static_assert(vectors % together == 0 && pixels <= row_slack);
+    for (int first = 0; first < vectors; first += together) {
+        Lanes::Vector shift[together * n];
+        for (int v = 0; v < together * n; ++v)
+            shift[v] = Lanes::load(layer.shift + 16 * first + v * (16 / n));
+        sum_row<in, pairs, pixels, together>(
+            rows, width, layer.weights + static_cast<std::ptrdiff_t>(first) * 3 * pairs * 32,
+            layer.bias + 16 * first, [&](int x, const Lanes::Vector* sums) {
+                LIVESR_UNROLL for (int v = 0; v < together; ++v) Lanes::store_activations(
+                    out + static_cast<std::ptrdiff_t>(x) * vectors * 16 + (first + v) * 16,
+                    sums + v * n, shift + v * n);
+            });
+    }
+}
+
+void first_row(const std::int16_t* const rows[3], int width, const RowLayer& layer,
+               std::int16_t* out) {
+    switch (layer.vectors) {
+        case 1:
+            return activation_row<1, first_pairs, 1>(rows, width, layer, out);
+        case 2:
+            return activation_row<1, first_pairs, 2>(rows, width, layer, out);
+        case 3:
+            return activation_row<1, first_pairs, 3>(rows, width, layer, out);
+        default:
+            return activation_row<1, first_pairs, 4>(rows, width, layer, out);
+    }
+}
+
+void hidden_row(const std::int16_t* const rows[3], int width, const RowLayer& layer,
+                std::int16_t* out) {
+    switch (layer.vectors) {
+        case 1:
+            return activation_row<16, hidden_pairs(16), 1>(rows, width, layer, out);
+        case 2:
+            return activation_row<32, hidden_pairs(32), 2>(rows, width, layer, out);
+        case 3:
+            return activation_row<48, hidden_pairs(48), 3>(rows, width, layer, out);
+        default:
+            return activation_row<64, hidden_pairs(64), 4>(rows, width, layer, out);
+    }
+}
+
+// 4 or 8 bytes; what lies beyond the pixel is overwritten by the next pixel.
+inline void store4(std::int16_t* to, __m128i value) {
+    const int bits = _mm_cvtsi128_si32(value);
+    std::memcpy(to, &bits, 4);
+}
+inline void store8(std::int16_t* to, __m128i value) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), value);
+}
+
+// Scale 2: lanes are (column, output). A pixel's output is complete when the column to its right
+// is.
+template <int in>
+void last_row2(const std::int16_t* const rows[3], int width, const RowLayer& layer,
+               std::int16_t* const residual[4]) {
+    constexpr int pixels = Lanes::pixels(1);
+    static_assert(pixels <= row_slack);
+    const __m128i shift = _mm_loadu_si128(reinterpret_cast<const __m128i*>(layer.shift));
+    std::int16_t* const top = residual[0] - 4;
+    std::int16_t* const bottom = residual[1] - 4;
+    __m128i left = _mm_setzero_si128();      // column 0 of the previous pixel
+    __m128i left_mid = _mm_setzero_si128();  // columns 0 and 1 of the two before
+    sum_row<in, last_pairs(2, in), pixels, 1>(
+        rows, width + 2, layer.weights, layer.bias, [&](int x, const Lanes::Vector* sums) {
+            __m256i half[2];
+            Lanes::as256(sums, half);
+            __m128i done = _mm_add_epi32(left_mid, _mm256_castsi256_si128(half[1]));
+            left_mid = _mm_add_epi32(left, _mm256_extracti128_si256(half[0], 1));
+            left = _mm256_castsi256_si128(half[0]);
+            done = _mm_srav_epi32(done, shift);
+            done = _mm_packs_epi32(done, done);
+            store4(top + 2 * x, done);
+            store4(bottom + 2 * x, _mm_srli_si128(done, 4));
+        });
+}
+
+// Scale 3: the first eight outputs of the three columns fill three halves, the ninth outputs the
+// first three lanes of the fourth.
+template <int in>
+void last_row3(const std::int16_t* const rows[3], int width, const RowLayer& layer,
+               std::int16_t* const residual[4]) {
+    constexpr int pixels = Lanes::last3_pixels;
+    static_assert(pixels <= row_slack);
+    const __m256i shift = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(layer.shift));
+    const __m128i shift8 = _mm_set1_epi32(layer.shift[8]);
+    std::int16_t* const to[3] = {residual[0] - 6, residual[1] - 6, residual[2] - 6};
+    __m256i left = _mm256_setzero_si256();
+    __m256i left_mid = _mm256_setzero_si256();
+    __m128i left8 = _mm_setzero_si128();
+    __m128i left_mid8 = _mm_setzero_si128();
+    sum_row<in, last_pairs(3, in), pixels, 2>(
+        rows, width + 2, layer.weights, layer.bias, [&](int x, const Lanes::Vector* sums) {
+            __m256i part[4];
+            Lanes::as256(sums, part);
+            Lanes::as256(sums + Lanes::per16, part + 2);
+            __m256i done = _mm256_add_epi32(left_mid, part[2]);
+            left_mid = _mm256_add_epi32(left, part[1]);
+            left = part[0];
+            // Lanes 0, 1, 2 of the fourth half are the columns: shift them to lane 0 as needed.
+            const __m128i columns8 = _mm256_castsi256_si128(part[3]);
+            __m128i done8 = _mm_add_epi32(left_mid8, _mm_unpackhi_epi32(columns8, columns8));
+            left_mid8 = _mm_add_epi32(left8, _mm_srli_si128(columns8, 4));
+            left8 = columns8;
+
+            done = _mm256_srav_epi32(done, shift);
+            done8 = _mm_srav_epi32(done8, shift8);
+            done8 = _mm_packs_epi32(done8, done8);
+            const __m128i eight =
+                _mm_packs_epi32(_mm256_castsi256_si128(done), _mm256_extracti128_si256(done, 1));
+            store8(to[0] + 3 * x, eight);
+            store8(to[1] + 3 * x, _mm_srli_si128(eight, 6));
+            store8(to[2] + 3 * x, _mm_unpacklo_epi32(_mm_srli_si128(eight, 12), done8));
+        });
+}
+
+template <int in>
+void last_row4(const std::int16_t* const rows[3], int width, const RowLayer& layer,
+               std::int16_t* const residual[4]) {
+    constexpr int pixels = Lanes::pixels(1);
+    static_assert(pixels <= row_slack);
+    __m256i shift[2];
+    for (int i = 0; i < 2; ++i)
+        shift[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(layer.shift + 8 * i));
+    sum_row<in, last_pairs(4, in), pixels, 1>(
+        rows, width, layer.weights, layer.bias, [&](int x, const Lanes::Vector* sums) {
+            __m256i half[2];
+            Lanes::as256(sums, half);
+            LIVESR_UNROLL for (int i = 0; i < 2; ++i) {
+                const __m256i done = _mm256_srav_epi32(half[i], shift[i]);
+                const __m128i eight = _mm_packs_epi32(_mm256_castsi256_si128(done),
+                                                      _mm256_extracti128_si256(done, 1));
+                store8(residual[2 * i] + 4 * x, eight);
+                store8(residual[2 * i + 1] + 4 * x, _mm_unpackhi_epi64(eight, eight));
+            }
+        });
+}
+
+template <int in>
+void last_row_of(const std::int16_t* const rows[3], int width, const RowLayer& layer, int scale,
+                 std::int16_t* const residual[4]) {
+    if (scale == 2) return last_row2<in>(rows, width, layer, residual);
+    if (scale == 3) return last_row3<in>(rows, width, layer, residual);
+    return last_row4<in>(rows, width, layer, residual);
+}
+
+void last_row(const std::int16_t* const rows[3], int width, const RowLayer& layer, int scale,
+              std::int16_t* const residual[4]) {
+    switch (layer.in) {
+        case 16:
+            return last_row_of<16>(rows, width, layer, scale, residual);
+        case 32:
+            return last_row_of<32>(rows, width, layer, scale, residual);
+        case 48:
+            return last_row_of<48>(rows, width, layer, scale, residual);
+        default:
+            return last_row_of<64>(rows, width, layer, scale, residual);
+    }
+}
+
+// Two pixels at a time, one in each 128-bit half, a lane a phase.
+void horizontal_row(const std::int16_t* samples, int width, int scale, const std::int16_t* taps,
+                    std::int16_t* out) {
+    alignas(32) std::int16_t pairs[3][16] = {};
+    for (int phase = 0; phase < scale; ++phase)
+        for (int half = 0; half < 2; ++half)
+            for (int i = 0; i < 5; ++i)
+                pairs[i / 2][half * 8 + phase * 2 + i % 2] = taps[phase * 5 + i];
+    __m256i t[3];
+    for (int i = 0; i < 3; ++i)
+        t[i] = _mm256_load_si256(reinterpret_cast<const __m256i*>(pairs[i]));
+    const __m256i rounding = _mm256_set1_epi32(horizontal_rounding);
+    // Samples x ... x + 7 in both halves: pairs (x, x + 1), (x + 2, x + 3), (x + 4, x + 5) of the
+    // first pixel, the same one further on for the second.
+    __m256i pick[3];
+    for (int i = 0; i < 3; ++i) {
+        const auto pair = [&](int first) {
+            return (2 * first) | (2 * first + 1) << 8 | (2 * first + 2) << 16 |
+                   (2 * first + 3) << 24;
+        };
+        pick[i] = _mm256_setr_m128i(_mm_set1_epi32(pair(2 * i)), _mm_set1_epi32(pair(2 * i + 1)));
+    }
+    for (int x = 0; x < width; x += 2) {
+        const __m256i s = _mm256_broadcastsi128_si256(
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(samples + x)));
+        __m256i sum = rounding;
+        LIVESR_UNROLL for (int i = 0; i < 3; ++i) sum =
+            _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_shuffle_epi8(s, pick[i]), t[i]));
+        sum = _mm256_srai_epi32(sum, horizontal_shift);
+        sum = _mm256_packs_epi32(sum, sum);
+        store8(out + x * scale, _mm256_castsi256_si128(sum));
+        store8(out + (x + 1) * scale, _mm256_extracti128_si256(sum, 1));
+    }
+}
+
+// 16 pixels. The residual and the rounding are one more pair of the sum: residual * 2^14 + 32 *
+// 2^14.
+inline __m128i finish16(const std::int16_t* const rows[5], const std::int16_t* residual,
+                        std::ptrdiff_t x, const __m256i taps[3]) {
+    const auto load = [x](const std::int16_t* row) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + x));
+    };
+    const __m256i one = _mm256_set1_epi16(1 << residual_shift);
+    const __m256i half = _mm256_set1_epi16(vertical_rounding >> residual_shift);
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i pair[4][2] = {{load(rows[0]), load(rows[1])},
+                                {load(rows[2]), load(rows[3])},
+                                {load(rows[4]), zero},
+                                {load(residual), half}};
+    __m256i sum[2] = {zero, zero};
+    LIVESR_UNROLL for (int i = 0; i < 4; ++i) {
+        const __m256i t = i < 3 ? taps[i] : one;
+        sum[0] = _mm256_add_epi32(
+            sum[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(pair[i][0], pair[i][1]), t));
+        sum[1] = _mm256_add_epi32(
+            sum[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(pair[i][0], pair[i][1]), t));
+    }
+    const __m256i words = _mm256_packs_epi32(_mm256_srai_epi32(sum[0], vertical_shift),
+                                             _mm256_srai_epi32(sum[1], vertical_shift));
+    return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
+void finish_row(const std::int16_t* const rows[5], const std::int16_t* taps,
+                const std::int16_t* residual, int count, std::uint8_t* dst) {
+    __m256i t[3];
+    for (int i = 0; i < 3; ++i) {
+        const auto low = static_cast<std::uint16_t>(taps[2 * i]);
+        const auto high = static_cast<std::uint16_t>(i < 2 ? taps[2 * i + 1] : 0);
+        t[i] = _mm256_set1_epi32(static_cast<int>(low | static_cast<std::uint32_t>(high) << 16U));
+    }
+    int x = 0;
+    for (; x + 16 <= count; x += 16)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + x), finish16(rows, residual, x, t));
+    if (x < count) {
+        alignas(16) std::uint8_t rest[16];
+        _mm_store_si128(reinterpret_cast<__m128i*>(rest), finish16(rows, residual, x, t));
+        std::memcpy(dst + x, rest, static_cast<std::size_t>(count - x));
+    }
+}
+
+#undef LIVESR_UNROLL
+
+}  // namespace
+}  // namespace livesr
