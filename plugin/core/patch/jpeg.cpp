@@ -16,6 +16,8 @@ struct DestroyHandle {
 struct FreeBuffer {
     void operator()(unsigned char* buffer) const { tjFree(buffer); }
 };
+// One for each picture: it costs a tenth of a microsecond, and a decompressor that has seen a bad
+// Huffman table refuses every good JPEG after it (libjpeg-turbo 2.1).
 using Handle = std::unique_ptr<void, DestroyHandle>;
 
 // Whether the first frame header says baseline, 8 bits, one component, width x height. libjpeg
@@ -44,7 +46,11 @@ bool is_baseline_luma(std::span<const std::uint8_t> b, int width, int height) {
 
 std::vector<std::uint8_t> encode_jpeg_luma(const std::uint8_t* src, std::ptrdiff_t stride,
                                            int width, int height, int quality) {
-    thread_local const Handle compressor(tjInitCompress());
+    if (quality < 1 || quality > 100) {
+        throw std::invalid_argument("JPEG quality " + std::to_string(quality) +
+                                    " is outside 1 to 100");
+    }
+    const Handle compressor(tjInitCompress());
     if (!compressor) throw std::runtime_error("libturbojpeg gives no compressor");
     unsigned char* data = nullptr;
     unsigned long size = 0;
@@ -63,7 +69,7 @@ std::vector<std::uint8_t> encode_jpeg_luma(const std::uint8_t* src, std::ptrdiff
 std::optional<std::vector<std::uint8_t>> decode_jpeg_luma(std::span<const std::uint8_t> bytes,
                                                           int width, int height) {
     if (width < 1 || height < 1 || !is_baseline_luma(bytes, width, height)) return std::nullopt;
-    thread_local const Handle decompressor(tjInitDecompress());
+    const Handle decompressor(tjInitDecompress());
     if (!decompressor) return std::nullopt;
     int coded_width = 0, coded_height = 0, subsampling = 0, colourspace = 0;
     if (tjDecompressHeader3(decompressor.get(), bytes.data(), bytes.size(), &coded_width,
