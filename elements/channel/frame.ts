@@ -22,6 +22,8 @@ const protocolVersion = 1;
 const prefixBytes = 12; // length, kind, version, flags, head length
 const lengthBytes = 4; // the length field does not count itself
 const minLength = prefixBytes - lengthBytes;
+/** Nesting of a head: both sides walk it recursively. */
+const maxDepth = 32;
 /** Largest value of the length field. */
 export const maxLength = 16 * 1024 * 1024;
 
@@ -92,6 +94,8 @@ export class FrameDecoder {
       target.set(chunk.subarray(at, at + taken), this.#filled);
       this.#filled += taken;
       at += taken;
+      // At once: a wrong length must not leave both sides waiting for bytes that never come.
+      if (!this.#prefix && this.#filled >= lengthBytes) checkLength(target.readUInt32LE(0));
       if (this.#filled < target.length) return;
       this.#filled = 0;
       if (this.#prefix) {
@@ -107,11 +111,14 @@ export class FrameDecoder {
   }
 }
 
-function decodePrefix(bytes: Buffer): Prefix {
-  const length = bytes.readUInt32LE(0);
+function checkLength(length: number): void {
   if (length < minLength || length > maxLength) {
     throw new ChannelError(`frame length ${length} is not within ${minLength} to ${maxLength}`);
   }
+}
+
+function decodePrefix(bytes: Buffer): Prefix {
+  const length = bytes.readUInt32LE(0);
   const kind = kindOfCode.get(bytes.readUInt8(4));
   if (!kind) throw new ChannelError(`frame kind ${bytes.readUInt8(4)} is not 1, 2 or 3`);
   const version = bytes.readUInt8(5);
@@ -123,7 +130,7 @@ function decodePrefix(bytes: Buffer): Prefix {
   const headLength = bytes.readUInt32LE(8);
   const bodyLength = length - minLength;
   if (headLength > bodyLength) {
-    throw new ChannelError(`head of ${headLength} bytes in a frame of ${bodyLength}`);
+    throw new ChannelError(`head length ${headLength} does not fit in a frame of ${length}`);
   }
   return { kind, headLength, bodyLength };
 }
@@ -137,11 +144,19 @@ function decodeBody(prefix: Prefix, body: Buffer): Frame {
   } catch {
     throw new ChannelError('frame head is not JSON in UTF-8');
   }
+  if (nestedBeyond(head, maxDepth)) {
+    throw new ChannelError(`frame head is nested deeper than ${maxDepth}`);
+  }
   if (!isHead(head)) throw new ChannelError('frame head is not an object with a string type');
   if (prefix.kind !== 'notification' && !Number.isSafeInteger(head.id)) {
     throw new ChannelError(`${prefix.kind} ${head.type} has no integer id`);
   }
   return { kind: prefix.kind, head, blob: body.subarray(prefix.headLength) };
+}
+
+function nestedBeyond(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((child) => nestedBeyond(child, depth - 1));
 }
 
 function isHead(value: unknown): value is Head {
@@ -154,14 +169,24 @@ function isHead(value: unknown): value is Head {
   );
 }
 
-/** Float32 parameters out of a blob; copied, since a blob may start anywhere in its buffer. */
+/** Float32 numbers of a blob; copied, since a blob may start anywhere in its buffer. */
 export function floatsOfBlob(blob: Uint8Array): Float32Array {
-  if (blob.length % 4 !== 0) {
-    throw new ChannelError(`blob of ${blob.length} bytes is not whole float32 numbers`);
-  }
-  return new Float32Array(blob.slice().buffer);
+  return new Float32Array(copied32(blob));
 }
 
 export function blobOfFloats(floats: Float32Array): Uint8Array {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+}
+
+/** Unsigned 32-bit numbers of a blob. */
+export function wordsOfBlob(blob: Uint8Array): Uint32Array {
+  return new Uint32Array(copied32(blob));
+}
+
+function copied32(blob: Uint8Array): ArrayBuffer {
+  if (blob.length % 4 !== 0) {
+    throw new ChannelError(`blob of ${blob.length} bytes is not whole 32-bit numbers`);
+  }
+  // Not slice(): of a Buffer that would be a view.
+  return Uint8Array.from(blob).buffer;
 }

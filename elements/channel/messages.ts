@@ -79,7 +79,7 @@ export const senderStart = z.object({
   scale: z.int().min(1).max(4),
   frameWidth: side,
   frameHeight: side,
-  framesPerSecond: z.number().positive(),
+  framesPerSecond: z.number().nonnegative(), // 0: the caps do not say
   maxBitrateBps: bitrateBps,
   minVideoBitrateBps: bitrateBps,
   patchBitrateBps: bitrateBps,

@@ -1,7 +1,7 @@
 // The engine's half for one patchsender: answers its offers and ticks with plans and selections. The
 // decisions are plan.ts and sampler.ts; here are the messages and the trace file.
 import { readFileSync } from 'node:fs';
-import { ChannelError, type Head } from '../channel/frame.ts';
+import { ChannelError, wordsOfBlob, type Head } from '../channel/frame.ts';
 import {
   parseHead,
   senderMessage,
@@ -89,7 +89,7 @@ export class SenderSession implements Session {
           `must carry ${cells * 4}`,
       );
     }
-    const errors = new Uint32Array(blob.slice().buffer);
+    const errors = wordsOfBlob(blob);
     const chosen = this.#sampler.select(offer, errors, allowance(this.#budget));
     this.#budget = selected(this.#budget, chosen.length);
     this.#send({ type: 'patch.select', offer: offer.offer, cells: chosen });
