@@ -6,23 +6,38 @@
 namespace livesr {
 namespace {
 
+// Two 16-bit values as they lie in memory.
+struct [[gnu::packed, gnu::may_alias]] Pair {
+    std::int16_t values[2];
+};
+
 struct Lanes {
     using Vector = __m256i;
     static constexpr int per16 = 2;
     static constexpr int vectors_together = 1;
-    static constexpr int pixels(int) { return 5; }
+    static constexpr int pixels(int) { return 4; }
     static constexpr int last3_pixels = 2;
 
     static Vector load(const void* from) {
         return _mm256_load_si256(static_cast<const __m256i*>(from));
     }
     static Vector broadcast(const std::int16_t* from) {
-        int pair = 0;
-        __builtin_memcpy(&pair, from, 4);
-        return _mm256_set1_epi32(pair);
+        Vector result;
+        asm volatile("vpbroadcastd %1, %0"
+                     : "=x"(result)
+                     : "m"(*reinterpret_cast<const Pair*>(from)));
+        return result;
     }
-    static Vector multiply_add(Vector sum, Vector a, Vector b) {
-        return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+    static void multiply_add(Vector& sum, Vector a, Vector b) {
+        Vector product;
+        asm volatile("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"
+                     : "+x"(sum), "=&x"(product)
+                     : "x"(a), "x"(b));
+    }
+    template <int count>
+    static void multiply_add_all(Vector* sums, const std::int16_t* a, const Vector* b) {
+        const Vector pair = broadcast(a);
+        for (int v = 0; v < count; ++v) multiply_add(sums[v], pair, b[v]);
     }
     static void store_activations(std::int16_t* to, const Vector* sums, const Vector* shift) {
         const Vector words = _mm256_packs_epi32(_mm256_srav_epi32(sums[0], shift[0]),

@@ -5,8 +5,16 @@ namespace livesr {
 namespace {
 
 struct Lanes : Lanes512 {
-    static Vector multiply_add(Vector sum, Vector a, Vector b) {
-        return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+    static void multiply_add(Vector& sum, Vector a, Vector b) {
+        Vector product;
+        asm volatile("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"
+                     : "+v"(sum), "=&v"(product)
+                     : "v"(a), "v"(b));
+    }
+    template <int count>
+    static void multiply_add_all(Vector* sums, const std::int16_t* a, const Vector* b) {
+        const Vector pair = broadcast(a);
+        for (int v = 0; v < count; ++v) multiply_add(sums[v], pair, b[v]);
     }
 };
 

@@ -20,6 +20,9 @@ namespace {
 
 #define LIVESR_UNROLL _Pragma("GCC unroll 32")
 
+// What the compiler makes of these loops otherwise, it reorders until it must spill; `Lanes` pins
+// the order (asm volatile), so it is the order below that runs.
+
 // Sums of `pixels` neighbouring output pixels times `vectors` 16-lane vectors, all in registers.
 // in: distance of two pixels in 16-bit values; pairs: a row of the kernel.
 template <int in, int pairs, int pixels, int vectors>
@@ -35,12 +38,43 @@ template <int in, int pairs, int pixels, int vectors>
             Lanes::Vector w[vectors * n];
             LIVESR_UNROLL for (int v = 0; v < vectors * n; ++v) w[v] =
                 Lanes::load(weights + (v / n) * vector_size + (v % n) * width);
-            LIVESR_UNROLL for (int p = 0; p < pixels; ++p) {
-                const Lanes::Vector b = Lanes::broadcast(row + p * in);
-                LIVESR_UNROLL for (int v = 0; v < vectors * n; ++v) sums[p][v] =
-                    Lanes::multiply_add(sums[p][v], b, w[v]);
+            LIVESR_UNROLL for (int p = 0; p < pixels; ++p)
+                Lanes::multiply_add_all<vectors * n>(sums[p], row + p * in, w);
+        }
+    }
+}
+
+// The same when the pairs are those of three neighbouring pixels: a pair of inputs is loaded once
+// for the three output pixels that see it, which leaves the multipliers, not the loads, as the
+// limit.
+template <int in, int pixels, int vectors>
+[[gnu::always_inline]] inline void sum_block_by_columns(
+    const std::int16_t* const rows[3], const std::int16_t* weights,
+    Lanes::Vector sums[pixels][vectors * Lanes::per16]) {
+    constexpr int n = Lanes::per16;
+    constexpr int width = 32 / n;
+    constexpr int count = vectors * n;
+    constexpr int pairs = in / 2;  // a column
+    constexpr std::ptrdiff_t column_size = pairs * 32;
+    constexpr std::ptrdiff_t vector_size = 9 * column_size;
+    for (int k = 0; k < 3; ++k) {
+        const std::int16_t* row = rows[k];
+        for (int j = 0; j < pairs; ++j, row += 2, weights += 32) {
+            Lanes::Vector w[3][count];
+            LIVESR_UNROLL for (int c = 0; c < 3; ++c) {
+                LIVESR_UNROLL for (int v = 0; v < count; ++v) w[c][v] = Lanes::load(
+                    weights + c * column_size + (v / n) * vector_size + (v % n) * width);
+            }
+            LIVESR_UNROLL for (int q = 0; q < pixels + 2; ++q) {
+                const Lanes::Vector b = Lanes::broadcast(row + q * in);
+                LIVESR_UNROLL for (int c = 0; c < 3; ++c) {
+                    if (q - c < 0 || q - c >= pixels) continue;
+                    LIVESR_UNROLL for (int v = 0; v < count; ++v)
+                        Lanes::multiply_add(sums[q - c][v], b, w[c][v]);
+                }
             }
         }
+        weights += 2 * column_size;
     }
 }
 
@@ -57,7 +91,10 @@ template <int in, int pairs, int pixels, int vectors, class Each>
             LIVESR_UNROLL for (int v = 0; v < count; ++v) sums[p][v] =
                 Lanes::load(bias + v * (16 / Lanes::per16));
         }
-        sum_block<in, pairs, pixels, vectors>(r, weights, sums);
+        if constexpr (pairs == 3 * in / 2)
+            sum_block_by_columns<in, pixels, vectors>(r, weights, sums);
+        else
+            sum_block<in, pairs, pixels, vectors>(r, weights, sums);
         LIVESR_UNROLL for (int p = 0; p < pixels; ++p) each(x + p, sums[p]);
         for (const std::int16_t*& row : r) row += pixels * in;
     }
