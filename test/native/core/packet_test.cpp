@@ -28,7 +28,7 @@ const json& golden() {
 
 PatchHeader header_of(const json& j) {
     PatchHeader h;
-    h.codec = j["codec"] == "jpeg" ? PatchCodec::jpeg_luma : PatchCodec::none;
+    h.codec = j["codec"].get<PatchCodec>();
     h.quality = j["quality"];
     h.scale = j["scale"];
     h.stream_id = j["streamId"];
