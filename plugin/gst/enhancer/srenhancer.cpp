@@ -29,12 +29,13 @@
 #include "gst/enhancer/size_caps.h"
 #include "gst/register.h"
 
-GST_DEBUG_CATEGORY_STATIC(sr_enhancer_debug);
+GST_DEBUG_CATEGORY(sr_enhancer_debug);
 #define GST_CAT_DEFAULT sr_enhancer_debug
 
 using livesr::gst::Enhancer;
 using livesr::gst::EnhancerSettings;
 using livesr::gst::running;
+using livesr::gst::running_time;
 
 namespace {
 
@@ -54,13 +55,6 @@ GstStaticPadTemplate patches_template = GST_STATIC_PAD_TEMPLATE(
 G_DEFINE_FINAL_TYPE(GstSrEnhancer, gst_sr_enhancer, GST_TYPE_BASE_TRANSFORM)
 
 namespace {
-
-std::optional<std::uint64_t> running_time(const GstSegment& segment, GstClockTime time) {
-    if (segment.format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID(time)) return std::nullopt;
-    const guint64 result = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, time);
-    if (!GST_CLOCK_TIME_IS_VALID(result)) return std::nullopt;
-    return result;
-}
 
 // --- messages ---
 
@@ -329,88 +323,6 @@ gboolean src_event(GstBaseTransform* transform, GstEvent* event) {
     return GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)->src_event(transform, event);
 }
 
-// --- patches pad ---
-
-GstFlowReturn patches_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
-    GstSrEnhancer* self = GST_SR_ENHANCER(parent);
-    const auto enhancer = running(self);
-    GstMapInfo map;
-    if (enhancer && gst_buffer_map(buffer, &map, GST_MAP_READ)) {
-        enhancer->feed_patches({map.data, map.size},
-                               running_time(*self->patches_segment, GST_BUFFER_PTS(buffer)));
-        gst_buffer_unmap(buffer, &map);
-    }
-    gst_buffer_unref(buffer);
-    return GST_FLOW_OK;
-}
-
-gboolean patches_event(GstPad*, GstObject* parent, GstEvent* event) {
-    GstSrEnhancer* self = GST_SR_ENHANCER(parent);
-    const auto enhancer = running(self);
-    switch (GST_EVENT_TYPE(event)) {
-        case GST_EVENT_SEGMENT:
-            gst_event_copy_segment(event, self->patches_segment);
-            break;
-        case GST_EVENT_GAP: {
-            GstClockTime begin = GST_CLOCK_TIME_NONE;
-            GstClockTime duration = GST_CLOCK_TIME_NONE;
-            gst_event_parse_gap(event, &begin, &duration);
-            if (GST_CLOCK_TIME_IS_VALID(begin) && GST_CLOCK_TIME_IS_VALID(duration)) {
-                begin += duration;
-            }
-            const auto time = running_time(*self->patches_segment, begin);
-            if (enhancer && time) enhancer->patches_reached(*time);
-            break;
-        }
-        case GST_EVENT_EOS:
-            if (enhancer) enhancer->patches_ended();
-            break;
-        case GST_EVENT_FLUSH_STOP:
-            gst_segment_init(self->patches_segment, GST_FORMAT_UNDEFINED);
-            if (enhancer) enhancer->patches_restarted();
-            break;
-        case GST_EVENT_STREAM_START:
-            if (enhancer) enhancer->patches_restarted();
-            break;
-        default:
-            break;
-    }
-    // None of them concerns the video.
-    gst_event_unref(event);
-    return TRUE;
-}
-
-GstPad* request_new_pad(GstElement* element, GstPadTemplate* pad_template, const gchar*,
-                        const GstCaps*) {
-    GstSrEnhancer* self = GST_SR_ENHANCER(element);
-    GST_OBJECT_LOCK(self);
-    const bool taken = self->patches_pad != nullptr;
-    GST_OBJECT_UNLOCK(self);
-    if (taken) {
-        GST_WARNING_OBJECT(self, "there is one patches pad, and it is in use");
-        return nullptr;
-    }
-    GstPad* pad = gst_pad_new_from_template(pad_template, "patches");
-    gst_pad_set_chain_function(pad, GST_DEBUG_FUNCPTR(patches_chain));
-    gst_pad_set_event_function(pad, GST_DEBUG_FUNCPTR(patches_event));
-    gst_segment_init(self->patches_segment, GST_FORMAT_UNDEFINED);
-    gst_pad_set_active(pad, TRUE);
-    if (!gst_element_add_pad(element, pad)) return nullptr;
-    GST_OBJECT_LOCK(self);
-    self->patches_pad = pad;
-    GST_OBJECT_UNLOCK(self);
-    return pad;
-}
-
-void release_pad(GstElement* element, GstPad* pad) {
-    GstSrEnhancer* self = GST_SR_ENHANCER(element);
-    GST_OBJECT_LOCK(self);
-    if (self->patches_pad == pad) self->patches_pad = nullptr;
-    GST_OBJECT_UNLOCK(self);
-    gst_pad_set_active(pad, FALSE);
-    gst_element_remove_pad(element, pad);
-}
-
 void finalize(GObject* object) {
     GstSrEnhancer* self = GST_SR_ENHANCER(object);
     delete self->settings;
@@ -432,8 +344,8 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
     livesr::gst::install_properties(object_class);
 
     element_class->change_state = change_state;
-    element_class->request_new_pad = request_new_pad;
-    element_class->release_pad = release_pad;
+    element_class->request_new_pad = livesr::gst::request_patches_pad;
+    element_class->release_pad = livesr::gst::release_patches_pad;
     gst_element_class_add_static_pad_template(element_class, &sink_template);
     gst_element_class_add_static_pad_template(element_class, &src_template);
     gst_element_class_add_static_pad_template(element_class, &patches_template);
@@ -470,6 +382,13 @@ static void gst_sr_enhancer_init(GstSrEnhancer* self) {
 }
 
 namespace livesr::gst {
+
+std::optional<std::uint64_t> running_time(const GstSegment& segment, GstClockTime time) {
+    if (segment.format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID(time)) return std::nullopt;
+    const guint64 result = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, time);
+    if (!GST_CLOCK_TIME_IS_VALID(result)) return std::nullopt;
+    return result;
+}
 
 std::shared_ptr<Enhancer> running(GstSrEnhancer* self) {
     const std::lock_guard lock(*self->running_mutex);

@@ -4,8 +4,10 @@
 #include <gst/base/gstbasetransform.h>
 #include <gst/video/video.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "gst/enhancer/enhancer.h"
 
@@ -40,6 +42,13 @@ namespace livesr::gst {
 
 // What runs between start and stop; null outside.
 std::shared_ptr<Enhancer> running(GstSrEnhancer* self);
+// Absent for a time outside the segment, and for none.
+std::optional<std::uint64_t> running_time(const GstSegment& segment, GstClockTime time);
+
+// patches_pad.cpp: the element's request_new_pad and release_pad. There is one such pad at most.
+GstPad* request_patches_pad(GstElement* element, GstPadTemplate* pad_template, const gchar* name,
+                            const GstCaps* caps);
+void release_patches_pad(GstElement* element, GstPad* pad);
 
 // srenhancer_properties.cpp
 void install_properties(GObjectClass* object_class);

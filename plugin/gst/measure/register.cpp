@@ -1,8 +1,10 @@
 // Registers the elements of this folder.
 #include "gst/register.h"
 
+#include "gst/measure/srmeter.h"
+
 namespace livesr::gst {
 
-bool register_measure(GstPlugin*) { return true; }
+bool register_measure(GstPlugin* plugin) { return register_srmeter(plugin); }
 
 }  // namespace livesr::gst
