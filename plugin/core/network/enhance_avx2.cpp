@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/network/fixed_point.h"
+
 namespace livesr {
 namespace {
 
@@ -43,8 +45,10 @@ struct Lanes {
         const Vector words = _mm256_packs_epi32(_mm256_srav_epi32(sums[0], shift[0]),
                                                 _mm256_srav_epi32(sums[1], shift[1]));
         const Vector ordered = _mm256_permute4x64_epi64(words, 0xD8);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(to),
-                           _mm256_max_epi16(ordered, _mm256_setzero_si256()));
+        const Vector limit = _mm256_set1_epi16(activation_limit);
+        _mm256_store_si256(
+            reinterpret_cast<__m256i*>(to),
+            _mm256_min_epi16(_mm256_max_epi16(ordered, _mm256_setzero_si256()), limit));
     }
     static void as256(const Vector* sums, __m256i half[2]) {
         half[0] = sums[0];

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "core/network/fixed_point.h"
+
 namespace livesr {
 namespace {
 
@@ -33,9 +35,10 @@ struct Lanes512 {
         return result;
     }
     static void store_activations(std::int16_t* to, const Vector* sums, const Vector* shift) {
-        const Vector shifted =
-            _mm512_max_epi32(_mm512_srav_epi32(*sums, *shift), _mm512_setzero_si512());
-        _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtsepi32_epi16(shifted));
+        const Vector shifted = _mm512_srav_epi32(*sums, *shift);
+        const Vector clamped = _mm512_min_epi32(_mm512_max_epi32(shifted, _mm512_setzero_si512()),
+                                                _mm512_set1_epi32(activation_limit));
+        _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(clamped));
     }
     static void as256(const Vector* sums, __m256i half[2]) {
         half[0] = _mm512_castsi512_si256(*sums);

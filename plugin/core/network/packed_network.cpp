@@ -32,12 +32,15 @@ Plane calibration_picture(int side) {
         for (int tx = 0; tx < tiles; ++tx) {
             const int kind = (ty * tiles + tx) % 7;
             const double base = random.uniform();
-            const double angle = 2.0 * std::numbers::pi * random.uniform();
+            // No sines: they round differently from library to library, and bytes depend on this.
+            const double slope_x = 2 * random.uniform() - 1;
+            const double slope_y = 2 * random.uniform() - 1;
+            const double slope = std::sqrt(slope_x * slope_x + slope_y * slope_y);
             for (int y = ty * tile; y < std::min(side, (ty + 1) * tile); ++y)
                 for (int x = tx * tile; x < std::min(side, (tx + 1) * tile); ++x) {
                     const double noise = random.uniform();
                     const double across =
-                        std::cos(angle) * (x % tile - 3.5) + std::sin(angle) * (y % tile - 3.5);
+                        (slope_x * (x % tile - 3.5) + slope_y * (y % tile - 3.5)) / slope;
                     double value = 0;
                     switch (kind) {
                         case 0:  // noise at full contrast
@@ -91,25 +94,27 @@ struct Channel {
     double bias;
 };
 
-// Writes the channel's integers for a given shift; false when its sums could overflow.
+// Writes the channel's integers for a given shift; false when a sum of some of them could overflow.
 bool quantise_channel(const Channel& channel, double weight_scale, double bias_scale,
                       std::int32_t input_limit, int shift, std::int16_t* weights,
                       std::int32_t* bias) {
-    std::int64_t sum = 0;
+    using Limits = std::numeric_limits<std::int32_t>;
+    std::int64_t positive = 0;
+    std::int64_t negative = 0;
     for (int i = 0; i < channel.count; ++i) {
         const double value = std::nearbyint(static_cast<double>(channel.weights[i]) * weight_scale);
         if (std::abs(value) > std::numeric_limits<std::int16_t>::max()) return false;
         weights[i] = static_cast<std::int16_t>(value);
-        sum += std::abs(static_cast<std::int64_t>(weights[i])) * input_limit;
+        (value > 0 ? positive : negative) += weights[i];
     }
     const double scaled_bias = std::nearbyint(channel.bias * bias_scale);
-    if (std::abs(scaled_bias) > std::numeric_limits<std::int32_t>::max()) return false;
-    const std::int64_t rounding = shift > 0 ? std::int64_t{1} << (shift - 1) : 0;
-    const std::int64_t total = static_cast<std::int64_t>(scaled_bias) + rounding;
-    if (sum + std::abs(static_cast<std::int64_t>(scaled_bias)) + rounding >
-        std::numeric_limits<std::int32_t>::max())
-        return false;
-    *bias = static_cast<std::int32_t>(total);
+    if (std::abs(scaled_bias) > Limits::max()) return false;
+    const std::int64_t start =
+        static_cast<std::int64_t>(scaled_bias) + (shift > 0 ? std::int64_t{1} << (shift - 1) : 0);
+    const std::int64_t highest = std::max<std::int64_t>(start, 0) + positive * input_limit;
+    const std::int64_t lowest = std::min<std::int64_t>(start, 0) + negative * input_limit;
+    if (highest > Limits::max() || lowest < Limits::min()) return false;
+    *bias = static_cast<std::int32_t>(start);
     return true;
 }
 
