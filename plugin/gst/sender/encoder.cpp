@@ -1,0 +1,131 @@
+// See encoder.h.
+#include "gst/sender/encoder.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+namespace livesr::gst {
+
+namespace {
+
+struct KnownEncoder {
+    std::string_view factory;
+    const char* property;
+    std::uint32_t bps_per_unit;
+};
+
+// As gst-inspect-1.0 states them.
+constexpr std::array known_encoders{
+    KnownEncoder{"x264enc", "bitrate", 1000},
+    KnownEncoder{"x265enc", "bitrate", 1000},
+    KnownEncoder{"openh264enc", "bitrate", 1},
+    KnownEncoder{"vp8enc", "target-bitrate", 1},
+    KnownEncoder{"vp9enc", "target-bitrate", 1},
+    KnownEncoder{"av1enc", "target-bitrate", 1000},
+    KnownEncoder{"svtav1enc", "target-bitrate", 1000},
+    KnownEncoder{"nvh264enc", "bitrate", 1000},
+    KnownEncoder{"nvh265enc", "bitrate", 1000},
+    KnownEncoder{"nvav1enc", "bitrate", 1000},
+    KnownEncoder{"vah264enc", "bitrate", 1000},
+    KnownEncoder{"vah265enc", "bitrate", 1000},
+    KnownEncoder{"vaapih264enc", "bitrate", 1000},
+    KnownEncoder{"vaapih265enc", "bitrate", 1000},
+    KnownEncoder{"qsvh264enc", "bitrate", 1000},
+    KnownEncoder{"qsvh265enc", "bitrate", 1000},
+    KnownEncoder{"msdkh264enc", "bitrate", 1000},
+    KnownEncoder{"mfh264enc", "bitrate", 1000},
+    KnownEncoder{"amfh264enc", "bitrate", 1000},
+    KnownEncoder{"vtenc_h264", "bitrate", 1000},
+};
+
+std::optional<BitrateControl> control_of(GstElement* element) {
+    GstElementFactory* factory = gst_element_get_factory(element);
+    if (!factory) return std::nullopt;
+    const std::string_view name = GST_OBJECT_NAME(factory);
+    for (const KnownEncoder& known : known_encoders) {
+        if (known.factory == name)
+            return BitrateControl{element, known.property, known.bps_per_unit};
+    }
+    return std::nullopt;
+}
+
+struct KnownDecoder {
+    std::string_view media_type;
+    std::vector<const char*> elements;  // all must be installed
+    const char* fragment;
+};
+
+// One thread each: frame threading holds pictures back, and low resolution needs no more.
+const std::vector<KnownDecoder>& known_decoders() {
+    static const std::vector<KnownDecoder> decoders{
+        {"video/x-h264", {"h264parse", "avdec_h264"}, "h264parse ! avdec_h264 max-threads=1"},
+        {"video/x-h264", {"h264parse", "openh264dec"}, "h264parse ! openh264dec"},
+        {"video/x-h265", {"h265parse", "avdec_h265"}, "h265parse ! avdec_h265 max-threads=1"},
+        {"video/x-h265", {"h265parse", "libde265dec"}, "h265parse ! libde265dec"},
+        {"video/x-vp8", {"vp8dec"}, "vp8dec threads=1"},
+        {"video/x-vp8", {"avdec_vp8"}, "avdec_vp8 max-threads=1"},
+        {"video/x-vp9", {"vp9dec"}, "vp9dec threads=1"},
+        {"video/x-vp9", {"avdec_vp9"}, "avdec_vp9 max-threads=1"},
+        {"video/x-av1", {"dav1ddec"}, "dav1ddec n-threads=1"},
+        {"video/x-av1", {"av1dec"}, "av1dec"},
+        {"image/jpeg", {"jpegdec"}, "jpegdec"},
+    };
+    return decoders;
+}
+
+bool installed(const char* name) {
+    GstElementFactory* factory = gst_element_factory_find(name);
+    if (factory) gst_object_unref(factory);
+    return factory != nullptr;
+}
+
+}  // namespace
+
+std::optional<BitrateControl> find_bitrate_control(GstElement* bin) {
+    if (const auto control = control_of(bin)) return control;
+    if (!GST_IS_BIN(bin)) return std::nullopt;
+    std::optional<BitrateControl> found;
+    GstIterator* iterator = gst_bin_iterate_recurse(GST_BIN(bin));
+    GValue item = G_VALUE_INIT;
+    while (!found && gst_iterator_next(iterator, &item) == GST_ITERATOR_OK) {
+        found = control_of(GST_ELEMENT_CAST(g_value_get_object(&item)));
+        g_value_reset(&item);
+    }
+    g_value_unset(&item);
+    gst_iterator_free(iterator);
+    return found;
+}
+
+void set_bitrate(const BitrateControl& control, std::uint32_t bitrate_bps) {
+    GObject* object = G_OBJECT(control.encoder);
+    GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(object), control.property);
+    if (!spec) return;
+    const std::uint32_t units = bitrate_bps / control.bps_per_unit;
+    if (G_IS_PARAM_SPEC_UINT(spec)) {
+        const GParamSpecUInt* range = G_PARAM_SPEC_UINT(spec);
+        g_object_set(object, control.property, std::clamp(units, range->minimum, range->maximum),
+                     nullptr);
+    } else if (G_IS_PARAM_SPEC_INT(spec)) {
+        const GParamSpecInt* range = G_PARAM_SPEC_INT(spec);
+        const auto wanted = static_cast<gint>(std::min<std::uint32_t>(units, G_MAXINT));
+        g_object_set(object, control.property, std::clamp(wanted, range->minimum, range->maximum),
+                     nullptr);
+    }
+}
+
+std::string decoder_for(const GstCaps* caps) {
+    if (caps && !gst_caps_is_any(caps) && gst_caps_get_size(caps) > 0) {
+        const std::string_view type = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+        for (const KnownDecoder& decoder : known_decoders()) {
+            if (decoder.media_type == type &&
+                std::all_of(decoder.elements.begin(), decoder.elements.end(), installed)) {
+                return decoder.fragment;
+            }
+        }
+    }
+    return "decodebin";
+}
+
+}  // namespace livesr::gst

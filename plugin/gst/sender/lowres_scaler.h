@@ -1,0 +1,17 @@
+// The downscaler inside patchsender: pads by repeating the edge to the next multiple of 2 * scale,
+// then takes every side to 1/scale with core's Lanczos filter. Not registered: nobody else needs
+// it.
+#pragma once
+
+#include <gst/gst.h>
+
+namespace livesr::gst {
+
+// A new element, floating. I420 only.
+GstElement* make_lowres_scaler();
+
+// While it is in NULL. With a width or a height above 0, scale does not count: the picture gets
+// that size, and a side that is 0 follows from the other and the input's shape.
+void configure_lowres_scaler(GstElement* scaler, int scale, int width, int height);
+
+}  // namespace livesr::gst

@@ -1,0 +1,244 @@
+// Messages between patchpicker and its engine. See session.h and docs/protocol.md.
+#include "gst/sender/session.h"
+
+#include <cmath>
+
+#include "gst/engine/channel.h"
+
+namespace livesr::gst {
+
+namespace {
+
+constexpr GstClockTime tick_interval = 200 * GST_MSECOND;
+// Far beyond what the engine takes; a lockstep run that waits this long has no engine any more.
+constexpr auto lockstep_deadline = std::chrono::seconds(30);
+
+std::uint32_t bitrate_field(const nlohmann::json& head, const char* name) {
+    const auto field = head.find(name);
+    if (field == head.end() || !field->is_number()) {
+        throw ChannelError(std::string("plan.set has no number ") + name);
+    }
+    const double bps = field->get<double>();
+    if (!(bps >= 0 && bps <= G_MAXUINT32)) {
+        throw ChannelError(std::string("plan.set has ") + name + " out of range");
+    }
+    return static_cast<std::uint32_t>(std::lround(bps));
+}
+
+std::uint64_t integer_of(const nlohmann::json& value, const char* what) {
+    if (!value.is_number_unsigned()) {
+        throw ChannelError(std::string("patch.select has ") + what + " that is no whole number");
+    }
+    return value.get<std::uint64_t>();
+}
+
+}  // namespace
+
+void SenderSession::start(const SenderSettings& settings) {
+    const Plan plan = initial_plan(settings);
+    {
+        const std::lock_guard lock(mutex_);
+        settings_ = settings;
+        stream_ = {};
+        next_tick_ = 0;
+        untold_video_bytes_ = video_bytes_ = offers_ = 0;
+        last_trouble_.clear();
+    }
+    set_plan(plan);
+}
+
+void SenderSession::stop() {
+    std::shared_ptr<EngineClient> client;
+    {
+        const std::lock_guard lock(mutex_);
+        client = std::move(client_);
+    }
+    if (client) client->stop();
+}
+
+void SenderSession::update(const SenderSettings& settings) {
+    bool engine = false;
+    {
+        const std::lock_guard lock(mutex_);
+        settings_ = settings;
+        engine = client_ != nullptr;
+    }
+    // A connected engine answers the new settings with a plan of its own.
+    if (!connected()) set_plan(initial_plan(settings));
+    if (engine) send(hello().head, {}, false);
+}
+
+void SenderSession::set_stream(const Stream& stream) {
+    std::shared_ptr<EngineClient> client;
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stream == stream_) return;
+        stream_ = stream;
+        first = !client_;
+        if (first) {
+            EngineConfig config;
+            config.engine = settings_.engine;
+            config.hello = [this] { return hello(); };
+            config.on_message = [this](EngineMessage message) { receive(message); };
+            config.on_state = [this](bool connected, const std::string& why) {
+                if (connected) return;
+                {
+                    const std::lock_guard inner(mutex_);
+                    if (why == last_trouble_) return;
+                    last_trouble_ = why;
+                }
+                callbacks_.on_engine_trouble(why);
+            };
+            client_ = std::make_shared<EngineClient>(std::move(config));
+        }
+        client = client_;
+    }
+    if (first) {
+        client->start();
+    } else {
+        client->notify(hello().head);
+    }
+}
+
+std::shared_ptr<EngineClient> SenderSession::client() const {
+    const std::lock_guard lock(mutex_);
+    return client_;
+}
+
+bool SenderSession::connected() const {
+    const auto engine = client();
+    return engine && engine->connected();
+}
+
+Plan SenderSession::plan() const {
+    const std::lock_guard lock(mutex_);
+    return plan_;
+}
+
+void SenderSession::set_plan(const Plan& plan) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (plan == plan_) return;
+        plan_ = plan;
+    }
+    callbacks_.on_plan(plan);
+}
+
+EngineMessage SenderSession::hello() const {
+    const std::lock_guard lock(mutex_);
+    return {{
+                {"type", "sender.start"},
+                {"scale", settings_.scale},
+                {"frameWidth", stream_.width},
+                {"frameHeight", stream_.height},
+                {"framesPerSecond", stream_.frames_per_second},
+                {"maxBitrateBps", settings_.max_bitrate_bps},
+                {"minVideoBitrateBps", settings_.min_video_bitrate_bps},
+                {"patchBitrateBps", settings_.patch_bitrate_bps},
+                {"patches", settings_.sends_patches() ? "auto" : "off"},
+                {"uplink", settings_.uplink},
+                {"lockstep", settings_.lockstep},
+                {"seed", settings_.seed},
+            },
+            {}};
+}
+
+void SenderSession::send(const nlohmann::json& head, std::span<const std::uint8_t> blob,
+                         bool decision) {
+    const auto engine = client();
+    if (!engine) return;
+    bool wait = false;
+    {
+        const std::lock_guard lock(mutex_);
+        wait = decision && settings_.lockstep;
+    }
+    if (wait) {
+        engine->request(head, blob, lockstep_deadline);
+    } else {
+        engine->notify(head, blob);
+    }
+}
+
+void SenderSession::tick(GstClockTime running_time) {
+    std::uint64_t bytes = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        // A flush may have set time back.
+        const bool due = running_time >= next_tick_ || running_time + tick_interval < next_tick_;
+        if (!due) return;
+        next_tick_ = (running_time / tick_interval + 1) * tick_interval;
+        bytes = std::exchange(untold_video_bytes_, 0);
+    }
+    send({{"type", "time.tick"}, {"mediaTimeNs", running_time}, {"videoBytes", bytes}}, {}, true);
+}
+
+void SenderSession::add_video_bytes(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    untold_video_bytes_ += bytes;
+    video_bytes_ += bytes;
+}
+
+void SenderSession::offer(std::uint64_t offer, GstClockTime running_time, int columns, int rows,
+                          const std::vector<std::uint32_t>& errors) {
+    std::vector<std::uint8_t> blob(errors.size() * 4);
+    for (std::size_t i = 0; i < errors.size(); ++i) GST_WRITE_UINT32_LE(&blob[4 * i], errors[i]);
+    {
+        const std::lock_guard lock(mutex_);
+        ++offers_;
+    }
+    send({{"type", "frame.offer"},
+          {"offer", offer},
+          {"mediaTimeNs", running_time},
+          {"columns", columns},
+          {"rows", rows},
+          {"cell", cell}},
+         blob, true);
+}
+
+void SenderSession::sent(GstClockTime running_time, std::size_t bytes, bool announcement) {
+    send({{"type", "patch.sent"},
+          {"mediaTimeNs", running_time},
+          {"bytes", bytes},
+          {"announcement", announcement}},
+         {}, false);
+}
+
+void SenderSession::receive(const EngineMessage& message) {
+    const auto& head = message.head;
+    const std::string type = head["type"];
+    if (type == "plan.set") {
+        set_plan({bitrate_field(head, "videoBitrateBps"), bitrate_field(head, "patchBitrateBps"),
+                  bitrate_field(head, "estimatedUplinkBps")});
+    } else if (type == "patch.select") {
+        const auto cells = head.find("cells");
+        if (!head.contains("offer") || cells == head.end() || !cells->is_array()) {
+            throw ChannelError("patch.select has no offer or no cells");
+        }
+        std::vector<std::uint32_t> chosen;
+        for (const auto& value : *cells) {
+            const std::uint64_t index = integer_of(value, "a cell");
+            if (index > G_MAXINT32) throw ChannelError("patch.select has a cell out of range");
+            chosen.push_back(static_cast<std::uint32_t>(index));
+        }
+        callbacks_.on_select(integer_of(head["offer"], "an offer"), chosen);
+    } else {
+        throw ChannelError("message " + type + " is none that a sender takes");
+    }
+}
+
+void SenderSession::add_stats(GstStructure* stats) const {
+    const auto engine = client();
+    const std::lock_guard lock(mutex_);
+    gst_structure_set(stats, "offers", G_TYPE_UINT64, static_cast<guint64>(offers_),  //
+                      "video-bytes", G_TYPE_UINT64, static_cast<guint64>(video_bytes_),
+                      "video-bitrate-bps", G_TYPE_UINT, plan_.video_bitrate_bps,  //
+                      "patch-bitrate-bps", G_TYPE_UINT, plan_.patch_bitrate_bps,
+                      "estimated-uplink-bps", G_TYPE_UINT, plan_.estimated_uplink_bps,
+                      "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(),
+                      "engine-restarts", G_TYPE_UINT, engine ? engine->restarts() : 0U,
+                      "engine-messages-dropped", G_TYPE_UINT64,
+                      static_cast<guint64>(engine ? engine->dropped() : 0), nullptr);
+}
+
+}  // namespace livesr::gst

@@ -1,0 +1,82 @@
+// The sender's conversation with its engine: when which message goes out, what comes back and
+// whether it may be believed. No pixels, no pads.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gst/engine/engine_client.h"
+#include "gst/sender/settings.h"
+
+namespace livesr::gst {
+
+class SenderSession {
+  public:
+    // All but on_plan's first call come from the engine client's thread.
+    struct Callbacks {
+        std::function<void(const Plan&)> on_plan;
+        std::function<void(std::uint64_t offer, const std::vector<std::uint32_t>& cells)> on_select;
+        // The engine could not be started or was lost; said once for each reason.
+        std::function<void(const std::string& why)> on_engine_trouble;
+    };
+    struct Stream {
+        int width = 0;
+        int height = 0;
+        double frames_per_second = 0;  // 0: unknown
+
+        bool operator==(const Stream&) const = default;
+    };
+
+    explicit SenderSession(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+    ~SenderSession() { stop(); }
+
+    // Puts the initial plan into force; the engine starts with the first stream.
+    void start(const SenderSettings& settings);
+    // Waits for callbacks under way: the caller holds no lock that they take.
+    void stop();
+
+    // Settings that may change while it runs.
+    void update(const SenderSettings& settings);
+    void set_stream(const Stream& stream);
+
+    // Media time has come to `running_time`; sends a tick where one is due.
+    void tick(GstClockTime running_time);
+    void add_video_bytes(std::uint64_t bytes);
+    // Offers a frame; errors has columns * rows values. In lockstep returns after on_select.
+    void offer(std::uint64_t offer, GstClockTime running_time, int columns, int rows,
+               const std::vector<std::uint32_t>& errors);
+    void sent(GstClockTime running_time, std::size_t bytes, bool announcement);
+
+    bool connected() const;
+    Plan plan() const;
+    void add_stats(GstStructure* stats) const;
+
+    static constexpr int cell = 120;  // LiveNAS 5.2
+
+  private:
+    EngineMessage hello() const;
+    void receive(const EngineMessage& message);
+    void send(const nlohmann::json& head, std::span<const std::uint8_t> blob, bool decision);
+    void set_plan(const Plan& plan);
+    std::shared_ptr<EngineClient> client() const;
+
+    Callbacks callbacks_;
+    mutable std::mutex mutex_;  // guards all below; not held while callbacks or the engine run
+    SenderSettings settings_;
+    Stream stream_;
+    Plan plan_;
+    std::shared_ptr<EngineClient> client_;
+    std::string last_trouble_;
+    GstClockTime next_tick_ = 0;
+    std::uint64_t untold_video_bytes_ = 0;
+    std::uint64_t video_bytes_ = 0;
+    std::uint64_t offers_ = 0;
+};
+
+}  // namespace livesr::gst

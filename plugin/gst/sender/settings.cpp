@@ -1,0 +1,243 @@
+// The properties of the sender's elements. See settings.h.
+#include "gst/sender/settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+
+#include "gst/engine/engine_client.h"
+
+namespace livesr::gst {
+
+namespace {
+
+enum Property : guint {
+    scale = 1,
+    patches,
+    patch_bitrate,
+    max_bitrate,
+    min_video_bitrate,
+    quality,
+    uplink,
+    engine,
+    lockstep,
+    seed,
+    video_bitrate,
+    patch_bitrate_now,
+    estimated_uplink_bitrate,
+    stats,
+    end,
+};
+
+const std::string fixed_prefix = "fixed:";
+const std::string trace_prefix = "trace:";
+
+// bit/s of a "fixed:KBITS"; 0 when it is not a number above 0.
+double fixed_uplink_bps(const std::string& text) {
+    const std::string number = text.substr(fixed_prefix.size());
+    char* end = nullptr;
+    const double kbits = g_ascii_strtod(number.c_str(), &end);
+    const bool good = !number.empty() && *end == '\0' && std::isfinite(kbits) && kbits > 0;
+    return good ? kbits * 1000 : 0;
+}
+
+GType patches_type() {
+    static const GEnumValue values[] = {
+        {1, "Patches at the rate that the engine plans", "auto"},
+        {0, "No patches: the whole uplink is the video's", "off"},
+        {0, nullptr, nullptr},
+    };
+    static const GType type = g_enum_register_static("LivesrPatches", values);
+    return type;
+}
+
+constexpr auto readwrite = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
+constexpr auto readable = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+constexpr auto before_start = static_cast<GParamFlags>(readwrite | GST_PARAM_MUTABLE_READY);
+constexpr auto live = static_cast<GParamFlags>(readwrite | GST_PARAM_MUTABLE_PLAYING);
+
+std::string text_of(const GValue* value) {
+    const char* text = g_value_get_string(value);
+    return text ? text : "";
+}
+
+}  // namespace
+
+Plan initial_plan(const SenderSettings& settings) {
+    double carried_bps = settings.max_bitrate_bps;
+    if (settings.uplink.starts_with(fixed_prefix)) {
+        const double fixed_bps = fixed_uplink_bps(settings.uplink);
+        if (fixed_bps > 0) carried_bps = std::min(carried_bps, fixed_bps);
+    }
+    const auto carried = static_cast<std::uint32_t>(carried_bps);
+    const std::uint32_t spare = carried - std::min(carried, settings.min_video_bitrate_bps);
+    const std::uint32_t patch =
+        settings.sends_patches() ? std::min(settings.patch_bitrate_bps, spare) : 0;
+    return {carried - patch, patch, carried};
+}
+
+std::string describe_problem(const SenderSettings& settings) {
+    if (std::string problem = describe_engine_problem(settings.engine); !problem.empty()) {
+        return problem;
+    }
+    const std::string& text = settings.uplink;
+    if (text == "auto") return "";
+    if (text.starts_with(fixed_prefix) && fixed_uplink_bps(text) > 0) return "";
+    if (text.starts_with(trace_prefix)) {
+        const std::string file = text.substr(trace_prefix.size());
+        if (g_file_test(file.c_str(), G_FILE_TEST_IS_REGULAR)) return "";
+        return "uplink names the trace \"" + file + "\", which is not a file";
+    }
+    return "uplink is \"" + text + "\": use auto, fixed:KBITS (a number above 0) or trace:FILE";
+}
+
+guint install_settings(GObjectClass* object_class) {
+    const auto install = [&](Property id, GParamSpec* spec) {
+        g_object_class_install_property(object_class, id, spec);
+    };
+    const SenderSettings defaults;
+    install(scale, g_param_spec_int("scale", "Scale",
+                                    "How many times smaller the video is sent, per side; 1 sends "
+                                    "it at full size without patches",
+                                    1, 4, defaults.scale, before_start));
+    install(patches, g_param_spec_enum("patches", "Patches", "Whether patches are sent",
+                                       patches_type(), defaults.patches ? 1 : 0, before_start));
+    install(patch_bitrate,
+            g_param_spec_uint("patch-bitrate", "Patch bit rate",
+                              "Bit rate of the patches (bit/s), announcements included", 0,
+                              G_MAXUINT, defaults.patch_bitrate_bps, live));
+    install(max_bitrate, g_param_spec_uint("max-bitrate", "Maximum bit rate",
+                                           "Most that video and patches together may take (bit/s)",
+                                           1000, G_MAXUINT, defaults.max_bitrate_bps, live));
+    install(min_video_bitrate,
+            g_param_spec_uint("min-video-bitrate", "Minimum video bit rate",
+                              "Patches yield when the video would fall below this (bit/s)", 0,
+                              G_MAXUINT, defaults.min_video_bitrate_bps, live));
+    install(quality, g_param_spec_int("quality", "Quality", "JPEG quality of the patches", 1, 100,
+                                      defaults.quality, live));
+    install(uplink, g_param_spec_string(
+                        "uplink", "Uplink",
+                        "What the uplink carries: auto (max-bitrate), fixed:KBITS (kbit/s), or "
+                        "trace:FILE (mahimahi, or two columns of seconds and Mbit/s)",
+                        defaults.uplink.c_str(), live));
+    install(engine,
+            g_param_spec_string("engine", "Engine",
+                                "auto (starts node), unix:PATH (joins a running engine) or off",
+                                defaults.engine.c_str(), before_start));
+    install(lockstep, g_param_spec_boolean(
+                          "lockstep", "Lockstep",
+                          "Wait for the engine at every decision, so that a run can be repeated; "
+                          "not for live streams",
+                          defaults.lockstep ? TRUE : FALSE, before_start));
+    install(seed, g_param_spec_uint("seed", "Seed", "Of the random choice of patches", 0, G_MAXUINT,
+                                    defaults.seed, before_start));
+    install(video_bitrate, g_param_spec_uint("video-bitrate", "Video bit rate",
+                                             "What the plan gives the video now (bit/s)", 0,
+                                             G_MAXUINT, 0, readable));
+    install(patch_bitrate_now, g_param_spec_uint("patch-bitrate-now", "Patch bit rate now",
+                                                 "What the plan gives the patches now (bit/s)", 0,
+                                                 G_MAXUINT, 0, readable));
+    install(estimated_uplink_bitrate,
+            g_param_spec_uint("estimated-uplink-bitrate", "Estimated uplink bit rate",
+                              "What the uplink is taken to carry now (bit/s)", 0, G_MAXUINT, 0,
+                              readable));
+    install(stats, g_param_spec_boxed("stats", "Statistics",
+                                      "Counts since the start; units stand in the names",
+                                      GST_TYPE_STRUCTURE, readable));
+    return end;
+}
+
+bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
+    switch (id) {
+        case scale:
+            settings.scale = g_value_get_int(value);
+            return true;
+        case patches:
+            settings.patches = g_value_get_enum(value) != 0;
+            return true;
+        case patch_bitrate:
+            settings.patch_bitrate_bps = g_value_get_uint(value);
+            return true;
+        case max_bitrate:
+            settings.max_bitrate_bps = g_value_get_uint(value);
+            return true;
+        case min_video_bitrate:
+            settings.min_video_bitrate_bps = g_value_get_uint(value);
+            return true;
+        case quality:
+            settings.quality = g_value_get_int(value);
+            return true;
+        case uplink:
+            settings.uplink = text_of(value);
+            return true;
+        case engine:
+            settings.engine = text_of(value);
+            return true;
+        case lockstep:
+            settings.lockstep = g_value_get_boolean(value) == TRUE;
+            return true;
+        case seed:
+            settings.seed = g_value_get_uint(value);
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
+    switch (id) {
+        case scale:
+            g_value_set_int(value, settings.scale);
+            return true;
+        case patches:
+            g_value_set_enum(value, settings.patches ? 1 : 0);
+            return true;
+        case patch_bitrate:
+            g_value_set_uint(value, settings.patch_bitrate_bps);
+            return true;
+        case max_bitrate:
+            g_value_set_uint(value, settings.max_bitrate_bps);
+            return true;
+        case min_video_bitrate:
+            g_value_set_uint(value, settings.min_video_bitrate_bps);
+            return true;
+        case quality:
+            g_value_set_int(value, settings.quality);
+            return true;
+        case uplink:
+            g_value_set_string(value, settings.uplink.c_str());
+            return true;
+        case engine:
+            g_value_set_string(value, settings.engine.c_str());
+            return true;
+        case lockstep:
+            g_value_set_boolean(value, settings.lockstep ? TRUE : FALSE);
+            return true;
+        case seed:
+            g_value_set_uint(value, settings.seed);
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool get_plan(const Plan& plan, guint id, GValue* value) {
+    switch (id) {
+        case video_bitrate:
+            g_value_set_uint(value, plan.video_bitrate_bps);
+            return true;
+        case patch_bitrate_now:
+            g_value_set_uint(value, plan.patch_bitrate_bps);
+            return true;
+        case estimated_uplink_bitrate:
+            g_value_set_uint(value, plan.estimated_uplink_bps);
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool is_stats(guint id) { return id == stats; }
+
+}  // namespace livesr::gst

@@ -1,0 +1,53 @@
+// What a user sets on patchsender and on patchpicker alike: one list of properties for both.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+#include <string>
+
+namespace livesr::gst {
+
+struct SenderSettings {
+    int scale = 2;
+    bool patches = true;
+    std::uint32_t patch_bitrate_bps = 50'000;  // issue default; LiveNAS' own floor is 25 kbit/s
+    std::uint32_t max_bitrate_bps = 1'000'000;
+    std::uint32_t min_video_bitrate_bps = 200'000;  // LiveNAS 5.1
+    int quality = 95;                               // LiveNAS 5.2
+    std::string uplink = "auto";
+    std::string engine = "auto";
+    bool lockstep = false;
+    std::uint32_t seed = 1;
+    // Not a property: patchsender's width and height are none that a scale gives, so that no packet
+    // could say how the sizes relate.
+    bool unrelated_sizes = false;
+
+    bool sends_patches() const { return patches && scale > 1 && !unrelated_sizes; }
+};
+
+// How the uplink is shared out.
+struct Plan {
+    std::uint32_t video_bitrate_bps = 0;
+    std::uint32_t patch_bitrate_bps = 0;
+    std::uint32_t estimated_uplink_bps = 0;
+
+    bool operator==(const Plan&) const = default;
+};
+
+// What holds until an engine says better, and where there is none.
+Plan initial_plan(const SenderSettings& settings);
+
+// Empty, or what cannot be started with and what to set instead.
+std::string describe_problem(const SenderSettings& settings);
+
+// Installs the properties and returns the first id that is free. What can be read only:
+// video-bitrate, patch-bitrate-now, estimated-uplink-bitrate (of a Plan) and stats.
+guint install_settings(GObjectClass* object_class);
+// False when `id` is not one of them. The caller guards `settings`.
+bool set_setting(SenderSettings& settings, guint id, const GValue* value);
+bool get_setting(const SenderSettings& settings, guint id, GValue* value);
+bool get_plan(const Plan& plan, guint id, GValue* value);
+bool is_stats(guint id);
+
+}  // namespace livesr::gst
