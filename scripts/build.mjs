@@ -1,6 +1,14 @@
 // `npm run build`: the native code (CMake, Ninja) and the TypeScript (rollup), all of it into dist/.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -53,11 +61,19 @@ function buildScripts() {
   writeFileSync(stamp, inputs);
 }
 
+function copyModels() {
+  const models = join(root, 'models');
+  if (!existsSync(models)) return;
+  const isPublished = (path) => path === models || /\.(onnx|json)$/.test(path);
+  cpSync(models, join(root, 'dist/models'), { recursive: true, filter: isPublished });
+}
+
 export function build() {
   if (!buildNative('build')) {
     throw new SetupError('The native build failed; what the compiler did not like stands above.');
   }
   buildScripts();
+  copyModels();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(build);

@@ -1,7 +1,9 @@
 // The command line: `livesr COMMAND`. Puts the commands together and turns what they throw into exit
 // codes: 0 done, 1 failed, 2 wrong use.
 import { Command, CommanderError } from 'commander';
+import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerEval } from './eval.ts';
 import { Failure, UsageError } from './failure.ts';
 import { runPipelineProcess } from '../measure/pipeline-process.ts';
 
@@ -13,6 +15,8 @@ const program = new Command('livesr')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true });
 
+registerDemo(program);
+registerEval(program);
 registerDoctor(program);
 program
   .command('pipeline', { hidden: true })

@@ -17,6 +17,8 @@ function findDist(start: string): string {
 }
 
 export const pluginDirectory = join(distDirectory, 'gstreamer');
+/** Where srenhancer looks for the generic networks too. */
+export const modelsDirectory = process.env.LIVESR_MODELS ?? join(distDirectory, 'models');
 export const commandLineScript = join(distDirectory, 'elements', 'livesr.mjs');
 
 /** A folder for what can be made again: decoded clips, GStreamer's registry. */

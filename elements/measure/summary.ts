@@ -1,16 +1,13 @@
 // From what was measured of every frame to what is reported of a scheme. Pure functions.
 // PSNR and SSIM of a span of time are the means of its frames' values, as the field reports video.
 
-/** Quality of one picture against the source, luma. */
-export interface Quality {
-  readonly psnrDb: number;
-  readonly ssim: number;
-}
-
-/** One frame as a scheme shows it. */
-export interface ShownFrame extends Quality {
+/** One frame as a scheme shows it, luma against the source. */
+export interface ShownFrame {
   /** Since the start of the stream. */
   readonly timeSeconds: number;
+  readonly psnrDb: number;
+  /** Not of every frame: it costs more than all the rest. */
+  readonly ssim: number | null;
   /** PSNR of the bicubic upscale of the very same decoded frame. */
   readonly bicubicPsnrDb: number;
 }
@@ -109,7 +106,7 @@ export function summariseSpan(run: SchemeRun, baselines: Baselines): SpanSummary
   const psnrYDb = psnrOf(run.frames);
   return {
     psnrYDb,
-    ssim: mean(run.frames.map((f) => f.ssim)),
+    ssim: mean(run.frames.flatMap((f) => f.ssim ?? [])),
     gainOverBilinearDb: psnrYDb - psnrOf(baselines.bilinear.frames),
     gainOverBicubicDb: psnrYDb - psnrOf(baselines.bicubic.frames),
     worstSecondOverBicubicDb: Math.min(...perSecond(run).map((s) => s.overBicubicDb)),

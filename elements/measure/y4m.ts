@@ -65,13 +65,29 @@ export class Y4mFile {
 
   /** Luma of a frame, counted from 0. */
   readLuma(frame: number): Plane {
+    return this.#read(frame, 0, this.header.width, this.header.height);
+  }
+
+  /** Luma, then the two planes of colour difference (blue, red). */
+  readPlanes(frame: number): readonly [Plane, Plane, Plane] {
+    const { width, height } = this.header;
+    const [chromaWidth, chromaHeight] = [Math.ceil(width / 2), Math.ceil(height / 2)];
+    const luma = width * height;
+    return [
+      this.#read(frame, 0, width, height),
+      this.#read(frame, luma, chromaWidth, chromaHeight),
+      this.#read(frame, luma + chromaWidth * chromaHeight, chromaWidth, chromaHeight),
+    ];
+  }
+
+  #read(frame: number, offset: number, planeWidth: number, planeHeight: number): Plane {
     const { width, height, byteLength } = this.header;
-    const pixels = new Uint8Array(width * height);
-    const position = byteLength + frame * y4mFrameBytes(width, height) + frameMarker.length;
-    if (readSync(this.#file, pixels, 0, pixels.length, position) !== pixels.length) {
+    const pixels = new Uint8Array(planeWidth * planeHeight);
+    const start = byteLength + frame * y4mFrameBytes(width, height) + frameMarker.length;
+    if (readSync(this.#file, pixels, 0, pixels.length, start + offset) !== pixels.length) {
       throw new RangeError(`frame ${frame} of a file with ${this.frameCount}`);
     }
-    return { pixels, width, height };
+    return { pixels, width: planeWidth, height: planeHeight };
   }
 
   close(): void {

@@ -10,8 +10,6 @@
 
 namespace livesr {
 
-struct FloatKernels;
-
 class BatchGradient {
   public:
     static std::unique_ptr<BatchGradient> create(const Architecture& architecture, Isa isa);
@@ -31,7 +29,5 @@ class BatchGradient {
 };
 
 std::unique_ptr<BatchGradient> make_gradient_reference(const Architecture& architecture);
-std::unique_ptr<BatchGradient> make_gradient_planes(const Architecture& architecture,
-                                                    const FloatKernels& kernels);
 
 }  // namespace livesr

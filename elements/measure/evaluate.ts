@@ -1,0 +1,224 @@
+// `livesr eval`: which schemes need which runs, and what comes out of them. Every scheme gets the same
+// uplink and fills it: calibrate.ts corrects what each encoder run would over- or underspend.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Failure } from '../cli/failure.ts';
+import { bestTrial, nextAsked, type Trial } from './calibrate.ts';
+import { framesPerSecond, openClip, type Clip } from './clip.ts';
+import {
+  runSender,
+  runWhole,
+  type MeasuredFrame,
+  type SenderSetup,
+  type SentStream,
+  type Stretch,
+} from './lockstep.ts';
+import {
+  mean,
+  summariseScheme,
+  type SchemeRun,
+  type SchemeSummary,
+  type ShownFrame,
+} from './summary.ts';
+import { shareOfUplink, type EvaluatedUplink } from './uplink.ts';
+
+export const schemeNames = [
+  'bilinear',
+  'bicubic',
+  'lanczos',
+  'generic',
+  'online',
+  'ladder',
+] as const;
+export type SchemeName = (typeof schemeNames)[number];
+
+export interface EvaluationRequest {
+  readonly clip: string;
+  readonly scale: number;
+  readonly uplink: EvaluatedUplink;
+  readonly seconds: number;
+  readonly schemes: readonly SchemeName[];
+  readonly stepsPerSecond: number;
+  readonly patchBitrateBps: number;
+  readonly seed: number;
+  /** Told what is being done, for people who wait. */
+  readonly onProgress: (what: string) => void;
+}
+
+/** Size of the video that a rung sends. */
+export interface Rung {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Evaluation {
+  readonly clip: string;
+  readonly scale: number;
+  readonly uplinkKbps: number;
+  readonly seconds: number;
+  readonly schemes: Partial<Record<SchemeName, SchemeSummary & { readonly rung?: Rung }>>;
+}
+
+const ladderShares = [1, 2 / 3, 1 / 2, 1 / 3];
+
+/** The rungs of a clip: native, 2/3, 1/2, 1/3 of its height, even sizes as 4:2:0 has them. */
+export function rungsOf(width: number, height: number): Rung[] {
+  const even = (side: number, share: number): number => 2 * Math.round((side * share) / 2);
+  return ladderShares.map((share) => ({
+    width: share === 1 ? width : even(width, share),
+    height: share === 1 ? height : even(height, share),
+  }));
+}
+
+/** What a sender is set to, apart from the rate, which calibration finds. */
+type SenderChoice = Omit<SenderSetup, 'uplink'>;
+
+class Evaluator {
+  readonly #request: EvaluationRequest;
+  readonly #stretch: Stretch;
+  readonly #seconds: number;
+
+  constructor(request: EvaluationRequest, clip: Clip, folder: string) {
+    this.#request = request;
+    const rate = framesPerSecond(clip.frameRate);
+    const frameCount = Math.round(request.seconds * rate);
+    this.#stretch = { clip, frameCount, folder };
+    this.#seconds = frameCount / rate;
+  }
+
+  #bytesAllowed(): number {
+    return this.#request.uplink.carried(this.#seconds) / 8;
+  }
+
+  /** The setup whose stream fills the uplink and does not exceed it. */
+  async #calibrate(choice: SenderChoice, what: string): Promise<SenderSetup> {
+    const { uplink, seconds, onProgress } = this.#request;
+    const trials: (Trial & { readonly setup: SenderSetup })[] = [];
+    for (let asked = nextAsked(trials); asked !== null; asked = nextAsked(trials)) {
+      onProgress(`${what}: filling the uplink, trial ${trials.length + 1}`);
+      const trace = join(this.#stretch.folder, `share-${asked.toFixed(6)}.trace`);
+      const setup = { ...choice, uplink: shareOfUplink(uplink, asked, seconds, trace) };
+      const sent = totalBytes(await runSender(this.#stretch, setup)) / this.#bytesAllowed();
+      trials.push({ asked, sent, setup });
+    }
+    const best = bestTrial(trials);
+    if (best === undefined) {
+      const least = Math.min(...trials.map((trial) => trial.sent)) * uplink.kbps;
+      throw new Failure(
+        `${what} does not fit: the encoder sends ${least.toFixed(0)} kbit/s at the least, the uplink ` +
+          `carries ${uplink.kbps.toFixed(0)}. Give a higher --uplink.`,
+      );
+    }
+    return best.setup;
+  }
+
+  /** All bits for video: bilinear, bicubic, Lanczos and the generic network share one run. */
+  async plain(): Promise<Record<'bilinear' | 'bicubic' | 'lanczos' | 'generic', SchemeRun>> {
+    const { scale, seed } = this.#request;
+    const setup = await this.#calibrate(this.#choice('off'), 'plain video');
+    this.#request.onProgress('bilinear, bicubic, lanczos, generic');
+    const run = await runWhole(this.#stretch, setup, {
+      kind: 'enhanced',
+      scale,
+      training: 'off',
+      stepsPerSecond: 0,
+      seed,
+    });
+    return {
+      bilinear: this.#schemeRun(run, run.frames, 'bilinear'),
+      bicubic: this.#schemeRun(run, run.frames, 'bicubic'),
+      lanczos: this.#schemeRun(run, run.frames, 'lanczos'),
+      generic: this.#schemeRun(run, run.frames, 'test'),
+    };
+  }
+
+  /** Video and patches together fill the uplink; the network learns from the patches. */
+  async online(): Promise<SchemeRun> {
+    const { scale, seed, stepsPerSecond } = this.#request;
+    const setup = await this.#calibrate(this.#choice('auto'), 'video with patches');
+    this.#request.onProgress('online');
+    const run = await runWhole(this.#stretch, setup, {
+      kind: 'enhanced',
+      scale,
+      training: 'continuous',
+      stepsPerSecond,
+      seed,
+    });
+    return this.#schemeRun(run, run.frames, 'test');
+  }
+
+  /** The rung that shows the best picture, enlarged by Lanczos. */
+  async ladder(): Promise<{ readonly run: SchemeRun; readonly rung: Rung }> {
+    const { width, height } = this.#stretch.clip;
+    let best: { run: SchemeRun; rung: Rung; psnrDb: number } | undefined;
+    for (const rung of rungsOf(width, height)) {
+      const what = `ladder ${rung.width}x${rung.height}`;
+      const setup = await this.#calibrate({ ...this.#choice('off'), size: rung }, what);
+      this.#request.onProgress(what);
+      const run = await runWhole(this.#stretch, setup, { kind: 'enlarged' });
+      const schemeRun = this.#schemeRun(run, run.frames, 'lanczos');
+      const psnrDb = mean(schemeRun.frames.map((frame) => frame.psnrDb));
+      if (best === undefined || psnrDb > best.psnrDb) best = { run: schemeRun, rung, psnrDb };
+    }
+    if (best === undefined) throw new Failure('the ladder has no rungs');
+    return best;
+  }
+
+  #choice(patches: SenderSetup['patches']): SenderChoice {
+    const { scale, patchBitrateBps, seed } = this.#request;
+    return { size: { scale }, patches, patchBitrateBps, seed };
+  }
+
+  #schemeRun(sent: SentStream, frames: readonly MeasuredFrame[], scheme: string): SchemeRun {
+    const shown = frames.map(({ timeSeconds, schemes }): ShownFrame => {
+      const quality = schemes[scheme];
+      const { bicubic } = schemes;
+      if (quality === undefined || bicubic === undefined) {
+        throw new Failure(`the meter left no figures of ${scheme}`);
+      }
+      return {
+        timeSeconds,
+        psnrDb: quality.psnrDb,
+        ssim: quality.ssim ?? null,
+        bicubicPsnrDb: bicubic.psnrDb,
+      };
+    });
+    return { frames: shown, video: sent.video, patches: sent.patches, seconds: this.#seconds };
+  }
+}
+
+function totalBytes({ video, patches }: SentStream): number {
+  return [...video, ...patches].reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+export async function evaluate(request: EvaluationRequest): Promise<Evaluation> {
+  request.onProgress(`decoding ${request.clip}`);
+  const clip = await openClip(request.clip, request.seconds);
+  const folder = mkdtempSync(join(tmpdir(), 'livesr-eval-'));
+  try {
+    const evaluator = new Evaluator(request, clip, folder);
+    const plain = await evaluator.plain();
+    const schemes: Evaluation['schemes'] = {};
+    for (const name of request.schemes) {
+      if (name === 'ladder') {
+        const { run, rung } = await evaluator.ladder();
+        schemes.ladder = { ...summariseScheme(run, plain), rung };
+      } else {
+        schemes[name] = summariseScheme(
+          name === 'online' ? await evaluator.online() : plain[name],
+          plain,
+        );
+      }
+    }
+    return {
+      clip: request.clip,
+      scale: request.scale,
+      uplinkKbps: request.uplink.kbps,
+      seconds: request.seconds,
+      schemes,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

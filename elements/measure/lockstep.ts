@@ -1,0 +1,172 @@
+// One run of the real elements over a clip, sender and enhancer in one pipeline and in lockstep, with
+// everything that went over the link counted and every frame measured.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../cli/failure.ts';
+import { native } from '../bridge/index.ts';
+import { framesPerSecond, type Clip } from './clip.ts';
+import { readGdp } from './gdp.ts';
+import { quoted, runPipeline } from './pipeline.ts';
+import type { SentBuffer } from './summary.ts';
+
+/** How patchsender is set up. */
+export interface SenderSetup {
+  /** Size of the video that is sent. */
+  readonly size: { readonly scale: number } | { readonly width: number; readonly height: number };
+  /** Text of its `uplink` property. */
+  readonly uplink: string;
+  readonly patches: 'auto' | 'off';
+  readonly patchBitrateBps: number;
+  readonly seed: number;
+}
+
+/** What becomes of the decoded video. */
+export type ReceiverSetup =
+  | {
+      readonly kind: 'enhanced';
+      readonly scale: number;
+      readonly training: 'continuous' | 'off';
+      readonly stepsPerSecond: number;
+      readonly seed: number;
+    }
+  | { readonly kind: 'enlarged' };
+
+export interface Stretch {
+  readonly clip: Clip;
+  readonly frameCount: number;
+  /** A folder for what the run writes. */
+  readonly folder: string;
+}
+
+export interface SentStream {
+  readonly video: readonly SentBuffer[];
+  readonly patches: readonly SentBuffer[];
+}
+
+export interface PictureQuality {
+  readonly psnrDb: number;
+  /** Not there for frames whose SSIM was not measured. */
+  readonly ssim?: number;
+}
+
+/** One frame as every scheme of the run shows it; `test` is srenhancer's picture. */
+export interface MeasuredFrame {
+  readonly timeSeconds: number;
+  readonly schemes: Readonly<Partial<Record<string, PictureQuality>>>;
+}
+
+/** SSIM is measured of every fifth frame: it takes longer than all the rest of a run together. */
+export const ssimEvery = 5;
+
+const properties = (values: Readonly<Record<string, string | number | boolean>>): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? quoted(value) : value}`)
+    .join(' ');
+
+function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup): string {
+  const { size, uplink, patches, patchBitrateBps, seed } = sender;
+  return (
+    `srloopsrc ${properties({ location: clip.path, 'num-buffers': frameCount })} ! tee name=source ` +
+    `source. ! queue ! patchsender name=sender ${properties({
+      ...size,
+      uplink,
+      // The uplink alone says how much may go.
+      'max-bitrate': 1_000_000_000,
+      patches,
+      'patch-bitrate': patchBitrateBps,
+      seed,
+      lockstep: true,
+    })} ` +
+    `sender.src ! tee name=video ` +
+    `video. ! queue ! gdppay ! filesink async=false location=${quoted(join(folder, 'video.gdp'))} ` +
+    `sender.patches ! tee name=patches ` +
+    `patches. ! queue ! filesink async=false location=${quoted(join(folder, 'patches.klv'))} `
+  );
+}
+
+function receiverLaunch({ clip, folder }: Stretch, receiver: ReceiverSetup): string {
+  const decoded =
+    // One thread: with several the decoder holds back frames that lockstep waits for.
+    'video. ! queue ! h264parse ! avdec_h264 max-threads=1 ! tee name=decoded decoded. ! queue ';
+  const meter = {
+    location: join(folder, 'frames.jsonl'),
+    'ssim-every': ssimEvery,
+  };
+  const picture =
+    receiver.kind === 'enhanced'
+      ? `! srenhancer name=enhancer ${properties({
+          scale: receiver.scale,
+          training: receiver.training,
+          'training-steps-per-second': receiver.stepsPerSecond,
+          seed: receiver.seed,
+          lockstep: true,
+        })} ! meter.sink patches. ! queue ! enhancer.patches `
+      : // A picture for the meter to compare; Lanczos is what is asked for.
+        `! videoscale method=nearest-neighbour ! video/x-raw,width=${clip.width},height=${clip.height} ! meter.sink `;
+  const baselines = receiver.kind === 'enhanced' ? 'bilinear,bicubic,lanczos' : 'bicubic,lanczos';
+  const scale = receiver.kind === 'enhanced' ? receiver.scale : 0;
+  return (
+    decoded +
+    picture +
+    // As far as the sender may be ahead of the meter.
+    'source. ! queue max-size-buffers=90 max-size-bytes=0 max-size-time=0 ! meter.reference ' +
+    'decoded. ! queue ! meter.lowres ' +
+    `srmeter name=meter ${properties({ ...meter, baselines, scale })} meter.src ! fakesink sync=false`
+  );
+}
+
+function readSent({ clip, folder }: Stretch): SentStream {
+  const rate = framesPerSecond(clip.frameRate);
+  const video = readGdp(readFileSync(join(folder, 'video.gdp'))).buffers.map(
+    ({ payload }, index) => ({ timeSeconds: index / rate, bytes: payload.length }),
+  );
+  const patches: SentBuffer[] = [];
+  const klv = readFileSync(join(folder, 'patches.klv'));
+  for (let at = 0; at < klv.length;) {
+    const { error, consumed, header } = native().readPacket(klv.subarray(at));
+    if (header === undefined || consumed === 0) {
+      throw new Failure(`the sender sent a patch packet that cannot be read: ${error}`);
+    }
+    patches.push({ timeSeconds: header.runningTimeNs / 1e9, bytes: consumed });
+    at += consumed;
+  }
+  return { video, patches };
+}
+
+function readFrames({ folder, frameCount }: Stretch): MeasuredFrame[] {
+  const lines = readFileSync(join(folder, 'frames.jsonl'), 'utf8').trim().split('\n');
+  const frames: MeasuredFrame[] = [];
+  let startNs: number | undefined;
+  for (const line of lines) {
+    const frame = JSON.parse(line) as {
+      readonly timeNs?: number;
+      readonly schemes: MeasuredFrame['schemes'];
+    };
+    if (frame.timeNs === undefined) continue; // the summary at the end
+    startNs ??= frame.timeNs;
+    frames.push({ timeSeconds: (frame.timeNs - startNs) / 1e9, schemes: frame.schemes });
+  }
+  if (frames.length !== frameCount) {
+    throw new Failure(`${frameCount} frames went in and ${frames.length} could be measured`);
+  }
+  return frames;
+}
+
+/** The sender alone: what would be sent. The same setup sends the same bytes in a whole run. */
+export async function runSender(stretch: Stretch, sender: SenderSetup): Promise<SentStream> {
+  await runPipeline({ name: 'the sender', launch: senderLaunch(stretch, sender) });
+  return readSent(stretch);
+}
+
+/** Sender and receiver: what is sent and how every frame then looks. */
+export async function runWhole(
+  stretch: Stretch,
+  sender: SenderSetup,
+  receiver: ReceiverSetup,
+): Promise<SentStream & { readonly frames: readonly MeasuredFrame[] }> {
+  await runPipeline({
+    name: 'the evaluation',
+    launch: senderLaunch(stretch, sender) + receiverLaunch(stretch, receiver),
+  });
+  return { ...readSent(stretch), frames: readFrames(stretch) };
+}
