@@ -38,7 +38,7 @@ using livesr::gst::MeterStream;
 namespace {
 
 // A stream that is ahead waits for the others, but not for ever: where all come from one tee, the
-// one that lags may be waiting for it.
+// one that lags may be waiting for it. Then more frames are let in.
 constexpr auto longest_wait = std::chrono::seconds(2);
 
 // Half a frame is what two time stamps of one frame may differ by; where the caps give no frame
@@ -167,11 +167,14 @@ GstFlowReturn take(GstSrMeter* self, FrameMatcher::Stream id, GstBuffer* buffer)
     frame->moment = by_count ? stream.frames++ : *time_ns;
     if (id == FrameMatcher::reference) frame->moment += run.settings.reference_offset_ns;
 
-    state.changed.wait_for(lock, longest_wait, [&] {
+    const auto may_go = [&] {
         return state.flushing[id] || state.stopping || run.failed ||
-               run.matcher.ended(FrameMatcher::test) ||
-               run.matcher.waiting(id) < static_cast<std::size_t>(run.settings.max_frames);
-    });
+               run.matcher.ended(FrameMatcher::test) || run.matcher.waiting(id) < run.most_waiting;
+    };
+    if (!state.changed.wait_for(lock, longest_wait, may_go)) {
+        run.most_waiting *= 2;
+        GST_INFO_OBJECT(self, "nothing moves: %zu frames may wait now", run.most_waiting);
+    }
     if (state.flushing[id] || state.stopping) return GST_FLOW_FLUSHING;
     run.matcher.push(id, std::move(*frame));
     measure(self, lock);

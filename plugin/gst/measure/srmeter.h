@@ -6,6 +6,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -40,13 +41,17 @@ struct MeterStream {
 // From READY->PAUSED to PAUSED->READY.
 struct MeterRun {
     MeterRun(MeterSettings s, Measurement::Options options, bool with_lowres)
-        : settings(std::move(s)), matcher(with_lowres), measurement(std::move(options)) {}
+        : settings(std::move(s)),
+          matcher(with_lowres),
+          measurement(std::move(options)),
+          most_waiting(static_cast<std::size_t>(settings.max_frames)) {}
 
     const MeterSettings settings;
     FrameMatcher matcher;
     Measurement measurement;
     std::ofstream file;
-    bool measuring = false;  // by some thread, outside the lock
+    std::size_t most_waiting;  // frames of one pad
+    bool measuring = false;    // by some thread, outside the lock
     bool failed = false;
     bool summarised = false;
 };
