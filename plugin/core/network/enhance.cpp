@@ -10,9 +10,6 @@ namespace livesr {
 EnhanceScratch::EnhanceScratch() : data_(std::make_unique<Data>()) {}
 EnhanceScratch::~EnhanceScratch() = default;
 
-namespace {
-
-// Nullptr: no fast path.
 const RowKernels* row_kernels(Isa isa) {
 #if defined(__x86_64__)
     switch (isa) {
@@ -30,8 +27,6 @@ const RowKernels* row_kernels(Isa isa) {
 #endif
     return nullptr;
 }
-
-}  // namespace
 
 void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa) {

@@ -63,7 +63,7 @@ struct Lanes {
 
 namespace livesr {
 
-constexpr RowKernels row_kernels_avx2 = {first_row, hidden_row, last_row, horizontal_row,
-                                         finish_row};
+constexpr RowKernels row_kernels_avx2 = {first_row,      hidden_row, last_row,
+                                         horizontal_row, finish_row, missing_row};
 
 }  // namespace livesr

@@ -28,7 +28,7 @@ struct Lanes : Lanes512 {
 
 namespace livesr {
 
-constexpr RowKernels row_kernels_avx512vnni = {first_row, hidden_row, last_row, horizontal_row,
-                                               finish_row};
+constexpr RowKernels row_kernels_avx512vnni = {first_row,      hidden_row, last_row,
+                                               horizontal_row, finish_row, missing_row};
 
 }  // namespace livesr

@@ -2,13 +2,18 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "core/network/conv_reference.h"
 #include "core/network/enhance.h"
+#include "core/network/float_layers.h"
 
 namespace livesr {
 namespace {
+
+// Bounds the memory of the layers between.
+constexpr int strip_rows = 32;
 
 float keys_cubic(double distance) {
     const double a = -0.5;
@@ -56,31 +61,92 @@ void bicubic(const float* src, int width, int height, int scale, float* dst) {
     }
 }
 
+// The picture's rows [begin - margin, end + margin), its edge repeated.
+Plane with_margin(const float* src, int width, int height, int begin, int end, int margin) {
+    Plane plane(width + 2 * margin, end - begin + 2 * margin, 1);
+    for (int y = 0; y < plane.height; ++y) {
+        const float* row =
+            src +
+            static_cast<std::ptrdiff_t>(std::clamp(begin + y - margin, 0, height - 1)) * width;
+        for (int x = 0; x < plane.width; ++x)
+            *plane.at(x, y) = row[std::clamp(x - margin, 0, width - 1)];
+    }
+    return plane;
+}
+
+// Residuals of a strip of rows: at(x, y) points to the scale * scale outputs of a pixel.
+class Residuals {
+  public:
+    Residuals(const Network& network, Isa isa)
+        : network_(network),
+          kernels_(float_kernels(isa)),
+          layers_(network.architecture, kernels_ == nullptr ? 1 : kernels_->lanes) {
+        if (kernels_ != nullptr) layers_.pack(network.parameters);
+    }
+
+    void compute(Plane low) {
+        if (kernels_ == nullptr)
+            plain(std::move(low));
+        else
+            by_kernels(low);
+    }
+
+    float at(int x, int y, int output) const {
+        if (kernels_ == nullptr) return plane_.at(x, y)[output];
+        const int lanes = kernels_->lanes;
+        return out_.row(output / lanes, y)[x * lanes + output % lanes];
+    }
+
+  private:
+    void plain(Plane low) {
+        const Architecture& a = network_.architecture;
+        plane_ = std::move(low);
+        for (int l = 0; l < a.layers; ++l) {
+            plane_ = convolve(plane_, network_.parameters.data() + parameter_offset(a, l),
+                              output_channels(a, l));
+            if (l + 1 < a.layers) relu(plane_);
+        }
+    }
+
+    void by_kernels(const Plane& low) {
+        const Architecture& a = network_.architecture;
+        for (int l = 0; l < a.layers; ++l) {
+            const FloatPlanes in =
+                l == 0 ? FloatPlanes{low.values.data(), low.width, 0, 1} : in_.planes();
+            const int shrunk = 2 * (l + 1);
+            out_.resize(low.width - shrunk, low.height - shrunk, output_channels(a, l),
+                        kernels_->lanes, 0);
+            layers_.forward(*kernels_, l, in, out_,
+                            l + 1 < a.layers ? AfterSum::relu : AfterSum::nothing);
+            if (l + 1 < a.layers) std::swap(in_, out_);
+        }
+    }
+
+    const Network& network_;
+    const FloatKernels* kernels_;
+    FloatLayers layers_;
+    FloatPicture in_;
+    FloatPicture out_;
+    Plane plane_;
+};
+
 }  // namespace
 
 void enhance_float(const Network& network, const float* src, int width, int height, float* dst,
                    Isa isa) {
-    static_cast<void>(isa);
     const Architecture& a = network.architecture;
-    const int m = margin(a);
-    Plane plane(width + 2 * m, height + 2 * m, 1);
-    for (int y = 0; y < plane.height; ++y)
-        for (int x = 0; x < plane.width; ++x)
-            *plane.at(x, y) =
-                src[static_cast<std::ptrdiff_t>(std::clamp(y - m, 0, height - 1)) * width +
-                    std::clamp(x - m, 0, width - 1)];
-    for (int l = 0; l < a.layers; ++l) {
-        plane = convolve(plane, network.parameters.data() + parameter_offset(a, l),
-                         output_channels(a, l));
-        if (l + 1 < a.layers) relu(plane);
+    const int s = a.scale;
+    bicubic(src, width, height, s, dst);
+    Residuals residuals(network, isa);
+    for (int begin = 0; begin < height; begin += strip_rows) {
+        const int end = std::min(height, begin + strip_rows);
+        residuals.compute(with_margin(src, width, height, begin, end, margin(a)));
+        for (int y = 0; y < (end - begin) * s; ++y) {
+            float* row = dst + static_cast<std::ptrdiff_t>(begin * s + y) * width * s;
+            for (int x = 0; x < width * s; ++x)
+                row[x] += residuals.at(x / s, y / s, y % s * s + x % s);
+        }
     }
-
-    bicubic(src, width, height, a.scale, dst);
-    const std::ptrdiff_t out_width = static_cast<std::ptrdiff_t>(width) * a.scale;
-    for (int y = 0; y < height * a.scale; ++y)
-        for (int x = 0; x < width * a.scale; ++x)
-            dst[y * out_width + x] +=
-                plane.at(x / a.scale, y / a.scale)[(y % a.scale) * a.scale + x % a.scale];
 }
 
 }  // namespace livesr

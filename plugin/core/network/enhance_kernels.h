@@ -56,6 +56,9 @@ struct SourcePlane {
 void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa);
 
+// Nullptr: no fast path.
+const RowKernels* row_kernels(Isa isa);
+
 // Fills in what the row kernels read.
 void pack_rows(const Architecture& architecture, int layer_index, PackedLayer& layer);
 

@@ -60,7 +60,13 @@ struct RowKernels {
     // horizontal's, two above to two below. taps: of this row's phase.
     void (*finish)(const std::int16_t* const rows[5], const std::int16_t* taps,
                    const std::int16_t* residual, int count, std::uint8_t* dst);
+    // What training aims at: truth minus the bicubic enlargement, in units of [0, 1] luma, for
+    // `count` pixels of one output row (rounded up to 16 in `out` and in what is read).
+    void (*missing)(const std::int16_t* const rows[5], const std::int16_t* taps,
+                    const std::uint8_t* truth, int count, float* out);
 };
+
+constexpr float base_unit = 0x1p-20F / 255.0F;  // of the bicubic's sums, in [0, 1] luma
 
 #if defined(__x86_64__)
 extern const RowKernels row_kernels_avx2;

@@ -303,28 +303,46 @@ void horizontal_row(const std::int16_t* samples, int width, int scale, const std
     }
 }
 
-// 16 pixels. The residual and the rounding are one more pair of the sum: residual * 2^14 + 32 *
-// 2^14.
-inline __m128i finish16(const std::int16_t* const rows[5], const std::int16_t* residual,
-                        std::ptrdiff_t x, const __m256i taps[3]) {
+// Vertical sums of 16 pixels, each lane in the place where unpacking puts it: sum[0] has pixels 0-3
+// and 8-11, sum[1] the others.
+inline void vertical16(const std::int16_t* const rows[5], std::ptrdiff_t x, const __m256i taps[3],
+                       __m256i sum[2]) {
     const auto load = [x](const std::int16_t* row) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + x));
     };
-    const __m256i one = _mm256_set1_epi16(1 << residual_shift);
-    const __m256i half = _mm256_set1_epi16(vertical_rounding >> residual_shift);
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i pair[4][2] = {{load(rows[0]), load(rows[1])},
+    const __m256i pair[3][2] = {{load(rows[0]), load(rows[1])},
                                 {load(rows[2]), load(rows[3])},
-                                {load(rows[4]), zero},
-                                {load(residual), half}};
-    __m256i sum[2] = {zero, zero};
-    LIVESR_UNROLL for (int i = 0; i < 4; ++i) {
-        const __m256i t = i < 3 ? taps[i] : one;
-        sum[0] = _mm256_add_epi32(
-            sum[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(pair[i][0], pair[i][1]), t));
-        sum[1] = _mm256_add_epi32(
-            sum[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(pair[i][0], pair[i][1]), t));
+                                {load(rows[4]), _mm256_setzero_si256()}};
+    sum[0] = _mm256_setzero_si256();
+    sum[1] = _mm256_setzero_si256();
+    LIVESR_UNROLL for (int i = 0; i < 3; ++i) {
+        const __m256i low = _mm256_unpacklo_epi16(pair[i][0], pair[i][1]);
+        const __m256i high = _mm256_unpackhi_epi16(pair[i][0], pair[i][1]);
+        sum[0] = _mm256_add_epi32(sum[0], _mm256_madd_epi16(low, taps[i]));
+        sum[1] = _mm256_add_epi32(sum[1], _mm256_madd_epi16(high, taps[i]));
     }
+}
+
+// Five taps as the three pairs that vertical16 multiplies with.
+inline void pair_taps(const std::int16_t* taps, __m256i pairs[3]) {
+    for (int i = 0; i < 3; ++i) {
+        const auto low = static_cast<std::uint16_t>(taps[2 * i]);
+        const auto high = static_cast<std::uint16_t>(i < 2 ? taps[2 * i + 1] : 0);
+        pairs[i] =
+            _mm256_set1_epi32(static_cast<int>(low | static_cast<std::uint32_t>(high) << 16U));
+    }
+}
+
+inline __m128i finish16(const std::int16_t* const rows[5], const std::int16_t* residual,
+                        std::ptrdiff_t x, const __m256i taps[3]) {
+    // Residual and rounding are one more pair of the sum: (residual + 32) * 2^14.
+    const __m256i r = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(residual + x));
+    const __m256i half = _mm256_set1_epi16(vertical_rounding >> residual_shift);
+    const __m256i unit = _mm256_set1_epi16(1 << residual_shift);
+    __m256i sum[2];
+    vertical16(rows, x, taps, sum);
+    sum[0] = _mm256_add_epi32(sum[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(r, half), unit));
+    sum[1] = _mm256_add_epi32(sum[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(r, half), unit));
     const __m256i words = _mm256_packs_epi32(_mm256_srai_epi32(sum[0], vertical_shift),
                                              _mm256_srai_epi32(sum[1], vertical_shift));
     return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
@@ -333,11 +351,7 @@ inline __m128i finish16(const std::int16_t* const rows[5], const std::int16_t* r
 void finish_row(const std::int16_t* const rows[5], const std::int16_t* taps,
                 const std::int16_t* residual, int count, std::uint8_t* dst) {
     __m256i t[3];
-    for (int i = 0; i < 3; ++i) {
-        const auto low = static_cast<std::uint16_t>(taps[2 * i]);
-        const auto high = static_cast<std::uint16_t>(i < 2 ? taps[2 * i + 1] : 0);
-        t[i] = _mm256_set1_epi32(static_cast<int>(low | static_cast<std::uint32_t>(high) << 16U));
-    }
+    pair_taps(taps, t);
     int x = 0;
     for (; x + 16 <= count; x += 16)
         _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + x), finish16(rows, residual, x, t));
@@ -345,6 +359,28 @@ void finish_row(const std::int16_t* const rows[5], const std::int16_t* taps,
         alignas(16) std::uint8_t rest[16];
         _mm_store_si128(reinterpret_cast<__m128i*>(rest), finish16(rows, residual, x, t));
         std::memcpy(dst + x, rest, static_cast<std::size_t>(count - x));
+    }
+}
+
+void missing_row(const std::int16_t* const rows[5], const std::int16_t* taps,
+                 const std::uint8_t* truth, int count, float* out) {
+    __m256i t[3];
+    pair_taps(taps, t);
+    const __m256 unit = _mm256_set1_ps(base_unit);
+    for (int x = 0; x < count; x += 16) {
+        __m256i sum[2];
+        vertical16(rows, x, t, sum);
+        const __m256i base[2] = {_mm256_permute2x128_si256(sum[0], sum[1], 0x20),
+                                 _mm256_permute2x128_si256(sum[0], sum[1], 0x31)};
+        LIVESR_UNROLL for (int i = 0; i < 2; ++i) {
+            const __m256i exact = _mm256_slli_epi32(
+                _mm256_cvtepu8_epi32(
+                    _mm_loadl_epi64(reinterpret_cast<const __m128i*>(truth + x + 8 * i))),
+                vertical_shift);
+            _mm256_storeu_ps(
+                out + x + 8 * i,
+                _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(exact, base[i])), unit));
+        }
     }
 }
 

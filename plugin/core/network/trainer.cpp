@@ -56,7 +56,7 @@ struct Trainer::State {
     std::vector<TrainingPair> pairs;  // by slot
     std::vector<std::size_t> free_slots;
     WeightedDraw draw;
-    TrainingWindow window;
+    WindowCutter cutter;
 
     // Packing a weight set costs about as much as scoring a patch: the latest ones are kept.
     struct Packed {
@@ -74,7 +74,8 @@ struct Trainer::State {
           averaged(start.parameters),
           gradient(start.parameters.size()),
           adam(start.parameters.size()),
-          sums(BatchGradient::create(start.architecture, i)) {}
+          sums(BatchGradient::create(start.architecture, i)),
+          cutter(start.architecture, i) {}
 
     std::size_t slot(std::uint64_t id) const {
         const auto found = slot_of.find(id);
@@ -102,7 +103,7 @@ double Trainer::State::step(float learning_rate) {
         const std::uint64_t bits = random.next();
         const Turn turn =
             options.augment ? Turn{(bits & 1U) != 0, (bits & 2U) != 0, (bits & 4U) != 0} : Turn{};
-        cut_window(architecture, pair, x, y, width, height, turn, window);
+        const TrainingWindow& window = cutter.cut(pair, x, y, width, height, turn);
         loss += sums->add(window.low.data(), window.residual.data(), window.width, window.height,
                           options.charbonnier, 1.0F / static_cast<float>(options.batch));
     }

@@ -2,9 +2,12 @@
 // the float planes that the gradient takes.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
+#include "core/network/isa.h"
 #include "core/network/network.h"
+#include "core/network/row_kernels.h"
 #include "core/network/trainer.h"
 
 namespace livesr {
@@ -23,8 +26,28 @@ struct TrainingWindow {
     std::vector<float> residual;  // [height][width][scale * scale], truth minus bicubic
 };
 
-// The window of a pair whose first low-resolution pixel is (x, y), width x height before turning.
-void cut_window(const Architecture& a, const TrainingPair& pair, int x, int y, int width,
-                int height, const Turn& turn, TrainingWindow& window);
+class WindowCutter {
+  public:
+    WindowCutter(const Architecture& architecture, Isa isa);
+
+    // The window of a pair whose first low-resolution pixel is (x, y), width x height before
+    // turning. Good until the next call. Every path gives the same values.
+    const TrainingWindow& cut(const TrainingPair& pair, int x, int y, int width, int height,
+                              const Turn& turn);
+
+  private:
+    void missing_by_rows();
+    void missing_plain();
+    void store_missing(int row, const float* values);
+
+    Architecture architecture_;
+    const RowKernels* kernels_;
+    TrainingWindow window_;
+    std::vector<std::uint8_t> low_;
+    std::vector<std::uint8_t> high_;
+    std::vector<std::int16_t> samples_;
+    std::vector<std::int16_t> horizontal_;
+    std::vector<float> missing_;
+};
 
 }  // namespace livesr

@@ -275,6 +275,29 @@ TEST_CASE("fixed point stays within one grey level of the float network") {
     }
 }
 
+TEST_CASE("the float network is the same on every path up to rounding") {
+    for (const Architecture& a : architectures)
+        for (const auto& [width, height] : {std::pair{1, 1}, {19, 5}, {30, 70}}) {
+            const Network network = trained_like(a, 21);
+            Random random(1);
+            std::vector<float> src(static_cast<std::size_t>(width * height));
+            for (float& value : src) value = static_cast<float>(random.uniform());
+            std::vector<float> expected(src.size() * static_cast<std::size_t>(a.scale * a.scale));
+            enhance_float(network, src.data(), width, height, expected.data(), Isa::reference);
+            for (const Isa isa : fast_paths) {
+                if (!supported(isa)) continue;
+                std::vector<float> actual(expected.size());
+                enhance_float(network, src.data(), width, height, actual.data(), isa);
+                float largest = 0;
+                for (std::size_t i = 0; i < actual.size(); ++i)
+                    largest = std::max(largest, std::abs(actual[i] - expected[i]));
+                CAPTURE(a.channels);
+                CAPTURE(width);
+                CHECK(largest < 2e-5F);
+            }
+        }
+}
+
 TEST_CASE("parameters that make no network are refused in words") {
     Network network = make_network({2, 16, 4}, 1);
     network.parameters[7] = std::numeric_limits<float>::quiet_NaN();
