@@ -148,6 +148,8 @@ Trainer::Trainer(const Network& start, const TrainerOptions& options, Isa isa) {
 }
 
 Trainer::~Trainer() = default;
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
 std::uint64_t Trainer::add(TrainingPair pair, float weight) {
     const Architecture& a = state_->architecture;

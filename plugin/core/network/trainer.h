@@ -38,6 +38,8 @@ class Trainer {
     // Starts from the network's parameters, fresh Adam moments (0.9, 0.999, 1e-8).
     Trainer(const Network& start, const TrainerOptions& options, Isa isa = best_isa());
     ~Trainer();
+    Trainer(Trainer&&) noexcept;
+    Trainer& operator=(Trainer&&) noexcept;
 
     // Adds a pair and returns its id (never reused). Throws std::invalid_argument on wrong sizes.
     std::uint64_t add(TrainingPair pair, float weight = 1.0F);
