@@ -2,12 +2,14 @@
 
 #include <stdexcept>
 
+#include "core/network/float_layers.h"
 #include "core/network/trainer.h"
 
 namespace livesr {
 
 std::unique_ptr<BatchGradient> BatchGradient::create(const Architecture& architecture, Isa isa) {
-    static_cast<void>(isa);
+    if (const FloatKernels* kernels = float_kernels(isa))
+        return make_gradient_planes(architecture, *kernels);
     return make_gradient_reference(architecture);
 }
 

@@ -10,6 +10,8 @@
 
 namespace livesr {
 
+struct FloatKernels;
+
 class BatchGradient {
   public:
     static std::unique_ptr<BatchGradient> create(const Architecture& architecture, Isa isa);
@@ -29,5 +31,7 @@ class BatchGradient {
 };
 
 std::unique_ptr<BatchGradient> make_gradient_reference(const Architecture& architecture);
+std::unique_ptr<BatchGradient> make_gradient_planes(const Architecture& architecture,
+                                                    const FloatKernels& kernels);
 
 }  // namespace livesr

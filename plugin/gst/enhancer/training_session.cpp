@@ -49,6 +49,7 @@ void TrainingSession::set_size(int width, int height) {
     }
     if (first) {
         if (options_.engine == "off") {
+            // Nothing vouches for the model, so it does not reach the picture.
             on_state(false, "engine=off");
         } else {
             client_->start();

@@ -1,0 +1,205 @@
+// See enhancer_harness.h.
+#include "enhancer_harness.h"
+
+#include <chrono>
+#include <fstream>
+#include <random>
+#include <stdexcept>
+#include <thread>
+
+#include "core/model/model_file.h"
+#include "core/network/enhance.h"
+#include "gst/register.h"
+
+namespace livesr::test {
+
+Network random_network(int scale, unsigned seed) {
+    Network network = make_network({.scale = scale, .channels = 8, .layers = 3}, seed);
+    std::mt19937 random(seed);
+    for (float& parameter : network.parameters) {
+        parameter += (static_cast<float>(random() % 2001) / 1000.0F - 1.0F) * 0.05F;
+    }
+    return network;
+}
+
+Plane apply(const Network* network, const Plane& low, int scale) {
+    if (network == nullptr) return enlarge(low, scale);
+    const PackedNetwork packed(*network);
+    EnhanceScratch scratch;
+    Plane high{low.width * scale, low.height * scale, 1, {}};
+    high.pixels.resize(static_cast<std::size_t>(high.width) * high.height);
+    livesr::enhance(packed, scratch, low.pixels.data(), low.width, low.width, low.height,
+                    high.pixels.data(), high.width, 0, low.height);
+    return high;
+}
+
+Folder::Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "livesr-test-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = name;
+}
+
+Folder::~Folder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+}
+
+std::string Folder::write(const std::string& name, const std::vector<std::uint8_t>& bytes) const {
+    std::ofstream(path_ / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    return (path_ / name).string();
+}
+
+std::string Folder::write_model(const std::string& name, const Network& network) const {
+    return write(name, write_onnx(network));
+}
+
+bool eventually(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+EnhancerHarness::EnhancerHarness(const std::string& properties) {
+    static const bool registered = livesr::gst::register_elements(nullptr);
+    if (!registered) throw std::runtime_error("the elements were not registered");
+    GError* error = nullptr;
+    element_ = gst_parse_launch(("srenhancer " + properties).c_str(), &error);
+    if (error != nullptr) {
+        const std::string why = error->message;
+        g_error_free(error);
+        throw std::runtime_error(why);
+    }
+    gst_object_ref_sink(element_);
+    bus_ = gst_bus_new();
+    gst_element_set_bus(element_, bus_);
+    video_ = gst_harness_new_with_element(element_, "sink", "src");
+    g_object_get(element_, "scale", &scale_, nullptr);
+}
+
+EnhancerHarness::~EnhancerHarness() {
+    if (patches_ != nullptr) gst_harness_teardown(patches_);
+    gst_harness_teardown(video_);
+    gst_element_set_bus(element_, nullptr);
+    gst_object_unref(bus_);
+    gst_object_unref(element_);
+}
+
+GstHarness* EnhancerHarness::patches() {
+    if (patches_ == nullptr) {
+        patches_ = gst_harness_new_with_element(element_, "patches", nullptr);
+        gst_harness_set_src_caps_str(patches_, "meta/x-klv, parsed=(boolean)true");
+    }
+    return patches_;
+}
+
+void EnhancerHarness::set_caps(GstVideoFormat format, int width, int height) {
+    format_ = format;
+    width_ = width;
+    height_ = height;
+    GstCaps* caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING,
+                                        gst_video_format_to_string(format), "width", G_TYPE_INT,
+                                        width, "height", G_TYPE_INT, height, "framerate",
+                                        GST_TYPE_FRACTION, 25, 1, nullptr);
+    gst_harness_set_src_caps(video_, caps);
+}
+
+GstBuffer* EnhancerHarness::enhance(int number) {
+    return enhance(video_buffer(format_, width_, height_, 3 * number,
+                                static_cast<GstClockTime>(number) * frame_duration,
+                                frame_duration));
+}
+
+GstBuffer* EnhancerHarness::enhance(GstBuffer* buffer) {
+    if (gst_harness_push(video_, buffer) != GST_FLOW_OK) return nullptr;
+    return gst_harness_try_pull(video_);
+}
+
+Plane EnhancerHarness::high_frame(int number) const {
+    return texture(width_ * scale_, height_ * scale_, 3 * number);
+}
+
+Plane EnhancerHarness::low_frame(int number) const { return shrink(high_frame(number), scale_); }
+
+GstBuffer* EnhancerHarness::enhance_low(int number) {
+    return enhance(video_buffer(format_, low_frame(number),
+                                static_cast<GstClockTime>(number) * frame_duration,
+                                frame_duration));
+}
+
+std::pair<int, int> EnhancerHarness::output_size() {
+    GstPad* pad = gst_element_get_static_pad(element_, "src");
+    GstCaps* caps = gst_pad_get_current_caps(pad);
+    gst_object_unref(pad);
+    std::pair<int, int> size{0, 0};
+    if (caps == nullptr) return size;
+    const GstStructure* structure = gst_caps_get_structure(caps, 0);
+    gst_structure_get_int(structure, "width", &size.first);
+    gst_structure_get_int(structure, "height", &size.second);
+    gst_caps_unref(caps);
+    return size;
+}
+
+GstFlowReturn EnhancerHarness::push_patch_bytes(const std::vector<std::uint8_t>& bytes,
+                                                int frame_number) {
+    GstBuffer* buffer =
+        bytes.empty() ? gst_buffer_new() : gst_buffer_new_memdup(bytes.data(), bytes.size());
+    GST_BUFFER_PTS(buffer) = static_cast<GstClockTime>(frame_number) * frame_duration;
+    return gst_harness_push(patches(), buffer);
+}
+
+std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number,
+                                                        std::uint32_t sequence) const {
+    PatchHeader header;
+    header.codec = PatchCodec::jpeg_luma;
+    header.quality = 95;
+    header.scale = static_cast<std::uint8_t>(scale_);
+    header.sequence = sequence;
+    header.running_time_ns = static_cast<std::uint64_t>(frame_number) * frame_duration;
+    header.frame_width = static_cast<std::uint16_t>(width_ * scale_);
+    header.frame_height = static_cast<std::uint16_t>(height_ * scale_);
+    header.x = static_cast<std::uint16_t>(8 * scale_);
+    header.y = static_cast<std::uint16_t>(4 * scale_);
+    header.width = static_cast<std::uint16_t>(24 * scale_);
+    header.height = static_cast<std::uint16_t>(20 * scale_);
+    const Plane high = high_frame(frame_number);
+    const auto* corner = high.pixels.data() + header.y * high.width + header.x;
+    return write_packet(
+        header, encode_jpeg_luma(corner, high.width, header.width, header.height, header.quality));
+}
+
+std::vector<std::uint8_t> EnhancerHarness::announcement(int true_width, int true_height) const {
+    PatchHeader header;
+    header.scale = static_cast<std::uint8_t>(scale_);
+    header.frame_width = static_cast<std::uint16_t>(true_width);
+    header.frame_height = static_cast<std::uint16_t>(true_height);
+    return write_packet(header, {});
+}
+
+std::uint64_t EnhancerHarness::count(const char* stat) {
+    GstStructure* stats = nullptr;
+    g_object_get(element_, "stats", &stats, nullptr);
+    guint64 value = 0;
+    const bool known = gst_structure_get_uint64(stats, stat, &value) != FALSE;
+    gst_structure_free(stats);
+    if (!known) throw std::runtime_error(std::string("no such count: ") + stat);
+    return value;
+}
+
+std::string EnhancerHarness::text(const char* property) {
+    gchar* value = nullptr;
+    g_object_get(element_, property, &value, nullptr);
+    const std::string result = value != nullptr ? value : "";
+    g_free(value);
+    return result;
+}
+
+GstMessage* EnhancerHarness::message(GstMessageType types) {
+    return gst_bus_pop_filtered(bus_, types);
+}
+
+}  // namespace livesr::test
