@@ -15,6 +15,8 @@ export type Challenger = 'bicubic' | 'generic' | 'candidate';
 
 /** Below this a difference is invisible and mostly rounding: 54 dB. */
 const floorError = 0.25;
+/** A mean gain below 0.02 dB is not worth a swap: the best of many looks at equal weights gets there. */
+const leastLogGain = 0.005;
 /** Keeps t finite when all differences are equal. */
 const leastDeviation = 1e-4;
 
@@ -22,14 +24,18 @@ function logError(scores: Scores, contender: Contender): number {
   return Math.log(scores[contender] + floorError);
 }
 
-/** Student's t of the paired log errors: negative when `a` is the better one. */
-export function pairedT(evidence: readonly Scores[], a: Contender, b: Contender): number {
+/** Student's t of the paired log errors, and their mean: negative when `a` is the better one. */
+export function paired(
+  evidence: readonly Scores[],
+  a: Contender,
+  b: Contender,
+): { readonly t: number; readonly mean: number } {
   const n = evidence.length;
-  if (n < 2) return 0;
+  if (n < 2) return { t: 0, mean: 0 };
   const differences = evidence.map((scores) => logError(scores, a) - logError(scores, b));
   const mean = differences.reduce((sum, d) => sum + d, 0) / n;
   const variance = differences.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1);
-  return mean / (Math.sqrt(variance / n) + leastDeviation);
+  return { t: mean / (Math.sqrt(variance / n) + leastDeviation), mean };
 }
 
 /** Mean gain over bicubic in dB; null without evidence. */
@@ -74,7 +80,8 @@ function totalError(evidence: readonly Scores[], contender: Contender): number {
 
 /** In what a viewer and PSNR see too, not only patch by patch. */
 function beats(evidence: readonly Scores[], a: Contender, b: Contender, bar: number): boolean {
-  return pairedT(evidence, a, b) < -bar && totalError(evidence, a) <= totalError(evidence, b);
+  const { mean, t } = paired(evidence, a, b);
+  return t < -bar && mean < -leastLogGain && totalError(evidence, a) <= totalError(evidence, b);
 }
 
 function retreat(arrivals: readonly Scores[], live: WeightSource): Challenger | undefined {

@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  admit,
+  emptyPool,
+  heldEvery,
+  mostHeld,
+  mostTrainingPatches,
+  recentPatches,
+  recentWeight,
+  type Pool,
+} from '../../elements/sr-enhancer/pool.ts';
+
+interface Run {
+  readonly pool: Pool;
+  /** As the trainer would have them. */
+  readonly weights: Map<number, number>;
+}
+
+function arrive(count: number): Run {
+  const weights = new Map<number, number>();
+  let pool = emptyPool;
+  for (let id = 0; id < count; id++) {
+    weights.set(id, 0);
+    const change = admit(pool, id);
+    pool = change.pool;
+    for (const [patch, weight] of change.weights) weights.set(patch, weight);
+    for (const patch of change.removed) weights.delete(patch);
+  }
+  return { pool, weights };
+}
+
+describe('the pool of patches', () => {
+  it('holds out every fourth patch and never gives it weight while it is held', () => {
+    fc.assert(
+      fc.property(fc.nat(2000), (count) => {
+        const { pool, weights } = arrive(count);
+        expect(pool.held).toHaveLength(Math.min(mostHeld, Math.floor(count / heldEvery)));
+        for (const id of pool.held) expect(weights.get(id)).toBe(0);
+        for (const id of pool.training) expect(weights.get(id)).toBeGreaterThan(0);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('keeps exactly the held and the trained patches in the trainer, within its bound', () => {
+    fc.assert(
+      fc.property(fc.nat(2000), (count) => {
+        const { pool, weights } = arrive(count);
+        const kept = [...pool.held, ...pool.training].sort((a, b) => a - b);
+        expect([...weights.keys()].sort((a, b) => a - b)).toEqual(kept);
+        expect(pool.training.length).toBeLessThanOrEqual(mostTrainingPatches);
+        expect(kept.length).toBe(Math.min(count, mostTrainingPatches + pool.held.length));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('draws the latest patches four times as often as older ones', () => {
+    const { pool, weights } = arrive(500);
+    const recent = pool.training.slice(-recentPatches);
+    const older = pool.training.slice(0, -recentPatches);
+    expect(new Set(recent.map((id) => weights.get(id)))).toEqual(new Set([recentWeight]));
+    expect(new Set(older.map((id) => weights.get(id)))).toEqual(new Set([1]));
+  });
+
+  it('trains on the first patches at once', () => {
+    expect(arrive(1).pool.training).toEqual([0]);
+  });
+});

@@ -1,0 +1,232 @@
+// The trainer's control loop over the real trainer, in lockstep: what it sends for what it gets.
+import { describe, expect, it } from 'vitest';
+import { native } from '../../elements/bridge/index.ts';
+import { blobOfFloats, ChannelError, floatsOfBlob } from '../../elements/channel/frame.ts';
+import type { EngineMessage, EnhancerStart } from '../../elements/channel/messages.ts';
+import { seededRandom } from '../../elements/patch-sender/random.ts';
+import { EnhancerSession } from '../../elements/sr-enhancer/session.ts';
+
+const architecture = { scale: 2, channels: 8, layers: 3 };
+const core = native();
+const generic = core.makeNetwork(architecture, 1);
+const side = 40;
+const lowSide = side / 2 + 2 * architecture.layers;
+
+interface Sent {
+  readonly message: EngineMessage;
+  readonly blob: Uint8Array | undefined;
+}
+
+class Harness {
+  readonly sent: Sent[] = [];
+  readonly session: EnhancerSession;
+  #sequence = 0;
+
+  constructor(start: Partial<EnhancerStart> = {}, parameters = generic) {
+    const full: EnhancerStart = {
+      type: 'enhancer.start',
+      streamKey: 'test',
+      ...architecture,
+      width: 320,
+      height: 180,
+      training: 'continuous',
+      lockstep: true,
+      stepsPerSecond: 100,
+      seed: 1,
+      genericParameters: generic.length,
+      liveParameters: parameters.length - generic.length,
+      liveSource: 'generic',
+      ...start,
+    };
+    this.session = new EnhancerSession(full, blobOfFloats(parameters), (message, blob) => {
+      this.sent.push({ message, blob: blob && Uint8Array.from(blob) });
+    });
+  }
+
+  patch(mediaTimeNs: number, low: Uint8Array, high: Uint8Array): Promise<void> {
+    const head = {
+      type: 'patch.pair',
+      sequence: this.#sequence++,
+      mediaTimeNs,
+      x: 0,
+      y: 0,
+      width: side,
+      height: side,
+    };
+    return this.session.handle(head, Buffer.concat([low, high]));
+  }
+
+  tick(mediaTimeNs: number): Promise<void> {
+    return this.session.handle({ type: 'time.tick', mediaTimeNs }, new Uint8Array(0));
+  }
+
+  get sources(): string[] {
+    return this.sent.flatMap(({ message }) =>
+      message.type === 'model.swap' ? [message.source] : [],
+    );
+  }
+
+  get reports(): Extract<EngineMessage, { type: 'training.report' }>[] {
+    return this.sent.flatMap(({ message }) =>
+      message.type === 'training.report' ? [message] : [],
+    );
+  }
+}
+
+/** Blocks of random brightness, seen darker than they are: what a network can learn to undo. */
+function darkened(random: () => number): [Uint8Array, Uint8Array] {
+  const level = 60 + Math.floor(random() * 120);
+  const low = new Uint8Array(lowSide * lowSide).fill(level);
+  const high = new Uint8Array(side * side).fill(level + 12);
+  return [low, high];
+}
+
+/** Noise over a flat picture: bicubic is the best there is, and training can only do harm. */
+function noise(random: () => number): [Uint8Array, Uint8Array] {
+  const level = 60 + Math.floor(random() * 120);
+  const low = new Uint8Array(lowSide * lowSide).fill(level);
+  const high = Uint8Array.from({ length: side * side }, () => level + random() * 60 - 30);
+  return [low, high];
+}
+
+/** A stream of `seconds`, two patches a second of the kind given. */
+async function stream(
+  harness: Harness,
+  seconds: number,
+  kind: (random: () => number) => [Uint8Array, Uint8Array],
+): Promise<void> {
+  const random = seededRandom(9);
+  for (let tick = 0; tick <= seconds * 5; tick++) {
+    const mediaTimeNs = tick * 200e6;
+    if (tick % 5 === 1 || tick % 5 === 3) await harness.patch(mediaTimeNs, ...kind(random));
+    await harness.tick(mediaTimeNs);
+  }
+}
+
+describe('the trainer of a stream', () => {
+  it('shows generic weights first', () => {
+    const { sent } = new Harness();
+    expect(sent).toHaveLength(1);
+    expect(sent[0]?.message).toEqual({
+      type: 'model.swap',
+      version: 1,
+      source: 'generic',
+      gainDb: null,
+    });
+    expect(floatsOfBlob(sent[0]?.blob ?? new Uint8Array(0))).toEqual(generic);
+  });
+
+  it('goes on from the live weights that a restart hands over', () => {
+    const live = generic.map((value) => value + 0.01);
+    const both = Float32Array.of(...generic, ...live);
+    const { sent, sources } = new Harness({ liveSource: 'online' }, both);
+    expect(sources).toEqual(['online']);
+    expect(floatsOfBlob(sent[0]?.blob ?? new Uint8Array(0))).toEqual(live);
+  });
+
+  it('learns from patches and swaps to weights that gain', async () => {
+    const harness = new Harness();
+    await stream(harness, 20, darkened);
+    expect(harness.sources.at(-1)).toBe('online');
+    expect(harness.reports.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3]);
+    const last = harness.reports.at(-1);
+    expect(last?.state).toBe('training');
+    expect(last?.steps).toBe(500);
+    expect(last?.gainDb).toBeGreaterThan(1);
+    expect(last?.genericGainDb).toBeCloseTo(0, 6);
+    const versions = harness.sent.flatMap(({ message }) =>
+      message.type === 'model.swap' ? [message.version] : [],
+    );
+    expect(versions).toEqual(versions.map((_, i) => i + 1));
+  });
+
+  it('shows no weights that were trained on what cannot be learnt', async () => {
+    const harness = new Harness();
+    await stream(harness, 20, noise);
+    expect(harness.sources).not.toContain('online');
+    expect(harness.reports.at(-1)?.refused).toBeGreaterThan(0);
+  });
+
+  it('sends the same for the same messages and seed, and other weights for another seed', async () => {
+    const runs: Harness[] = [];
+    for (const seed of [1, 1, 2]) {
+      const harness = new Harness({ seed });
+      await stream(harness, 8, darkened);
+      runs.push(harness);
+    }
+    expect(runs[0]?.sent).toEqual(runs[1]?.sent);
+    expect(runs[0]?.sent).not.toEqual(runs[2]?.sent);
+  });
+
+  it('waits without patches', async () => {
+    const harness = new Harness();
+    for (let tick = 0; tick <= 30; tick++) await harness.tick(tick * 200e6);
+    expect(harness.reports).toHaveLength(1);
+    expect(harness.reports[0]).toMatchObject({ state: 'waiting', steps: 0, gainDb: null });
+    expect(harness.sources).toEqual(['generic']);
+  });
+
+  it('only measures when training is off', async () => {
+    const harness = new Harness({ training: 'off' });
+    await stream(harness, 6, darkened);
+    expect(harness.reports[0]).toMatchObject({ state: 'off', steps: 0 });
+    expect(harness.reports[0]?.gainDb).toBeCloseTo(0, 6);
+    expect(harness.sources).toEqual(['generic']);
+  });
+
+  it('falls back to bicubic when the generic weights do harm', async () => {
+    const harmful = generic.map((value, i) => (i === generic.length - 1 ? value - 0.05 : value));
+    const harness = new Harness({ training: 'off' }, harmful);
+    await stream(harness, 6, darkened);
+    expect(harness.sources).toEqual(['generic', 'bicubic']);
+    expect(harness.sent.at(-1)?.blob ?? new Uint8Array(0)).toHaveLength(0);
+  });
+
+  it('trains between messages when live, until new patches are needed', async () => {
+    const harness = new Harness({ lockstep: false, stepsPerSecond: 0 });
+    expect(await harness.session.work()).toBe(false);
+    await harness.patch(0, ...darkened(seededRandom(1)));
+    let chunks = 0;
+    while (await harness.session.work()) chunks++;
+    expect(chunks).toBeGreaterThan(1);
+    await harness.patch(1e9, ...darkened(seededRandom(2)));
+    expect(await harness.session.work()).toBe(true);
+  });
+
+  it('keeps to stated steps per second when live', async () => {
+    const harness = new Harness({ lockstep: false, stepsPerSecond: 50 });
+    await harness.tick(0);
+    await harness.patch(0, ...darkened(seededRandom(1)));
+    expect(await harness.session.work()).toBe(false);
+    await harness.tick(1e9);
+    while (await harness.session.work());
+    await harness.tick(5e9);
+    while (await harness.session.work());
+    await harness.tick(10e9);
+    expect(harness.reports.map(({ steps }) => steps)).toEqual([50, 200]);
+  });
+
+  it('refuses messages that contradict themselves', async () => {
+    const harness = new Harness();
+    const [low, high] = darkened(seededRandom(1));
+    await expect(harness.patch(0, low.subarray(1), high)).rejects.toThrow(ChannelError);
+    const odd = {
+      type: 'patch.pair',
+      sequence: 0,
+      mediaTimeNs: 0,
+      x: 0,
+      y: 0,
+      width: 39,
+      height: 40,
+    };
+    await expect(harness.session.handle(odd, high)).rejects.toThrow('multiples of 2');
+    await expect(
+      harness.session.handle({ type: 'frame.offer' }, new Uint8Array(0)),
+    ).rejects.toThrow(ChannelError);
+    expect(() => new Harness({ channels: 16 })).toThrow(/the network has/);
+    expect(() => new Harness({ genericParameters: generic.length }, generic.slice(1))).toThrow(
+      ChannelError,
+    );
+    expect(() => new Harness({ layers: 1 })).toThrow(Error);
+  });
+});
