@@ -101,6 +101,18 @@ export interface PacketResult {
   readonly payload?: Uint8Array;
 }
 
+/** Windows for one training step. `charbonnier` as in TrainerOptions. */
+export interface TrainingBatch {
+  readonly batch: number;
+  readonly width: number;
+  readonly height: number;
+  /** [batch][height + 2 margins][width + 2 margins], in [0, 1]. */
+  readonly low: Float32Array;
+  /** [batch][height][width][scale * scale]: truth minus bicubic. */
+  readonly residual: Float32Array;
+  readonly charbonnier: number;
+}
+
 export interface Native {
   /** The path that the kernels take on this machine, and all that it could take. */
   cpu(): { readonly isa: string; readonly supported: readonly string[] };
@@ -131,6 +143,27 @@ export interface Native {
   encodeJpegLuma(plane: Plane, quality: number): Uint8Array;
   /** null when the bytes are not a one-component JPEG of exactly that size. */
   decodeJpegLuma(bytes: Uint8Array, width: number, height: number): Uint8Array | null;
+  /** Milliseconds of `runs` calls of enhance, packing the network and copying not counted. */
+  enhanceTimes(
+    architecture: Architecture,
+    parameters: Float32Array,
+    plane: Plane,
+    runs: number,
+  ): Float64Array;
+  /** Mean loss of the batch and its gradient, in the order of the parameters. */
+  lossAndGradient(
+    architecture: Architecture,
+    parameters: Float32Array,
+    batch: TrainingBatch,
+  ): { readonly loss: number; readonly gradient: Float32Array };
+  /** Milliseconds of `runs` steps (gradient and Adam) on one batch, and where they led. */
+  trainingStepTimes(
+    architecture: Architecture,
+    parameters: Float32Array,
+    batch: TrainingBatch,
+    learningRate: number,
+    runs: number,
+  ): { readonly times: Float64Array; readonly parameters: Float32Array };
   readonly Trainer: new (
     architecture: Architecture,
     parameters: Float32Array,

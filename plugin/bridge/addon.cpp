@@ -6,6 +6,7 @@
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+    livesr::bridge::add_bench(env, exports);
     livesr::bridge::add_networks(env, exports);
     livesr::bridge::add_pictures(env, exports);
     livesr::bridge::add_trainer(env, exports);

@@ -5,6 +5,7 @@
 
 namespace livesr::bridge {
 
+void add_bench(Napi::Env env, Napi::Object exports);     // single pieces of work, timed
 void add_networks(Napi::Env env, Napi::Object exports);  // networks, model files, inference
 void add_pictures(Napi::Env env, Napi::Object exports);  // resampling, metrics, patch packets
 void add_trainer(Napi::Env env, Napi::Object exports);   // class Trainer
