@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include "core/model/model_file.h"
 
@@ -162,13 +163,24 @@ std::string_view parse_value_name(Bytes message) {
     return name;
 }
 
+// Appends to a list of the graph. The family has under a hundred of anything; the bound keeps a
+// file of a million empty nodes from taking many times its size, and from being searched for ever.
+template <typename T>
+void append(std::vector<T>& list, T element) {
+    constexpr std::size_t most = 1000;
+    if (list.size() == most) {
+        throw ModelFileError("not a livesr network: its graph has thousands of parts");
+    }
+    list.push_back(std::move(element));
+}
+
 void parse_graph(Bytes message, Graph& g) {
     for_each_field(message, "graph", [&](const Field& f) {
         if (f.kind != bytes_kind) return;
-        if (f.number == 1) g.nodes.push_back(parse_node(f.data));
-        if (f.number == 5) g.tensors.push_back(parse_tensor(f.data));
-        if (f.number == 11) g.inputs.push_back(parse_value_name(f.data));
-        if (f.number == 12) g.outputs.push_back(parse_value_name(f.data));
+        if (f.number == 1) append(g.nodes, parse_node(f.data));
+        if (f.number == 5) append(g.tensors, parse_tensor(f.data));
+        if (f.number == 11) append(g.inputs, parse_value_name(f.data));
+        if (f.number == 12) append(g.outputs, parse_value_name(f.data));
     });
     // Files of older writers list initializers as inputs too.
     std::erase_if(g.inputs, [&](std::string_view name) { return g.tensor(name) != nullptr; });

@@ -324,6 +324,17 @@ TEST_CASE("model file: a tensor that lies about its shape is refused without all
                   "kept in another file");
 }
 
+TEST_CASE("model file: a graph of a million empty parts is refused at once") {
+    for (const int part : {1, 5, 11, 12}) {
+        Writer graph;
+        for (int i = 0; i < 1'000'000; ++i) graph.bytes(part, {});
+        Writer model;
+        model.integer(1, 8);
+        model.message(7, graph);
+        CHECK_REFUSED(model.data(), "thousands of parts");
+    }
+}
+
 TEST_CASE("model file: a network outside the family is not written") {
     CHECK_THROWS_AS(write_onnx(Network{{5, 8, 3}, {}}), ModelFileError);
     CHECK_THROWS_AS(write_onnx(Network{{2, 8, 3}, {1, 2, 3}}), ModelFileError);
