@@ -1,6 +1,7 @@
 // The command line: `livesr COMMAND`. Puts the commands together and turns what they throw into exit
 // codes: 0 done, 1 failed, 2 wrong use.
 import { Command, CommanderError } from 'commander';
+import { registerBench } from './bench.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
@@ -18,6 +19,7 @@ const program = new Command('livesr')
 registerDemo(program);
 registerEval(program);
 registerDoctor(program);
+registerBench(program);
 program
   .command('pipeline', { hidden: true })
   .description('run one GStreamer pipeline for another livesr process')

@@ -1,0 +1,184 @@
+// The benchmark's contenders in turn: each round runs every contender once, and the fastest round of
+// each counts, so that what else the machine does hits all of them alike and falls out.
+import { cpus } from 'node:os';
+import { native, type Architecture } from '../bridge/index.ts';
+import { testPicture, trainedLikeParameters, trainingBatch } from './data.ts';
+import { libtorchProgram, LibtorchTrainer } from './libtorch.ts';
+import { OnnxEnhancer, OnnxTrainer } from './onnxruntime.ts';
+import type { GraphStyle } from './training-graph.ts';
+
+export interface InferenceCase {
+  readonly architecture: Architecture;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface TrainingCase {
+  readonly architecture: Architecture;
+  readonly batch: number;
+  /** Side of the windows, low-resolution pixels. */
+  readonly window: number;
+}
+
+export interface InferenceFigures {
+  readonly oursMs: number;
+  readonly onnxruntimeMs: number;
+  /** onnxruntimeMs / oursMs. */
+  readonly ratio: number;
+}
+
+export interface TrainingFigures {
+  readonly oursMs: number;
+  readonly onnxGraphMs: number;
+  /** null where libtorch is not installed. */
+  readonly libtorchMs: number | null;
+  /** That of the faster peer, over oursMs. */
+  readonly ratio: number;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly logicalCores: number;
+  /** The kernels' path; LIVESR_ISA lowers it. */
+  readonly isa: string;
+  readonly node: string;
+  readonly threads: 1;
+}
+
+export interface BenchReport {
+  readonly machine: Machine;
+  readonly inference: Readonly<Record<string, InferenceFigures>>;
+  readonly trainingStep: Readonly<Record<string, TrainingFigures>>;
+}
+
+const small = (scale: number): Architecture => ({ scale, channels: 16, layers: 4 });
+const large = (scale: number): Architecture => ({ scale, channels: 32, layers: 6 });
+
+// All of them to 1920x1080: what a frame costs at each ratio of sizes.
+export const inferenceCases: readonly InferenceCase[] = [
+  { architecture: small(2), width: 960, height: 540 },
+  { architecture: small(3), width: 640, height: 360 },
+  { architecture: small(4), width: 480, height: 270 },
+  { architecture: large(3), width: 640, height: 360 },
+];
+
+export const trainingCases: readonly TrainingCase[] = [
+  { architecture: small(2), batch: 4, window: 40 },
+  { architecture: small(3), batch: 4, window: 40 },
+  { architecture: small(4), batch: 4, window: 30 },
+  { architecture: small(3), batch: 16, window: 40 },
+  { architecture: large(3), batch: 4, window: 40 },
+];
+
+const named = ({ scale, channels, layers }: Architecture): string =>
+  `x${scale}, ${channels} channels, ${layers} layers`;
+
+export function inferenceName(c: InferenceCase): string {
+  return `${named(c.architecture)}, ${c.width}x${c.height}`;
+}
+
+export function trainingName(c: TrainingCase): string {
+  return `${named(c.architecture)}, ${c.batch} windows of ${c.window}x${c.window}`;
+}
+
+/** The faster way to write the step for ONNX Runtime 1.30 on CPU, by a factor of up to 4. */
+const fastestStyle: GraphStyle = { weightGradient: 'matrices', inputGradient: 'transposed' };
+
+const learningRate = 1e-4;
+
+async function milliseconds(work: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work();
+  return performance.now() - begin;
+}
+
+export async function measureInference(
+  c: InferenceCase,
+  rounds: number,
+): Promise<InferenceFigures> {
+  const { architecture, width, height } = c;
+  const parameters = trainedLikeParameters(architecture);
+  const pixels = testPicture(width, height);
+  const model = native().saveModel(architecture, parameters);
+  const real = Float32Array.from(pixels, (value) => value / 255);
+  const peer = await OnnxEnhancer.create(model, architecture.scale, real, width, height);
+  let oursMs = Infinity;
+  let onnxruntimeMs = Infinity;
+  await peer.run(); // allocates
+  for (let round = 0; round < rounds; round += 1) {
+    // The first of two runs touches new memory.
+    const times = native().enhanceTimes(architecture, parameters, { pixels, width, height }, 2);
+    oursMs = Math.min(oursMs, ...times);
+    onnxruntimeMs = Math.min(onnxruntimeMs, await milliseconds(() => peer.run()));
+  }
+  await peer.release();
+  return { oursMs, onnxruntimeMs, ratio: onnxruntimeMs / oursMs };
+}
+
+export async function measureTraining(c: TrainingCase, rounds: number): Promise<TrainingFigures> {
+  const { architecture, batch, window } = c;
+  const parameters = trainedLikeParameters(architecture);
+  const windows = trainingBatch(architecture, batch, window);
+  const peer = await OnnxTrainer.create(
+    architecture,
+    parameters,
+    windows,
+    learningRate,
+    fastestStyle,
+  );
+  const program = libtorchProgram();
+  const torch = program === null ? null : new LibtorchTrainer(program, architecture, batch, window);
+  let oursMs = Infinity;
+  let onnxGraphMs = Infinity;
+  let libtorchMs = Infinity;
+  await peer.step();
+  await torch?.step();
+  for (let round = 0; round < rounds; round += 1) {
+    const { times } = native().trainingStepTimes(
+      architecture,
+      parameters,
+      windows,
+      learningRate,
+      2,
+    );
+    oursMs = Math.min(oursMs, ...times);
+    onnxGraphMs = Math.min(onnxGraphMs, await milliseconds(() => peer.step()));
+    if (torch !== null) libtorchMs = Math.min(libtorchMs, await torch.step());
+  }
+  await peer.release();
+  await torch?.release();
+  return {
+    oursMs,
+    onnxGraphMs,
+    libtorchMs: torch === null ? null : libtorchMs,
+    ratio: Math.min(onnxGraphMs, libtorchMs) / oursMs,
+  };
+}
+
+export function describeMachine(): Machine {
+  const processors = cpus();
+  return {
+    cpu: processors[0]?.model ?? 'unknown',
+    logicalCores: processors.length,
+    isa: native().cpu().isa,
+    node: process.versions.node,
+    threads: 1,
+  };
+}
+
+export async function measureAll(
+  rounds: number,
+  progress: (name: string) => void,
+): Promise<BenchReport> {
+  const inference: Record<string, InferenceFigures> = {};
+  for (const c of inferenceCases) {
+    progress(inferenceName(c));
+    inference[inferenceName(c)] = await measureInference(c, rounds);
+  }
+  const trainingStep: Record<string, TrainingFigures> = {};
+  for (const c of trainingCases) {
+    progress(trainingName(c));
+    trainingStep[trainingName(c)] = await measureTraining(c, rounds);
+  }
+  return { machine: describeMachine(), inference, trainingStep };
+}
