@@ -62,7 +62,8 @@ export function senderLaunch(clip: Clip, scale: number, uplinkKbps: number, uri:
 
 export function serverLaunch(scale: number, uri: string, recorded: LiveRequest): string {
   return (
-    `srtsrc uri=${quoted(uri)} ! tsdemux name=demux ignore-pcr=true ` +
+    // keep-listening: a sender that comes back finds the same server, with all it has learned.
+    `srtsrc uri=${quoted(uri)} keep-listening=true ! tsdemux name=demux ` +
     'demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
     `decoded. ! queue ! srenhancer name=enhancer scale=${scale} ! tee name=shown ` +
     'shown. ! queue ! fakesink name=screen sync=true ' +
@@ -97,7 +98,9 @@ export async function runLive(request: LiveRequest): Promise<LiveOutcome> {
   try {
     return await Promise.race([observe(request, sender, server, launches), broken]);
   } finally {
-    await Promise.all([sender.stop(), server.stop()]);
+    // The server first: srtsrc does not let go while it waits for a sender.
+    await server.stop();
+    await sender.stop();
     signal.throwIfAborted();
   }
 }
