@@ -1,6 +1,8 @@
 // Scaling of widths and heights in caps.
 #include "gst/enhancer/size_caps.h"
 
+#include <gst/video/video.h>
+
 #include <algorithm>
 
 #include "gst/enhancer/patch_input.h"
@@ -22,7 +24,8 @@ Side source_side(int side, int scale) {
     return {least, most};
 }
 
-void scale_side(GstStructure* structure, const char* field, int scale, GstPadDirection direction) {
+// False when no size fits.
+bool scale_side(GstStructure* structure, const char* field, int scale, GstPadDirection direction) {
     const GValue* value = gst_structure_get_value(structure, field);
     int least = 1;
     int most = G_MAXINT;
@@ -40,13 +43,51 @@ void scale_side(GstStructure* structure, const char* field, int scale, GstPadDir
     } else {
         least = std::max(source_side(least, scale).least, smallest_side);
         most = std::min(source_side(most, scale).most, largest_side);
-        most = std::max(most, least);
+        if (most < least) return false;
     }
     if (least == most) {
         gst_structure_set(structure, field, G_TYPE_INT, least, nullptr);
     } else {
         gst_structure_set(structure, field, GST_TYPE_INT_RANGE, least, most, nullptr);
     }
+    return true;
+}
+
+// Colours that the caps leave open follow from the picture's height. Where the enlarged one crosses
+// that border they are written down, so that they stay what they were.
+bool write_colours(GstStructure* enlarged, int low_height) {
+    const auto format = gst_video_format_from_string(gst_structure_get_string(enlarged, "format"));
+    int width = 0;
+    int height = 0;
+    GstVideoInfo low;
+    GstVideoInfo high;
+    if (!gst_structure_get_int(enlarged, "width", &width) ||
+        !gst_structure_get_int(enlarged, "height", &height) ||
+        !gst_video_info_set_format(&low, format, static_cast<guint>(width),
+                                   static_cast<guint>(low_height)) ||
+        !gst_video_info_set_format(&high, format, static_cast<guint>(width),
+                                   static_cast<guint>(height))) {
+        return false;
+    }
+    if (gst_structure_has_field(enlarged, "colorimetry") ||
+        gst_video_colorimetry_is_equal(&low.colorimetry, &high.colorimetry)) {
+        return false;
+    }
+    gchar* text = gst_video_colorimetry_to_string(&low.colorimetry);
+    gst_structure_set(enlarged, "colorimetry", G_TYPE_STRING, text, nullptr);
+    g_free(text);
+    return true;
+}
+
+// With the colours, and for who wants others all the same, without.
+void append(GstCaps* caps, GstStructure* structure, int low_height) {
+    GstStructure* with_colours = gst_structure_copy(structure);
+    if (write_colours(with_colours, low_height)) {
+        gst_caps_append_structure(caps, with_colours);
+    } else {
+        gst_structure_free(with_colours);
+    }
+    gst_caps_append_structure(caps, structure);
 }
 
 }  // namespace
@@ -58,19 +99,26 @@ GstCaps* scale_caps(const GstCaps* caps, GstPadDirection direction, int scale,
         GstStructure* structure = gst_structure_copy(gst_caps_get_structure(caps, i));
         int width = 0;
         int height = 0;
-        if (direction == GST_PAD_SINK && gst_structure_get_int(structure, "width", &width) &&
-            gst_structure_get_int(structure, "height", &height)) {
-            // The true size is preferred; who cannot take it gets the padded one.
-            if (const auto size = true_size(width, height)) {
-                GstStructure* cropped = gst_structure_copy(structure);
-                gst_structure_set(cropped, "width", G_TYPE_INT, size->first, "height", G_TYPE_INT,
-                                  size->second, nullptr);
-                gst_caps_append_structure(result, cropped);
-            }
+        const bool fixed = direction == GST_PAD_SINK &&
+                           gst_structure_get_int(structure, "width", &width) &&
+                           gst_structure_get_int(structure, "height", &height);
+        if (!scale_side(structure, "width", scale, direction) ||
+            !scale_side(structure, "height", scale, direction)) {
+            gst_structure_free(structure);
+            continue;
         }
-        scale_side(structure, "width", scale, direction);
-        scale_side(structure, "height", scale, direction);
-        result = gst_caps_merge_structure(result, structure);
+        if (!fixed) {
+            result = gst_caps_merge_structure(result, structure);
+            continue;
+        }
+        // The true size is preferred; who cannot take it gets the padded one.
+        if (const auto size = true_size(width, height)) {
+            GstStructure* cropped = gst_structure_copy(structure);
+            gst_structure_set(cropped, "width", G_TYPE_INT, size->first, "height", G_TYPE_INT,
+                              size->second, nullptr);
+            append(result, cropped, height);
+        }
+        append(result, structure, height);
     }
     return result;
 }

@@ -10,9 +10,8 @@
  *
  * |[
  * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" ! tsdemux name=d ignore-pcr=true
- *     srenhancer name=e scale=2 ! videoconvert ! autovideosink
- *     d. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! e.sink
- *     d. ! meta/x-klv ! queue ! e.patches
+ *     d. ! queue ! h264parse ! avdec_h264 ! srenhancer name=e scale=2 ! videoconvert !
+ * autovideosink d. ! meta/x-klv ! queue ! e.patches
  * ]|
  */
 // The element around Enhancer: properties, pads, caps, events.
@@ -76,7 +75,9 @@ void post_epoch(GstSrEnhancer* self, const nlohmann::json& report) {
     GstStructure* fields = gst_structure_new_empty("livesr-epoch");
     for (const auto& [key, value] : report.items()) {
         const std::string name = kebab_case(key);
-        if (value.is_number_integer()) {
+        // JavaScript writes 0 for 0.0: what is a real number is known by its name.
+        const bool is_real = key.ends_with("Db") || key == "loss";
+        if (value.is_number_integer() && !is_real) {
             gst_structure_set(fields, name.c_str(), G_TYPE_INT64, value.get<gint64>(), nullptr);
         } else if (value.is_number()) {
             gst_structure_set(fields, name.c_str(), G_TYPE_DOUBLE, value.get<double>(), nullptr);
@@ -352,7 +353,9 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
     gst_element_class_set_static_metadata(
         element_class, "Super-resolution enhancer", "Filter/Effect/Video",
         "Enlarges live video with a network that learns from the sender's patches while the stream "
-        "runs",
+        "runs. Example: gst-launch-1.0 srtsrc uri=\"srt://:7001?mode=listener\" ! tsdemux name=d "
+        "ignore-pcr=true d. ! queue ! h264parse ! avdec_h264 ! srenhancer name=e scale=2 ! "
+        "videoconvert ! autovideosink d. ! meta/x-klv ! queue ! e.patches",
         "livesr");
 
     transform_class->start = start;

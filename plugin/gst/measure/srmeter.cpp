@@ -426,7 +426,13 @@ static void gst_sr_meter_class_init(GstSrMeterClass* klass) {
     }
     gst_element_class_set_static_metadata(
         element_class, "Quality meter", "Filter/Analyzer/Video",
-        "Measures PSNR and SSIM of luma against a reference, and of plain enlargements beside it",
+        "Measures PSNR and SSIM of luma against a reference, and of plain enlargements beside it. "
+        "Example: gst-launch-1.0 videotestsrc num-buffers=100 pattern=zone-plate kx2=20 ky2=20 "
+        "kt=1 "
+        "! video/x-raw,format=I420,width=640,height=360 ! tee name=t t. ! queue ! m.reference "
+        "t. ! queue ! videoscale ! video/x-raw,width=320,height=180 ! tee name=l "
+        "l. ! queue ! m.lowres l. ! queue ! srenhancer scale=2 training=off ! m.sink "
+        "srmeter name=m baselines=bilinear,bicubic location=quality.jsonl ! fakesink",
         "livesr");
 }
 

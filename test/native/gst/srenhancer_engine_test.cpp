@@ -243,7 +243,7 @@ function on(kind, head, blob) {
   if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); return; }
   if (head.type === 'patch.pair') note({ ...head, pixels: [...blob] });
   if (head.type === 'time.tick') {
-    if (head.mediaTimeNs === 400e6) report({ steps: 17, loss: 0.125, gainDb: 1.5, swaps: 3 });
+    if (head.mediaTimeNs === 400e6) report({ steps: 17, loss: 0, gainDb: 2, swaps: 3 });
     send(3, { type: head.type, id: head.id });
   }
 }
@@ -298,13 +298,13 @@ function on(kind, head, blob) {
     CHECK(gst_structure_has_name(fields, "livesr-epoch"));
     gint64 steps = 0;
     double gain = 0.0;
-    double loss = 0.0;
+    double loss = 1.0;
     CHECK(gst_structure_get_int64(fields, "steps", &steps));
     CHECK(gst_structure_get_double(fields, "gain-db", &gain));
     CHECK(gst_structure_get_double(fields, "loss", &loss));
     CHECK(steps == 17);
-    CHECK(gain == 1.5);
-    CHECK(loss == 0.125);
+    CHECK(gain == 2.0);
+    CHECK(loss == 0.0);
     CHECK_FALSE(gst_structure_has_field(fields, "generic-gain-db"));
     CHECK(std::string(gst_structure_get_string(fields, "state")) == "training");
     gst_message_unref(message);

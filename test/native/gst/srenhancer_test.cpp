@@ -194,11 +194,39 @@ TEST_CASE("caps queries answer with scaled sizes, and downstream's wishes reach 
     CHECK_FALSE(answer(sink, "video/x-raw,format=I420,width=15,height=16"));
     CHECK_FALSE(answer(sink, "video/x-raw,format=RGB,width=64,height=64"));
     CHECK(answer(src, "video/x-raw,format=NV12,width=1920,height=1080"));
+    CHECK_FALSE(answer(src, "video/x-raw,format=NV12,width=20,height=1080"));
     gst_harness_set_sink_caps_str(harness.video(), "video/x-raw,format=I420,width=192,height=96");
     CHECK(answer(sink, "video/x-raw,format=I420,width=64,height=32"));
     CHECK_FALSE(answer(sink, "video/x-raw,format=I420,width=100,height=32"));
     gst_object_unref(sink);
     gst_object_unref(src);
+}
+
+TEST_CASE("colours that follow from the height stay what they were in the low-resolution picture") {
+    const auto colorimetry = [](EnhancerHarness& harness) {
+        GstPad* pad = gst_element_get_static_pad(harness.element(), "src");
+        GstCaps* caps = gst_pad_get_current_caps(pad);
+        GstVideoInfo info;
+        CHECK(gst_video_info_from_caps(&info, caps));
+        gst_caps_unref(caps);
+        gst_object_unref(pad);
+        gchar* text = gst_video_colorimetry_to_string(&info.colorimetry);
+        const std::string result = text;
+        g_free(text);
+        return result;
+    };
+    EnhancerHarness harness("training=off model=bicubic scale=4");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 32, 180);
+    gst_buffer_unref(harness.enhance(0));
+    CHECK(harness.output_size() == std::pair{128, 720});
+    CHECK(colorimetry(harness) == "bt601");
+
+    // A next element that insists on others gets them.
+    EnhancerHarness insistent("training=off model=bicubic scale=4");
+    gst_harness_set_sink_caps_str(insistent.video(), "video/x-raw,colorimetry=bt709");
+    insistent.set_caps(GST_VIDEO_FORMAT_I420, 32, 180);
+    gst_buffer_unref(insistent.enhance(0));
+    CHECK(colorimetry(insistent) == "bt709");
 }
 
 TEST_CASE(
