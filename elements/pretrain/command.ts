@@ -1,0 +1,222 @@
+// `livesr pretrain`: trains the generic networks that ship in models/, and measures them.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { marginOf, native, type TrainingPair } from '../bridge/index.ts';
+import { UsageError } from '../cli/failure.ts';
+import { missingFamilies } from './fonts.ts';
+import { fileName, readManifest, sha256, writeModel } from './manifest.ts';
+import {
+  listClips,
+  measureClip,
+  measureStills,
+  type ClipGain,
+  type StillsPsnr,
+} from './measure.ts';
+import { makePairs, qualities } from './pairs.ts';
+import { listPhotos } from './stills.ts';
+import { architectureOf, trainNetwork, type Progress } from './training.ts';
+
+/** What the shipped files were made with (models/README.md). */
+const recipe = { clips: 288, windows: 10, steps: 60_000 } as const;
+
+interface PretrainOptions {
+  readonly scale: number;
+  readonly photos: string;
+  readonly seed: number;
+  readonly out: string;
+  readonly steps: number;
+  readonly clips: number;
+  readonly json?: true;
+}
+
+interface MeasureOptions {
+  readonly models: string;
+  readonly clips?: string;
+  readonly stills?: string;
+  readonly bitrates: readonly number[];
+  readonly seconds: number;
+  readonly every: number;
+  readonly json?: true;
+}
+
+const wholeNumber =
+  (name: string, low: number, high: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < low || value > high)
+      throw new UsageError(`${name} must be a whole number from ${low} to ${high}, not "${text}"`);
+    return value;
+  };
+
+const requireFolder = (path: string, what: string): void => {
+  if (!existsSync(path)) throw new UsageError(`${what}: there is no folder ${path}`);
+};
+
+const progressLine = (start: number): ((progress: Progress) => void) => {
+  let losses: number[] = [];
+  return ({ step, steps, loss }) => {
+    losses.push(loss);
+    if (step % 1000 !== 0 && step !== steps) return;
+    const mean = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    const seconds = Math.round(process.uptime() - start);
+    process.stderr.write(`step ${step} of ${steps}, loss ${mean.toFixed(6)}, ${seconds} s\n`);
+    losses = [];
+  };
+};
+
+const pretrain = async (options: PretrainOptions): Promise<void> => {
+  const { scale, seed, steps, clips } = options;
+  requireFolder(options.photos, '--photos');
+  const missing = missingFamilies();
+  if (missing.length > 0)
+    throw new UsageError(
+      `fonts that the rendered pages need are missing: ${missing.join(', ')}\n` +
+        '  sudo apt-get install -y fonts-dejavu-core fonts-dejavu-extra fonts-urw-base35 fontconfig',
+    );
+  const photos = await listPhotos(options.photos);
+  await mkdir(options.out, { recursive: true });
+  const core = native();
+  const architecture = architectureOf(scale);
+  const margin = marginOf(architecture);
+  const start = process.uptime();
+
+  const digest = createHash('sha256');
+  let count = 0;
+  const counted = async function* (): AsyncGenerator<TrainingPair> {
+    for await (const pair of makePairs({
+      scale,
+      margin,
+      seed,
+      photos,
+      clips,
+      windows: recipe.windows,
+    })) {
+      digest.update(pair.low).update(pair.high);
+      count++;
+      if (count % 1000 === 0)
+        process.stderr.write(`${count} pairs, ${Math.round(process.uptime() - start)} s\n`);
+      yield pair;
+    }
+  };
+  const parameters = await trainNetwork(
+    core,
+    architecture,
+    counted(),
+    seed,
+    steps,
+    progressLine(start),
+  );
+  const bytes = core.saveModel(architecture, parameters);
+  const entry = {
+    file: fileName(scale),
+    ...architecture,
+    parameters: parameters.length,
+    receptiveField: 2 * margin + 1,
+    bytes: bytes.length,
+    sha256: sha256(bytes),
+    trainingSet: {
+      photos: `${photos.length} photographs released by Kodak for unrestricted use, 768x512`,
+      pages: 'rendered by the recipe (elements/pretrain/pages)',
+      clips,
+      qualities: qualities.map((quality) => quality ?? ('clean' as const)),
+      pairs: count,
+      sha256: digest.digest('hex'),
+    },
+    seed,
+    steps,
+    command: `livesr pretrain --scale ${scale} --photos kodak --seed ${seed} --steps ${steps} --clips ${clips} --out models`,
+    instructionSet: core.cpu().isa,
+    licence: 'MIT',
+  };
+  await writeModel(options.out, entry, bytes);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(entry)}\n`
+      : `${join(options.out, entry.file)}: ${entry.bytes} bytes, sha256 ${entry.sha256}, ${Math.round(process.uptime() - start)} s\n`,
+  );
+};
+
+const describeClip = (gain: ClipGain): string =>
+  `x${gain.scale} ${String(gain.kbps).padStart(5)} kbit/s ${gain.clip.padEnd(32)} bicubic ${gain.bicubicPsnrDb.toFixed(2)} dB, gain ${gain.gainDb.toFixed(2)} dB, worst second ${gain.worstSecondGainDb.toFixed(2)} dB`;
+
+const describeStills = (result: StillsPsnr): string =>
+  `x${result.scale} ${result.folder} (${result.stills} stills): bicubic ${result.bicubicPsnrDb.toFixed(2)} dB, network ${result.networkPsnrDb.toFixed(2)} dB`;
+
+const measure = async (options: MeasureOptions): Promise<void> => {
+  const core = native();
+  const clips: ClipGain[] = [];
+  const stills: StillsPsnr[] = [];
+  const say = (line: string): void => {
+    if (!options.json) process.stdout.write(`${line}\n`);
+  };
+  requireFolder(options.models, '--models');
+  if (options.clips !== undefined) requireFolder(options.clips, '--clips');
+  if (options.stills !== undefined) requireFolder(options.stills, '--stills');
+  for (const { file } of (await readManifest(options.models)).models) {
+    const model = core.loadModel(await readFile(join(options.models, file)));
+    if (options.stills !== undefined) {
+      const result = await measureStills(core, model, options.stills);
+      stills.push(result);
+      say(describeStills(result));
+    }
+    if (options.clips === undefined) continue;
+    for (const path of await listClips(options.clips))
+      for (const kbps of options.bitrates) {
+        const { seconds, every } = options;
+        const result = await measureClip(core, model, path, kbps, seconds, every);
+        clips.push(result);
+        say(describeClip(result));
+      }
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify({ clips, stills })}\n`);
+};
+
+export const registerPretrain = (program: Command): void => {
+  const command = program
+    .command('pretrain')
+    .description('train the generic network of a scale on photographs and rendered pages')
+    // `pretrain measure` has options of the same names.
+    .enablePositionalOptions();
+  command
+    .addOption(
+      new Option('--scale <n>', 'enlargement: 2, 3 or 4')
+        .argParser(wholeNumber('--scale', 2, 4))
+        .default(2),
+    )
+    .option('--photos <dir>', 'folder of photographs to learn from')
+    .option('--seed <n>', 'seed of every draw', wholeNumber('--seed', 0, 2 ** 31), 1)
+    .option('--out <dir>', 'folder for the model and its manifest', 'models')
+    .option('--steps <n>', 'training steps', wholeNumber('--steps', 1, 10_000_000), recipe.steps)
+    .option(
+      '--clips <n>',
+      'clips in the training set',
+      wholeNumber('--clips', 1, 10_000),
+      recipe.clips,
+    )
+    .option('--json', 'print the manifest entry as JSON')
+    .action(async (options: Omit<PretrainOptions, 'photos'> & { photos?: string }) => {
+      const { photos } = options;
+      if (photos === undefined)
+        throw new UsageError('pretrain needs --photos DIR, a folder of photographs to learn from');
+      await pretrain({ ...options, photos });
+    });
+  command
+    .command('measure')
+    .description('print what models gain over bicubic on clips and stills')
+    .option('--models <dir>', 'folder of models', 'models')
+    .option('--clips <dir>', 'folder of video files, sent through the encoder')
+    .option('--stills <dir>', 'folder of stills, shrunk by bicubic')
+    .option(
+      '--bitrates <kbps>',
+      'bit rates of the encoder, kbit/s, with commas',
+      (text) => text.split(',').map(wholeNumber('--bitrates', 1, 100_000)),
+      [300, 600, 1200],
+    )
+    .option('--seconds <n>', 'seconds of each clip', wholeNumber('--seconds', 1, 3600), 10)
+    .option('--every <n>', 'look at every n-th frame', wholeNumber('--every', 1, 1000), 1)
+    .option('--json', 'print the figures as JSON')
+    .action(measure);
+};
