@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { marginOf, native, type TrainingPair } from '../bridge/index.ts';
 import { UsageError } from '../cli/failure.ts';
 import { missingFamilies } from './fonts.ts';
@@ -24,17 +24,13 @@ const recipe = { clips: 288, windows: 10, steps: 60_000 } as const;
 
 interface PretrainOptions {
   readonly scale: number;
-  readonly photos: string;
+  readonly photos?: string;
   readonly seed: number;
   readonly out: string;
   readonly steps: number;
   readonly clips: number;
-  readonly json?: true;
-}
-
-interface MeasureOptions {
-  readonly models: string;
-  readonly clips?: string;
+  readonly measure?: true;
+  readonly footage?: string;
   readonly stills?: string;
   readonly bitrates: readonly number[];
   readonly seconds: number;
@@ -69,6 +65,8 @@ const progressLine = (start: number): ((progress: Progress) => void) => {
 
 const pretrain = async (options: PretrainOptions): Promise<void> => {
   const { scale, seed, steps, clips } = options;
+  if (options.photos === undefined)
+    throw new UsageError('pretrain needs --photos DIR, a folder of photographs to learn from');
   requireFolder(options.photos, '--photos');
   const missing = missingFamilies();
   if (missing.length > 0)
@@ -145,25 +143,28 @@ const describeClip = (gain: ClipGain): string =>
 const describeStills = (result: StillsPsnr): string =>
   `x${result.scale} ${result.folder} (${result.stills} stills): bicubic ${result.bicubicPsnrDb.toFixed(2)} dB, network ${result.networkPsnrDb.toFixed(2)} dB`;
 
-const measure = async (options: MeasureOptions): Promise<void> => {
+const measure = async (options: PretrainOptions): Promise<void> => {
   const core = native();
   const clips: ClipGain[] = [];
   const stills: StillsPsnr[] = [];
   const say = (line: string): void => {
     if (!options.json) process.stdout.write(`${line}\n`);
   };
-  requireFolder(options.models, '--models');
-  if (options.clips !== undefined) requireFolder(options.clips, '--clips');
-  if (options.stills !== undefined) requireFolder(options.stills, '--stills');
-  for (const { file } of (await readManifest(options.models)).models) {
-    const model = core.loadModel(await readFile(join(options.models, file)));
-    if (options.stills !== undefined) {
-      const result = await measureStills(core, model, options.stills);
+  const { footage, stills: stillsFolder } = options;
+  requireFolder(options.out, '--out');
+  if (footage === undefined && stillsFolder === undefined)
+    throw new UsageError('--measure needs --footage DIR, --stills DIR or both');
+  if (footage !== undefined) requireFolder(footage, '--footage');
+  if (stillsFolder !== undefined) requireFolder(stillsFolder, '--stills');
+  for (const { file } of (await readManifest(options.out)).models) {
+    const model = core.loadModel(await readFile(join(options.out, file)));
+    if (stillsFolder !== undefined) {
+      const result = await measureStills(core, model, stillsFolder);
       stills.push(result);
       say(describeStills(result));
     }
-    if (options.clips === undefined) continue;
-    for (const path of await listClips(options.clips))
+    if (footage === undefined) continue;
+    for (const path of await listClips(footage))
       for (const kbps of options.bitrates) {
         const { seconds, every } = options;
         const result = await measureClip(core, model, path, kbps, seconds, every);
@@ -175,48 +176,29 @@ const measure = async (options: MeasureOptions): Promise<void> => {
 };
 
 export const registerPretrain = (program: Command): void => {
-  const command = program
+  const { clips, steps } = recipe;
+  program
     .command('pretrain')
     .description('train the generic network of a scale on photographs and rendered pages')
-    // `pretrain measure` has options of the same names.
-    .enablePositionalOptions();
-  command
-    .addOption(
-      new Option('--scale <n>', 'enlargement: 2, 3 or 4')
-        .argParser(wholeNumber('--scale', 2, 4))
-        .default(2),
-    )
+    .option('--scale <n>', 'enlargement: 2, 3 or 4', wholeNumber('--scale', 2, 4), 2)
     .option('--photos <dir>', 'folder of photographs to learn from')
     .option('--seed <n>', 'seed of every draw', wholeNumber('--seed', 0, 2 ** 31), 1)
-    .option('--out <dir>', 'folder for the model and its manifest', 'models')
-    .option('--steps <n>', 'training steps', wholeNumber('--steps', 1, 10_000_000), recipe.steps)
-    .option(
-      '--clips <n>',
-      'clips in the training set',
-      wholeNumber('--clips', 1, 10_000),
-      recipe.clips,
-    )
-    .option('--json', 'print the manifest entry as JSON')
-    .action(async (options: Omit<PretrainOptions, 'photos'> & { photos?: string }) => {
-      const { photos } = options;
-      if (photos === undefined)
-        throw new UsageError('pretrain needs --photos DIR, a folder of photographs to learn from');
-      await pretrain({ ...options, photos });
-    });
-  command
-    .command('measure')
-    .description('print what models gain over bicubic on clips and stills')
-    .option('--models <dir>', 'folder of models', 'models')
-    .option('--clips <dir>', 'folder of video files, sent through the encoder')
-    .option('--stills <dir>', 'folder of stills, shrunk by bicubic')
+    .option('--out <dir>', 'folder of the models and their manifest', 'models')
+    .option('--steps <n>', 'training steps', wholeNumber('--steps', 1, 10_000_000), steps)
+    .option('--clips <n>', 'clips to make for training', wholeNumber('--clips', 1, 10_000), clips)
+    .option('--measure', 'train nothing; print what the models in --out gain over bicubic')
+    .option('--footage <dir>', 'to measure on: video files, sent through the encoder')
+    .option('--stills <dir>', 'to measure on: stills, shrunk by bicubic')
     .option(
       '--bitrates <kbps>',
-      'bit rates of the encoder, kbit/s, with commas',
+      "the encoder's bit rates, kbit/s, with commas",
       (text) => text.split(',').map(wholeNumber('--bitrates', 1, 100_000)),
       [300, 600, 1200],
     )
-    .option('--seconds <n>', 'seconds of each clip', wholeNumber('--seconds', 1, 3600), 10)
-    .option('--every <n>', 'look at every n-th frame', wholeNumber('--every', 1, 1000), 1)
-    .option('--json', 'print the figures as JSON')
-    .action(measure);
+    .option('--seconds <n>', 'seconds of each video file', wholeNumber('--seconds', 1, 3600), 10)
+    .option('--every <n>', 'measure every n-th frame', wholeNumber('--every', 1, 1000), 1)
+    .option('--json', 'print the manifest entry or the figures as JSON')
+    .action(async (options: PretrainOptions) => {
+      await (options.measure ? measure(options) : pretrain(options));
+    });
 };

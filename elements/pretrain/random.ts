@@ -1,45 +1,17 @@
-// Seeded random numbers for the training recipe: the same seed draws the same training set on every
-// machine. Not for controllers, which take their numbers from the channel's seed.
+// What the recipe draws from: a seed gives the same training set on every machine.
+import { seededRandom } from '../patch-sender/random.ts';
 
-/** xoshiro128** (Blackman and Vigna), seeded through splitmix32. */
 export class Random {
-  private readonly state: Uint32Array;
+  /** Uniform in [0, 1). */
+  readonly unit: () => number;
 
   constructor(seed: number) {
-    this.state = new Uint32Array(4);
-    let mix = seed >>> 0;
-    for (let i = 0; i < 4; i++) {
-      mix = (mix + 0x9e3779b9) >>> 0;
-      let z = mix;
-      z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-      z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-      this.state[i] = (z ^ (z >>> 15)) >>> 0;
-    }
+    this.unit = seededRandom(seed);
   }
 
   /** A generator of its own for part `index`, so that one part's draws do not move another's. */
   fork(index: number): Random {
-    return new Random(Math.imul(this.word(), 0x85ebca6b) ^ index);
-  }
-
-  private word(): number {
-    const s = this.state;
-    const [a = 0, b = 0, c = 0, d = 0] = s;
-    const scrambled = Math.imul(b, 5);
-    const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
-    const shifted = b << 9;
-    const c1 = c ^ a;
-    const d1 = d ^ b;
-    s[1] = b ^ c1;
-    s[0] = a ^ d1;
-    s[2] = c1 ^ shifted;
-    s[3] = (d1 << 11) | (d1 >>> 21);
-    return result;
-  }
-
-  /** Uniform in [0, 1). */
-  unit(): number {
-    return this.word() / 4294967296;
+    return new Random(Math.floor(this.unit() * 2 ** 32) ^ Math.imul(index, 0x85ebca6b));
   }
 
   /** Uniform in [low, high). */
@@ -67,8 +39,8 @@ export class Random {
     return item;
   }
 
-  /** Roughly normal, mean 0 and deviation 1 (sum of four uniforms: cheap, bounded by 3.5). */
+  /** Roughly normal, mean 0 and deviation 1: a sum of four uniforms, bounded by 3.5. */
   normal(): number {
-    return (this.unit() + this.unit() + this.unit() + this.unit() - 2) * 1.7320508;
+    return (this.unit() + this.unit() + this.unit() + this.unit() - 2) * Math.sqrt(3);
   }
 }
