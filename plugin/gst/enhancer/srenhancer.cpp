@@ -9,10 +9,14 @@
  * same, enlarged by bicubic; the properties say so.
  *
  * |[
- * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" ! tsdemux name=d ignore-pcr=true
- *     d. ! queue ! h264parse ! avdec_h264 ! srenhancer name=e scale=2 ! videoconvert !
- * autovideosink d. ! meta/x-klv ! queue ! e.patches
+ * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" keep-listening=true ! tsdemux name=d
+ *     d. ! queue ! h264parse ! avdec_h264
+ *     ! srenhancer name=e scale=2 ! videoconvert ! autovideosink
+ *     d. ! meta/x-klv ! queue ! e.patches
  * ]|
+ *
+ * keep-listening lets a sender that comes back find the same server, with all that it has learned.
+ * (tsdemux with ignore-pcr=true would take it for another program and end the streams.)
  */
 // The element around Enhancer: properties, pads, caps, events.
 #include "gst/enhancer/srenhancer.h"
@@ -353,9 +357,10 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
     gst_element_class_set_static_metadata(
         element_class, "Super-resolution enhancer", "Filter/Effect/Video",
         "Enlarges live video with a network that learns from the sender's patches while the stream "
-        "runs. Example: gst-launch-1.0 srtsrc uri=\"srt://:7001?mode=listener\" ! tsdemux name=d "
-        "ignore-pcr=true d. ! queue ! h264parse ! avdec_h264 ! srenhancer name=e scale=2 ! "
-        "videoconvert ! autovideosink d. ! meta/x-klv ! queue ! e.patches",
+        "runs. Example: gst-launch-1.0 srtsrc uri=\"srt://:7001?mode=listener\" "
+        "keep-listening=true ! tsdemux name=d d. ! queue ! h264parse ! avdec_h264 ! "
+        "srenhancer name=e scale=2 ! videoconvert ! autovideosink "
+        "d. ! meta/x-klv ! queue ! e.patches",
         "livesr");
 
     transform_class->start = start;
