@@ -80,7 +80,8 @@ class Residuals {
     Residuals(const Network& network, Isa isa)
         : network_(network),
           kernels_(float_kernels(isa)),
-          layers_(network.architecture, kernels_ == nullptr ? 1 : kernels_->lanes) {
+          layers_(network.architecture, kernels_ == nullptr ? 1 : kernels_->lanes,
+                  network.architecture.layers) {
         if (kernels_ != nullptr) layers_.pack(network.parameters);
     }
 
@@ -115,9 +116,8 @@ class Residuals {
                 l == 0 ? FloatPlanes{low.values.data(), low.width, 0, 1} : in_.planes();
             const int shrunk = 2 * (l + 1);
             out_.resize(low.width - shrunk, low.height - shrunk, output_channels(a, l),
-                        kernels_->lanes, 0);
-            layers_.forward(*kernels_, l, in, out_,
-                            l + 1 < a.layers ? AfterSum::relu : AfterSum::nothing);
+                        kernels_->lanes);
+            layers_.forward(*kernels_, l, in, l + 1 < a.layers, out_);
             if (l + 1 < a.layers) std::swap(in_, out_);
         }
     }

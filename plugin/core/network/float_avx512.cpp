@@ -1,6 +1,8 @@
 // Float kernels for AVX-512.
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace livesr {
 namespace {
 
@@ -8,6 +10,7 @@ struct Lanes {
     using Vector = __m512;
     static constexpr int lanes = 16;
     static constexpr int largest_block = 24;
+    static constexpr int tiles_together = 12;
     static constexpr int channels_together = 9;
 
     static Vector load(const float* from) { return _mm512_load_ps(from); }
@@ -31,20 +34,31 @@ struct Lanes {
     static Vector divide(Vector a, Vector b) { return _mm512_div_ps(a, b); }
     static Vector sqrt(Vector v) { return _mm512_sqrt_ps(v); }
     static Vector max(Vector a, Vector b) { return _mm512_max_ps(a, b); }
-    static Vector keep_positive(Vector mask, Vector v) {
-        return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(mask, zero(), _CMP_GT_OQ), v);
+    static Vector subtract_product(Vector c, Vector a, Vector b) {
+        return _mm512_fnmadd_ps(a, b, c);
     }
+    static std::uint16_t positive(Vector v) { return _mm512_cmp_ps_mask(v, zero(), _CMP_GT_OQ); }
+    static Vector keep(std::uint16_t bits, Vector v) { return _mm512_maskz_mov_ps(bits, v); }
     static double sum(Vector v) { return static_cast<double>(_mm512_reduce_add_ps(v)); }
 };
 
 }  // namespace
 }  // namespace livesr
 
-#include "core/network/float_kernels_x86.h"
+#include "core/network/tile_kernels_x86.h"
 
 namespace livesr {
 
-constexpr FloatKernels float_kernels_avx512 = {
-    Lanes::lanes, convolve, weight_gradient, first_weight_gradient, bias_gradient, loss};
+constexpr FloatKernels float_kernels_avx512 = {Lanes::lanes, convolve, first_weight_gradient,
+                                               bias_gradient, loss};
+
+constexpr TileKernels tile_kernels_avx512 = {Lanes::lanes,
+                                             tile_transform_input,
+                                             tile_transform_gradient,
+                                             tile_convolve,
+                                             tile_transform_sums,
+                                             tile_weight_gradient,
+                                             tile_relu,
+                                             tile_mask};
 
 }  // namespace livesr

@@ -19,16 +19,9 @@ struct FloatPlanes {
     int channels;  // 1: without lanes
 };
 
-enum class AfterSum {
-    nothing,
-    relu,
-    mask,  // zero where `mask` is not positive: the gradient of relu
-};
-
 struct FloatRow {
-    float* values;      // [x][lane] of one plane
-    const float* mask;  // the same, for AfterSum::mask
-    AfterSum after;
+    float* values;  // [x][lane] of one plane
+    bool relu;
 };
 
 struct FloatKernels {
@@ -37,15 +30,10 @@ struct FloatKernels {
     // One row of one output plane: `in` at the row and column of the kernel's first tap.
     // weights: [kernel row][input channel][kernel column][lane]; bias: [lane].
     void (*convolve)(const FloatPlanes& in, int width, const float* weights, const float* bias,
-                     const FloatRow& out);
+                     FloatRow out);
 
-    // Adds to sums[kernel row][kernel column][output channel][lane of the input plane] the products
-    // of input and gradient over a picture of width x height outputs. input: one plane with lanes;
-    // gradient: all its channels.
-    void (*weight_gradient)(const float* input, std::ptrdiff_t input_row,
-                            const FloatPlanes& gradient, int width, int height, float* sums);
-
-    // The same for an input of one channel: sums[kernel row][kernel column][lane of the gradient].
+    // Adds the gradient of the first layer's weights: input of one channel, one plane of the
+    // gradient. sums: [kernel row][kernel column][lane].
     void (*first_weight_gradient)(const float* input, std::ptrdiff_t input_row,
                                   const float* gradient, std::ptrdiff_t gradient_row, int width,
                                   int height, float* sums);

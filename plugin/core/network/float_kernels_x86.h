@@ -1,9 +1,9 @@
 // The float kernels, written once for the x86 instruction sets. A file that includes this has
 // defined `Lanes` before, in namespace livesr and an anonymous namespace:
 //   using Vector;  constexpr int lanes;  constexpr int largest_block: sums that fit into registers;
-//   constexpr int channels_together: broadcasts that weight_gradient multiplies with three vectors;
-//   load, store, zero, broadcast, multiply_add, add, subtract, multiply, divide, sqrt, max, set1,
-//   first_lanes (a load of the first lanes, zero in the others), keep_positive, sum.
+//   constexpr int channels_together: broadcasts that a weight gradient multiplies with three
+//   vectors; load, store, zero, broadcast, multiply_add, add, subtract, multiply, divide, sqrt,
+//   max, set1, first_lanes (a load of the first lanes, zero in the others), sum.
 // As in row_kernels_x86.h, broadcast and multiply_add pin the order of instructions.
 #pragma once
 
@@ -42,26 +42,21 @@ template <int step, int pixels>
 
 template <int step, int pixels>
 void convolve_pixels(const FloatPlanes& in, std::ptrdiff_t x, const float* weights,
-                     const float* bias, const FloatRow& out) {
+                     const float* bias, FloatRow out) {
     Vector sums[pixels];
     LIVESR_UNROLL for (int p = 0; p < pixels; ++p) sums[p] = Lanes::load(bias);
     convolve_block<step, pixels>(in, x, weights, sums);
     float* to = out.values + x * Lanes::lanes;
-    if (out.after == AfterSum::relu) {
+    if (out.relu) {
         LIVESR_UNROLL for (int p = 0; p < pixels; ++p)
             Lanes::store(to + p * Lanes::lanes, Lanes::max(sums[p], Lanes::zero()));
-    } else if (out.after == AfterSum::mask) {
-        const float* mask = out.mask + x * Lanes::lanes;
-        LIVESR_UNROLL for (int p = 0; p < pixels; ++p)
-            Lanes::store(to + p * Lanes::lanes,
-                         Lanes::keep_positive(Lanes::load(mask + p * Lanes::lanes), sums[p]));
     } else {
         LIVESR_UNROLL for (int p = 0; p < pixels; ++p) Lanes::store(to + p * Lanes::lanes, sums[p]);
     }
 }
 
 using ConvolvePixels = void (*)(const FloatPlanes&, std::ptrdiff_t, const float*, const float*,
-                                const FloatRow&);
+                                FloatRow);
 
 template <int... index>
 struct Indices {};
@@ -82,7 +77,7 @@ constexpr BlockTable block_table(Indices<index...>) {
 
 template <int step>
 void convolve_row(const FloatPlanes& in, int width, const float* weights, const float* bias,
-                  const FloatRow& out) {
+                  FloatRow out) {
     static constexpr BlockTable blocks =
         block_table<step>(typename MakeIndices<Lanes::largest_block>::Type{});
     // Blocks of nearly equal size: a row is seldom a multiple of the largest.
@@ -95,73 +90,11 @@ void convolve_row(const FloatPlanes& in, int width, const float* weights, const 
 }
 
 void convolve(const FloatPlanes& in, int width, const float* weights, const float* bias,
-              const FloatRow& out) {
+              FloatRow out) {
     if (in.channels == 1)
         convolve_row<1>(in, width, weights, bias, out);
     else
         convolve_row<Lanes::lanes>(in, width, weights, bias, out);
-}
-
-// Three columns of one kernel row for `count` channels of the gradient: all sums in registers while
-// the whole picture passes.
-template <int count>
-void weight_gradient_block(const float* input, std::ptrdiff_t input_row, const float* gradient,
-                           std::ptrdiff_t gradient_row, int width, int height, float* sums,
-                           std::ptrdiff_t column_size) {
-    Vector s[count][3];
-    LIVESR_UNROLL for (int i = 0; i < count; ++i) {
-        LIVESR_UNROLL for (int t = 0; t < 3; ++t) s[i][t] =
-            Lanes::load(sums + t * column_size + i * Lanes::lanes);
-    }
-    for (int y = 0; y < height; ++y) {
-        const float* in = input + y * input_row;
-        const float* g = gradient + y * gradient_row;
-        for (int x = 0; x < width; ++x, in += Lanes::lanes, g += Lanes::lanes) {
-            Vector v[3];
-            LIVESR_UNROLL for (int t = 0; t < 3; ++t) v[t] = Lanes::load(in + t * Lanes::lanes);
-            LIVESR_UNROLL for (int i = 0; i < count; ++i) {
-                const Vector b = Lanes::broadcast(g + i);
-                LIVESR_UNROLL for (int t = 0; t < 3; ++t) Lanes::multiply_add(s[i][t], b, v[t]);
-            }
-        }
-    }
-    LIVESR_UNROLL for (int i = 0; i < count; ++i) {
-        LIVESR_UNROLL for (int t = 0; t < 3; ++t)
-            Lanes::store(sums + t * column_size + i * Lanes::lanes, s[i][t]);
-    }
-}
-
-using WeightGradientBlock = void (*)(const float*, std::ptrdiff_t, const float*, std::ptrdiff_t,
-                                     int, int, float*, std::ptrdiff_t);
-struct WeightGradientTable {
-    WeightGradientBlock of_size[Lanes::channels_together];
-};
-template <int... index>
-constexpr WeightGradientTable weight_gradient_table(Indices<index...>) {
-    return {{weight_gradient_block<index + 1>...}};
-}
-
-void weight_gradient(const float* input, std::ptrdiff_t input_row, const FloatPlanes& gradient,
-                     int width, int height, float* sums) {
-    static constexpr WeightGradientTable blocks =
-        weight_gradient_table(MakeIndices<Lanes::channels_together>::Type{});
-    const std::ptrdiff_t column_size =
-        static_cast<std::ptrdiff_t>(gradient.channels) * Lanes::lanes;
-    for (int k = 0; k < 3; ++k)
-        for (int first = 0; first < gradient.channels; first += Lanes::lanes) {
-            const int in_plane =
-                gradient.channels - first < Lanes::lanes ? gradient.channels - first : Lanes::lanes;
-            const int count = (in_plane + Lanes::channels_together - 1) / Lanes::channels_together;
-            for (int i = 0; i < count; ++i) {
-                const int begin = in_plane * i / count;
-                const int end = in_plane * (i + 1) / count;
-                blocks.of_size[end - begin - 1](
-                    input + k * input_row, input_row,
-                    gradient.values + first / Lanes::lanes * gradient.plane + begin, gradient.row,
-                    width, height, sums + 3 * k * column_size + (first + begin) * Lanes::lanes,
-                    column_size);
-            }
-        }
 }
 
 void first_weight_gradient(const float* input, std::ptrdiff_t input_row, const float* gradient,

@@ -3,13 +3,16 @@
 #include <stdexcept>
 
 #include "core/network/float_layers.h"
+#include "core/network/tile_layers.h"
 #include "core/network/trainer.h"
 
 namespace livesr {
 
 std::unique_ptr<BatchGradient> BatchGradient::create(const Architecture& architecture, Isa isa) {
-    if (const FloatKernels* kernels = float_kernels(isa))
-        return make_gradient_planes(architecture, *kernels);
+    const FloatKernels* plain = float_kernels(isa);
+    const TileKernels* tiles = tile_kernels(isa);
+    if (plain != nullptr && tiles != nullptr)
+        return make_gradient_tiles(architecture, *plain, *tiles);
     return make_gradient_reference(architecture);
 }
 

@@ -11,6 +11,7 @@
 namespace livesr {
 
 struct FloatKernels;
+struct TileKernels;
 
 class BatchGradient {
   public:
@@ -31,7 +32,8 @@ class BatchGradient {
 };
 
 std::unique_ptr<BatchGradient> make_gradient_reference(const Architecture& architecture);
-std::unique_ptr<BatchGradient> make_gradient_planes(const Architecture& architecture,
-                                                    const FloatKernels& kernels);
+std::unique_ptr<BatchGradient> make_gradient_tiles(const Architecture& architecture,
+                                                   const FloatKernels& plain,
+                                                   const TileKernels& tiles);
 
 }  // namespace livesr

@@ -10,6 +10,7 @@
 
 #include "core/network/adam.h"
 #include "core/network/enhance.h"
+#include "core/network/gradient.h"
 #include "core/network/random.h"
 #include "core/network/training_window.h"
 #include "core/network/weighted_draw.h"
@@ -155,6 +156,40 @@ TEST_CASE("every path gives the reference's gradient up to rounding") {
                 CHECK(loss == doctest::Approx(expected_loss).epsilon(1e-6));
             }
         }
+    }
+}
+
+TEST_CASE(
+    "windows of different sizes add up on every path, and nothing of the last batch is left") {
+    const Architecture a{3, 24, 4};
+    const int m = margin(a);
+    const Network network = random_network(a, 3);
+    const auto gradient_of = [&](Isa isa) {
+        const auto sums = BatchGradient::create(a, isa);
+        std::vector<float> gradient(parameter_count(a));
+        for (int batch = 0; batch < 2; ++batch) {
+            sums->begin(network.parameters);
+            for (const auto& [w, h] : {std::pair{30, 9}, {3, 17}, {1, 1}, {30, 10}, {61, 2}}) {
+                const auto low =
+                    random_values(static_cast<std::size_t>((w + 2 * m) * (h + 2 * m)), 1, 1);
+                const auto residual = random_values(static_cast<std::size_t>(w * h * 9), 0.2, 2);
+                sums->add(low.data(), residual.data(), w, h, 0.01F, 0.2F);
+            }
+            sums->finish(gradient);
+        }
+        return gradient;
+    };
+    const auto expected = gradient_of(Isa::reference);
+    for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+        if (!supported(isa)) continue;
+        const auto actual = gradient_of(isa);
+        double difference = 0;
+        double norm = 0;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            difference += std::pow(static_cast<double>(expected[i]) - actual[i], 2);
+            norm += static_cast<double>(expected[i]) * expected[i];
+        }
+        CHECK(std::sqrt(difference / norm) < 1e-5);
     }
 }
 
