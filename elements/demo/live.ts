@@ -46,7 +46,7 @@ function freeUdpPort(): Promise<number> {
 /** Keeps a few pictures a second with their own times, and writes them. */
 function recorder(file: string): string {
   return (
-    `queue ! videorate drop-only=true max-rate=${recordedPerSecond} average-period=1 ` +
+    `queue ! videorate drop-only=true max-rate=${recordedPerSecond} ` +
     `! videoconvert ! video/x-raw,format=NV12 ! gdppay ! filesink async=false location=${quoted(file)}`
   );
 }

@@ -54,7 +54,9 @@ export function escapeMarkup(text: string): string {
 
 /** Moves labels apart that would overlap, keeping their order. */
 function spread(positions: readonly number[], low: number, high: number): number[] {
-  const order = positions.map((_, i) => i).sort((a, b) => (positions[a] ?? 0) - (positions[b] ?? 0));
+  const order = positions
+    .map((_, i) => i)
+    .sort((a, b) => (positions[a] ?? 0) - (positions[b] ?? 0) || b - a);
   const placed = [...positions];
   let next = low;
   for (const index of order) {

@@ -60,7 +60,7 @@ th:first-child { text-align: left; }
 thead th { color: var(--soft); font-size: 0.85rem; }
 tbody tr.online { font-weight: 600; }
 tbody tr.online th { font-weight: 600; }
-pre { overflow-x: auto; background: var(--panel); border: 1px solid var(--rule); border-radius: 8px;
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--panel); border: 1px solid var(--rule); border-radius: 8px;
   padding: 0.9rem 1.1rem; font: 13px/1.6 ui-monospace, "DejaVu Sans Mono", monospace; }
 .scroll { overflow-x: auto; }
 @media (max-width: 40rem) {
