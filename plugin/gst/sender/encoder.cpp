@@ -81,6 +81,17 @@ bool installed(const char* name) {
     return factory != nullptr;
 }
 
+// The highest ranking element of a kind that takes these caps; empty when there is none.
+std::string best_of(GstElementFactoryListType kind, const GstCaps* caps) {
+    GList* all = gst_element_factory_list_get_elements(kind, GST_RANK_MARGINAL);
+    GList* fitting = gst_element_factory_list_filter(all, caps, GST_PAD_SINK, FALSE);
+    fitting = g_list_sort(fitting, gst_plugin_feature_rank_compare_func);
+    const std::string name = fitting ? GST_OBJECT_NAME(fitting->data) : "";
+    gst_plugin_feature_list_free(fitting);
+    gst_plugin_feature_list_free(all);
+    return name;
+}
+
 }  // namespace
 
 std::optional<BitrateControl> find_bitrate_control(GstElement* bin) {
@@ -116,16 +127,19 @@ void set_bitrate(const BitrateControl& control, std::uint32_t bitrate_bps) {
 }
 
 std::string decoder_for(const GstCaps* caps) {
-    if (caps && !gst_caps_is_any(caps) && gst_caps_get_size(caps) > 0) {
-        const std::string_view type = gst_structure_get_name(gst_caps_get_structure(caps, 0));
-        for (const KnownDecoder& decoder : known_decoders()) {
-            if (decoder.media_type == type &&
-                std::all_of(decoder.elements.begin(), decoder.elements.end(), installed)) {
-                return decoder.fragment;
-            }
+    if (!caps || gst_caps_is_any(caps) || gst_caps_get_size(caps) == 0) return "";
+    const std::string_view type = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+    for (const KnownDecoder& decoder : known_decoders()) {
+        if (decoder.media_type == type &&
+            std::all_of(decoder.elements.begin(), decoder.elements.end(), installed)) {
+            return decoder.fragment;
         }
     }
-    return "decodebin";
+    const std::string parser = best_of(GST_ELEMENT_FACTORY_TYPE_PARSER, caps);
+    const std::string decoder =
+        best_of(GST_ELEMENT_FACTORY_TYPE_DECODER | GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO, caps);
+    if (decoder.empty()) return "";
+    return parser.empty() ? decoder : parser + " ! " + decoder;
 }
 
 }  // namespace livesr::gst

@@ -225,7 +225,13 @@ bool PickerState::start() {
     return true;
 }
 
-void PickerState::stop() { session.stop(); }
+void PickerState::stop() {
+    GstStructure* stats = gst_structure_new_empty("stats");
+    add_stats(stats);
+    GST_INFO_OBJECT(element, "%" GST_PTR_FORMAT, static_cast<void*>(stats));
+    gst_structure_free(stats);
+    session.stop();
+}
 
 void PickerState::trouble(const std::string& why) {
     GST_ELEMENT_WARNING(element, RESOURCE, FAILED,

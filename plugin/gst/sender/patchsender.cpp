@@ -60,7 +60,6 @@ struct SenderState {
     int height = 0;
     // While built:
     std::vector<GstElement*> built;  // owned by the bin
-    GstElement* encoder_bin = nullptr;
     GstElement* side_branch = nullptr;
     GstElement* decoder_bin = nullptr;
     BitrateControl control;  // encoder is a reference of ours
@@ -160,11 +159,12 @@ GstElement* make(const char* factory) {
     return element;
 }
 
-// A bin with one sink and one src pad out of a launch fragment.
+// A bin with one sink and one src pad out of a launch fragment. With something behind it the
+// fragment may end in caps.
 GstElement* parse_fragment(const std::string& fragment, const std::string& remedy) {
     GError* error = nullptr;
     GstElement* bin = gst_parse_bin_from_description_full(
-        fragment.c_str(), TRUE, nullptr,
+        (fragment + " ! identity silent=true").c_str(), TRUE, nullptr,
         static_cast<GstParseFlags>(GST_PARSE_FLAG_FATAL_ERRORS |
                                    GST_PARSE_FLAG_NO_SINGLE_ELEMENT_BINS),
         &error);
@@ -176,7 +176,10 @@ GstElement* parse_fragment(const std::string& fragment, const std::string& remed
         if (!sink || !src) why = "it has not one free sink pad and one free source pad";
         gst_clear_object(&sink);
         gst_clear_object(&src);
-        if (why.empty()) return bin;
+        if (why.empty()) {
+            gst_object_set_name(GST_OBJECT_CAST(bin), "encoder");
+            return bin;
+        }
         gst_object_unref(gst_object_ref_sink(bin));
     }
     throw std::runtime_error("\"" + fragment + "\" cannot be used: " + why + ". " + remedy);
@@ -196,10 +199,10 @@ void add(GstPatchSender* self, GstElement* element) {
 }
 
 void link(GstElement* from, const char* from_pad, GstElement* to, const char* to_pad) {
-    if (!gst_element_link_pads(from, from_pad, to, to_pad)) {
-        throw std::runtime_error(std::string("Cannot link ") + GST_OBJECT_NAME(from) + " to " +
-                                 GST_OBJECT_NAME(to) + ": set encoder to one that takes I420");
-    }
+    if (gst_element_link_pads(from, from_pad, to, to_pad)) return;
+    throw std::runtime_error(std::string("Cannot link ") + GST_OBJECT_NAME(from) + " to " +
+                             GST_OBJECT_NAME(to) +
+                             ": set encoder to one that takes I420 and gives out one video stream");
 }
 
 void probe(GstElement* element, const char* pad_name, GstPadProbeCallback callback,
@@ -219,21 +222,62 @@ void set_target(GstPad* ghost, GstElement* element, const char* pad_name) {
     gst_object_unref(pad);
 }
 
-GstElement* make_decoder(GstElement* coded, bool lockstep) {
+// Decodes what `coded` gives out (raw video when null); null when nothing here can.
+GstElement* make_decoder(GstPatchSender* self, GstElement* coded, bool lockstep) {
     std::string fragment = lockstep ? "identity silent=true"
                                     : "queue name=room max-size-buffers=0 max-size-bytes=0 "
                                       "max-size-time=0";
     if (coded) {
         GstCaps* caps = output_caps(coded);
-        fragment += " ! " + livesr::gst::decoder_for(caps) + " ! videoconvert";
+        const std::string decoder = livesr::gst::decoder_for(caps);
+        gchar* text = gst_caps_to_string(caps);
+        const std::string what = text;
+        g_free(text);
         gst_caps_unref(caps);
+        if (decoder.empty()) {
+            GST_ELEMENT_WARNING(self, STREAM, CODEC_NOT_FOUND,
+                                ("No patches, video goes on: there is no decoder for %s. Install "
+                                 "gstreamer1.0-libav",
+                                 what.c_str()),
+                                (nullptr));
+            return nullptr;
+        }
+        fragment += " ! " + decoder + " ! videoconvert";
     }
-    GstElement* bin = gst_parse_bin_from_description(fragment.c_str(), TRUE, nullptr);
-    if (!bin) {
-        throw std::runtime_error(
-            "\"" + fragment + "\" cannot be used: install gstreamer1.0-libav, or set patches=off");
+    GError* error = nullptr;
+    GstElement* bin = gst_parse_bin_from_description(fragment.c_str(), TRUE, &error);
+    if (bin) return bin;
+    const std::string why = error->message;
+    g_error_free(error);
+    throw std::runtime_error("\"" + fragment + "\" cannot be used: " + why + ". Set patches=off");
+}
+
+// The way from what is sent to the picker's pad for decoded pictures.
+bool build_decoder_branch(GstPatchSender* self, GstElement* tee, GstElement* coded, bool lockstep) {
+    SenderState& state = *self->state;
+    GstElement* const decoder = make_decoder(self, coded, lockstep);
+    if (!decoder) return false;
+    gst_object_set_name(GST_OBJECT_CAST(decoder), "decoder");
+    add(self, decoder);
+    GstElement* const branch = livesr::gst::make_side_branch([self] {
+        GST_ELEMENT_WARNING(
+            self, STREAM, DECODE,
+            ("No patches any more, video goes on: the sender cannot decode its own stream"),
+            (nullptr));
+        livesr::gst::set_lowres_expected(self->state->picker, false);
+    });
+    add(self, branch);
+    link(tee, "src_%u", branch, "sink");
+    link(branch, "src", decoder, "sink");
+    link(decoder, "src", state.picker, "lowres");
+    if (GstElement* room = gst_bin_get_by_name(GST_BIN(decoder), "room")) {
+        livesr::gst::set_branch_queue(branch, room);
+        gst_object_unref(room);
     }
-    return bin;
+    const std::lock_guard lock(state.mutex);
+    state.side_branch = branch;
+    state.decoder_bin = decoder;
+    return true;
 }
 
 void build(GstPatchSender* self) {
@@ -278,7 +322,6 @@ void build(GstPatchSender* self) {
         link(coded, "src", out_tee, "sink");
         probe(coded, "src", on_encoded, self);
         const std::lock_guard lock(state.mutex);
-        state.encoder_bin = coded;
         if (const auto control = livesr::gst::find_bitrate_control(coded)) {
             state.control = *control;
             gst_object_ref(control->encoder);
@@ -292,30 +335,9 @@ void build(GstPatchSender* self) {
                              encoder.c_str()),
                             (nullptr));
     }
-    if (settings.sends_patches()) {
-        GstElement* const branch = livesr::gst::make_side_branch([self] {
-            GST_ELEMENT_WARNING(self, STREAM, DECODE,
-                                ("No patches any more, video goes on: the sender cannot decode its "
-                                 "own stream"),
-                                (nullptr));
-            livesr::gst::set_lowres_expected(self->state->picker, false);
-        });
-        add(self, branch);
-        GstElement* const decoder = make_decoder(coded, settings.lockstep);
-        add(self, decoder);
-        link(out_tee, "src_%u", branch, "sink");
-        link(branch, "src", decoder, "sink");
-        link(decoder, "src", state.picker, "lowres");
-        GstElement* room = gst_bin_get_by_name(GST_BIN(decoder), "room");
-        if (room) {
-            livesr::gst::set_branch_queue(branch, room);
-            gst_object_unref(room);
-        }
-        const std::lock_guard lock(state.mutex);
-        state.side_branch = branch;
-        state.decoder_bin = decoder;
-    }
-    livesr::gst::set_lowres_expected(state.picker, settings.sends_patches());
+    const bool decodes =
+        settings.sends_patches() && build_decoder_branch(self, out_tee, coded, settings.lockstep);
+    livesr::gst::set_lowres_expected(state.picker, decodes);
     livesr::gst::configure_picker(state.picker, settings);
     set_target(state.sink, convert, "sink");
     set_target(state.src, out_tee, "src_%u");
@@ -330,7 +352,7 @@ void take_down(GstPatchSender* self) {
         const std::lock_guard lock(state.mutex);
         built.swap(state.built);
         gst_clear_object(&state.control.encoder);
-        state.encoder_bin = state.side_branch = state.decoder_bin = nullptr;
+        state.side_branch = state.decoder_bin = nullptr;
         state.told_unlinked = false;
     }
     for (GstElement* element : built) {
