@@ -3,7 +3,7 @@
 import { cpus } from 'node:os';
 import { native, type Architecture } from '../bridge/index.ts';
 import { testPicture, trainedLikeParameters, trainingBatch } from './data.ts';
-import { libtorchProgram, LibtorchTrainer } from './libtorch.ts';
+import { LibtorchTrainer } from './libtorch.ts';
 import { OnnxEnhancer, OnnxTrainer } from './onnxruntime.ts';
 import type { GraphStyle } from './training-graph.ts';
 
@@ -126,13 +126,11 @@ export async function measureTraining(c: TrainingCase, rounds: number): Promise<
     learningRate,
     fastestStyle,
   );
-  const program = libtorchProgram();
-  const torch = program === null ? null : new LibtorchTrainer(program, architecture, batch, window);
+  const torch = await LibtorchTrainer.create(architecture, batch, window);
   let oursMs = Infinity;
   let onnxGraphMs = Infinity;
   let libtorchMs = Infinity;
   await peer.step();
-  await torch?.step();
   for (let round = 0; round < rounds; round += 1) {
     const { times } = native().trainingStepTimes(
       architecture,
