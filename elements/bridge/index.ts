@@ -143,7 +143,7 @@ export interface Native {
   encodeJpegLuma(plane: Plane, quality: number): Uint8Array;
   /** null when the bytes are not a one-component JPEG of exactly that size. */
   decodeJpegLuma(bytes: Uint8Array, width: number, height: number): Uint8Array | null;
-  /** Milliseconds of `runs` calls of enhance, packing the network and copying not counted. */
+  /** Milliseconds of processor time of `runs` calls of enhance, packing the network and copying not counted. */
   enhanceTimes(
     architecture: Architecture,
     parameters: Float32Array,
@@ -156,7 +156,7 @@ export interface Native {
     parameters: Float32Array,
     batch: TrainingBatch,
   ): { readonly loss: number; readonly gradient: Float32Array };
-  /** Milliseconds of `runs` steps (gradient and Adam) on one batch, and where they led. */
+  /** Milliseconds of processor time of `runs` steps (gradient and Adam) on one batch, and where they led. */
   trainingStepTimes(
     architecture: Architecture,
     parameters: Float32Array,

@@ -47,7 +47,7 @@ export function describeBench(report: BenchReport): string {
     ]),
   ]);
   return [
-    `${machine.cpu}, ${machine.logicalCores} logical cores; kernels: ${machine.isa}; one thread`,
+    `${machine.cpu}, ${machine.logicalCores} logical cores; kernels: ${machine.isa}; one thread, processor time`,
     '',
     frames,
     '',
