@@ -102,9 +102,8 @@ export async function measureInference(
   const { architecture, width, height } = c;
   const parameters = trainedLikeParameters(architecture);
   const pixels = testPicture(width, height);
-  const model = native().saveModel(architecture, parameters);
   const real = Float32Array.from(pixels, (value) => value / 255);
-  const peer = await OnnxEnhancer.create(model, architecture.scale, real, width, height);
+  const peer = await OnnxEnhancer.create(architecture, parameters, real, width, height);
   let oursMs = Infinity;
   let onnxruntimeMs = Infinity;
   await peer.run(); // allocates

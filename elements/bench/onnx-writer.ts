@@ -1,5 +1,5 @@
-// Writes ONNX graphs: as much of the format (onnx.proto3, protobuf encoding) as the benchmark's
-// training graph needs. Models of the network family are written by the core, not here.
+// Writes ONNX graphs: as much of the format (onnx.proto3, protobuf encoding) as the benchmark's graphs
+// need. Model files are written by the core, not here.
 
 export type Attribute = number | { readonly float: number } | string | readonly number[];
 
@@ -119,6 +119,12 @@ export class OnnxGraph {
   scalar(value: number): string {
     const name = `scalar_${value}`;
     this.constants.set(name, tensor(name, [], 'float32', Float32Array.of(value)));
+    return name;
+  }
+
+  tensor(shape: readonly number[], data: Float32Array): string {
+    const name = this.fresh();
+    this.constants.set(name, tensor(name, shape, 'float32', data));
     return name;
   }
 

@@ -1,6 +1,7 @@
 // ONNX Runtime on one thread, as the peer of inference and of a training step.
 import * as ort from 'onnxruntime-node';
 import type { Architecture, TrainingBatch } from '../bridge/index.ts';
+import { inferenceGraph } from './inference-graph.ts';
 import { adamFactors, trainingGraph, type GraphStyle } from './training-graph.ts';
 
 const oneThread: ort.InferenceSession.SessionOptions = {
@@ -12,7 +13,7 @@ const oneThread: ort.InferenceSession.SessionOptions = {
   logSeverityLevel: 3,
 };
 
-/** An enlargement by a model file; run() computes one picture. */
+/** The network's residual of a picture; run() computes it once. */
 export class OnnxEnhancer {
   private constructor(
     private readonly session: ort.InferenceSession,
@@ -20,23 +21,28 @@ export class OnnxEnhancer {
     private readonly output: ort.Tensor,
   ) {}
 
+  /** pixels: width x height in [0, 1]. */
   static async create(
-    model: Uint8Array,
-    scale: number,
+    architecture: Architecture,
+    parameters: Float32Array,
     pixels: Float32Array,
     width: number,
     height: number,
   ): Promise<OnnxEnhancer> {
+    const { scale } = architecture;
+    const graph = inferenceGraph(architecture, parameters, width, height);
     const outputs = new Float32Array(pixels.length * scale * scale);
     return new OnnxEnhancer(
-      await ort.InferenceSession.create(model, oneThread),
+      await ort.InferenceSession.create(graph, oneThread),
       new ort.Tensor('float32', pixels, [1, 1, height, width]),
       new ort.Tensor('float32', outputs, [1, 1, height * scale, width * scale]),
     );
   }
 
-  async run(): Promise<void> {
-    await this.session.run({ lr: this.input }, { hr: this.output });
+  /** The residual, in memory that the next run overwrites. */
+  async run(): Promise<Float32Array> {
+    await this.session.run({ lr: this.input }, { residual: this.output });
+    return this.output.data as Float32Array;
   }
 
   release(): Promise<void> {

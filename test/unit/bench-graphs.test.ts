@@ -1,7 +1,8 @@
-// The core's training judged by ONNX Runtime: the same step, written as a graph of convolutions.
+// The benchmark's graphs and the core judge each other: a training step and the network itself, written
+// for ONNX Runtime, give what the core gives.
 import { describe, expect, it } from 'vitest';
-import { trainedLikeParameters, trainingBatch } from '../../elements/bench/data.ts';
-import { OnnxTrainer } from '../../elements/bench/onnxruntime.ts';
+import { testPicture, trainedLikeParameters, trainingBatch } from '../../elements/bench/data.ts';
+import { OnnxEnhancer, OnnxTrainer } from '../../elements/bench/onnxruntime.ts';
 import type { GraphStyle } from '../../elements/bench/training-graph.ts';
 import { native, type Architecture } from '../../elements/bridge/index.ts';
 
@@ -43,6 +44,27 @@ describe('a training step', () => {
       });
     }
   }
+
+  it("is measured beside inference of the same network: the graph gives core's residual", async () => {
+    for (const architecture of architectures) {
+      const parameters = trainedLikeParameters(architecture);
+      const [width, height] = [31, 18];
+      const low = Float32Array.from(testPicture(width, height), (value) => value / 255);
+      const core = native();
+      const whole = core.enhanceFloat(architecture, parameters, low, width, height);
+      const start = core.makeNetwork(architecture, 1); // whose picture is bicubic's
+      const bicubic = core.enhanceFloat(architecture, start, low, width, height);
+      const graph = await OnnxEnhancer.create(architecture, parameters, low, width, height);
+      const residual = await graph.run();
+      expect(
+        relativeDistance(
+          whole.map((v, i) => v - (bicubic[i] ?? 0)),
+          residual,
+        ),
+      ).toBeLessThan(1e-4);
+      await graph.release();
+    }
+  });
 
   it('leads to the parameters of the graph after several steps', async () => {
     const architecture = { scale: 3, channels: 16, layers: 4 };
