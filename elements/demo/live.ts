@@ -30,7 +30,7 @@ export interface LiveOutcome {
 const recordedPerSecond = 3;
 const secondsToFirstFrame = 20;
 
-function freeUdpPort(): Promise<number> {
+export function freeUdpPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     socket.on('error', reject);
