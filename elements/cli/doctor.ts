@@ -38,8 +38,9 @@ function output(program: string, args: readonly string[]): string | undefined {
   }
 }
 
+// Without a version gst-inspect asks for GStreamer's own, which our plugin does not share.
 const hasElement = (name: string): boolean =>
-  output('gst-inspect-1.0', ['--exists', name]) !== undefined;
+  output('gst-inspect-1.0', ['--exists', '--atleast-version=0.0', name]) !== undefined;
 
 /** A package counts as there when its elements are, wherever they came from; others by dpkg. */
 function isMissing(entry: (typeof packages)[number]): boolean {

@@ -1,0 +1,164 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { statusLine } from '../../elements/cli/demo.ts';
+import {
+  describe as describeFindings,
+  installCommand,
+  isHealthy,
+  type Examination,
+} from '../../elements/cli/doctor.ts';
+import { evaluationTable } from '../../elements/cli/eval.ts';
+import { rungsOf, type Evaluation } from '../../elements/measure/evaluate.ts';
+
+const script = fileURLToPath(new URL('../../dist/elements/livesr.mjs', import.meta.url));
+
+function livesr(...args: string[]): { code: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+    encoding: 'utf8',
+  });
+  return { code: status, stdout, stderr };
+}
+
+describe('exit codes', () => {
+  test('help is no failure, for the program and for each command', () => {
+    const { code, stdout } = livesr('--help');
+    expect(code).toBe(0);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*\[options\]|^ {2}([a-z]+) \[options\]/gm)]
+      .map(([, first, second]) => first ?? second ?? '')
+      .filter((name) => name !== '');
+    expect(commands).toEqual(expect.arrayContaining(['demo', 'eval', 'doctor']));
+    for (const command of commands) expect(livesr(command, '--help').code).toBe(0);
+  });
+
+  test.each([
+    [['nonsense'], 'unknown command'],
+    [[], 'Usage'],
+    [['eval'], '--clip'],
+    [['eval', '--clip', 'x', '--scale', '5'], '2, 3, 4'],
+    [['eval', '--clip', 'x', '--seconds', 'ten'], 'number from 1 to 3600'],
+    [['eval', '--clip', 'x', '--schemes', 'magic'], 'none of bilinear'],
+    [['eval', '--clip', 'x', '--uplink', 'y'], 'neither a number'],
+    [['eval', '--clip', 'no-such-file.mp4'], 'no such file'],
+    [['demo', 'no-such-file.mp4'], 'no such file'],
+    [['demo', '--scale', '1'], '2, 3, 4'],
+  ])('%j is wrong use, and the message says of what', (args, message) => {
+    const { code, stderr } = livesr(...args);
+    expect(stderr).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  test('a file that is no video is a failure with its cause, not a stack trace', () => {
+    const { code, stderr } = livesr('eval', '--clip', script, '--seconds', '1');
+    expect(code).toBe(1);
+    expect(stderr).toContain(`decoding ${script} failed`);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+const healthy: Examination = {
+  nodeVersion: '20.19.0',
+  gstreamerVersion: '1.22.0',
+  plugin: { directory: '/x/dist/gstreamer', missingElements: [] },
+  cpu: { model: 'CPU', path: 'avx2', supported: ['reference', 'avx2'], problem: null },
+  gpus: [],
+  missingPackages: [],
+};
+
+describe('doctor', () => {
+  test('on a machine that has everything it is content', () => {
+    expect(isHealthy(healthy)).toBe(true);
+    expect(installCommand([])).toBeNull();
+    expect(describeFindings(healthy)).toContain('Everything that livesr needs is here.');
+  });
+
+  test('missing packages come with the command that installs them', () => {
+    const found = { ...healthy, missingPackages: ['gstreamer1.0-plugins-bad'] };
+    expect(isHealthy(found)).toBe(false);
+    expect(describeFindings(found)).toContain(
+      'sudo apt-get install -y --no-install-recommends gstreamer1.0-plugins-bad',
+    );
+  });
+
+  test('a plugin that is not built comes with the command that builds it', () => {
+    const plugin = { directory: '/x', missingElements: ['srenhancer'] };
+    expect(isHealthy({ ...healthy, plugin })).toBe(false);
+    expect(describeFindings({ ...healthy, plugin })).toContain('npm run build');
+  });
+
+  test('a GPU is named, and that it is not used', () => {
+    const text = describeFindings({ ...healthy, gpus: ['NVIDIA H200, 580.1'] });
+    expect(text).toContain('NVIDIA H200, 580.1 (not used');
+  });
+
+  test('here, where the tests run, it finds the plugin and its JSON says so', () => {
+    const { code, stdout } = livesr('doctor', '--json');
+    const found = JSON.parse(stdout) as Examination & { healthy: boolean };
+    expect(found.plugin.missingElements).toEqual([]);
+    expect(found.cpu.supported).toContain('reference');
+    expect(code).toBe(found.healthy ? 0 : 1);
+  });
+});
+
+describe('what people read', () => {
+  test('the status line says pace, rates, gain, state and delay', () => {
+    const line = statusLine({
+      timeSeconds: 7,
+      framesPerSecond: 24.96,
+      videoKbps: 551.3,
+      patchKbps: 48.7,
+      addedLatencyMs: 9.12,
+      addedLatencyP99Ms: 14,
+      trainingState: 'training',
+      modelInUse: 'online',
+      heldOutGainDb: -0.5,
+    });
+    expect(line).toBe(
+      '  7 s  25.0 fps  video 551 kbit/s  patches 49 kbit/s  gain −0.50 dB  online model  training  +9.1 ms',
+    );
+  });
+
+  test('the table has a row for each scheme, columns in line, the rung beside the ladder', () => {
+    const span = {
+      psnrYDb: 30,
+      ssim: 0.9,
+      gainOverBilinearDb: 1,
+      gainOverBicubicDb: 0.5,
+      worstSecondOverBicubicDb: -0.01,
+      videoKbps: 590,
+      patchKbps: 0,
+    };
+    const summary = { ...span, first10s: { ...span, gainOverBicubicDb: 0.25 }, perSecond: [] };
+    const evaluation: Evaluation = {
+      clip: 'a.mp4',
+      scale: 2,
+      uplinkKbps: 600,
+      seconds: 60,
+      schemes: { online: summary, ladder: { ...summary, rung: { width: 854, height: 480 } } },
+    };
+    const lines = evaluationTable(evaluation).split('\n');
+    const online = lines.find((line) => line.startsWith('online'));
+    const ladder = lines.find((line) => line.startsWith('ladder 854x480'));
+    expect(online?.length).toBe(ladder?.length);
+    expect(online?.split(/\s+/).slice(1)).toEqual([
+      '30.00',
+      '0.9000',
+      '1.00',
+      '0.50',
+      '-0.01',
+      '0.25',
+      '590.0',
+      '0.0',
+    ]);
+  });
+
+  test('rungs are native, 2/3, 1/2 and 1/3, with even sides', () => {
+    expect(rungsOf(1280, 720).map(({ width, height }) => `${width}x${height}`)).toEqual([
+      '1280x720',
+      '854x480',
+      '640x360',
+      '426x240',
+    ]);
+    expect(rungsOf(961, 541)[0]).toEqual({ width: 961, height: 541 });
+  });
+});
