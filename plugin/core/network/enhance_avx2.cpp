@@ -1,4 +1,4 @@
-// Row kernels for AVX2: 16 lanes are two vectors, and a block of pixels holds one such pair.
+// Row kernels for AVX2.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -15,10 +15,9 @@ struct [[gnu::packed, gnu::may_alias]] Pair {
 
 struct Lanes {
     using Vector = __m256i;
-    static constexpr int per16 = 2;
-    static constexpr int vectors_together = 1;
-    static constexpr int pixels(int) { return 4; }
-    static constexpr int last3_pixels = 2;
+    static constexpr int lanes = 8;
+    static constexpr int largest_block = 10;
+    static constexpr int last_block(int count) { return count == 2 ? 5 : count == 4 ? 2 : 4; }
 
     static Vector load(const void* from) {
         return _mm256_load_si256(static_cast<const __m256i*>(from));
@@ -41,14 +40,13 @@ struct Lanes {
         const Vector pair = broadcast(a);
         for (int v = 0; v < count; ++v) multiply_add(sums[v], pair, b[v]);
     }
-    static void store_activations(std::int16_t* to, const Vector* sums, const Vector* shift) {
-        const Vector words = _mm256_packs_epi32(_mm256_srav_epi32(sums[0], shift[0]),
-                                                _mm256_srav_epi32(sums[1], shift[1]));
-        const Vector ordered = _mm256_permute4x64_epi64(words, 0xD8);
-        const Vector limit = _mm256_set1_epi16(activation_limit);
-        _mm256_store_si256(
-            reinterpret_cast<__m256i*>(to),
-            _mm256_min_epi16(_mm256_max_epi16(ordered, _mm256_setzero_si256()), limit));
+    static void store_activations(std::int16_t* to, Vector sum, Vector shift) {
+        const Vector shifted = _mm256_srav_epi32(sum, shift);
+        const __m128i words =
+            _mm_packs_epi32(_mm256_castsi256_si128(shifted), _mm256_extracti128_si256(shifted, 1));
+        const __m128i limit = _mm_set1_epi16(activation_limit);
+        _mm_store_si128(reinterpret_cast<__m128i*>(to),
+                        _mm_min_epi16(_mm_max_epi16(words, _mm_setzero_si128()), limit));
     }
     static void as256(const Vector* sums, __m256i half[2]) {
         half[0] = sums[0];

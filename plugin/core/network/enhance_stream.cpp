@@ -73,7 +73,7 @@ class Stream {
         const int in_width = width_ + 2 * margin_ + row_slack + 8;
         take(samples_, margin_ + 3, in_width);
         for (int l = 0; l + 1 < network_.architecture.layers; ++l) {
-            const int channels = network_.layers[static_cast<std::size_t>(l)].rows().vectors * 16;
+            const int channels = round_up(network_.layers[static_cast<std::size_t>(l)].out, 16);
             take(hidden_[static_cast<std::size_t>(l)], 3,
                  (width_ + 2 * beyond(l) + 2 + row_slack) * channels);
         }
@@ -146,7 +146,7 @@ class Stream {
 int column_width(const PackedNetwork::Data& network) {
     std::size_t bytes = 0;  // a pixel of width
     for (std::size_t l = 0; l + 1 < network.layers.size(); ++l)
-        bytes += static_cast<std::size_t>(network.layers[l].rows().vectors) * 16 * 2 * 3;
+        bytes += static_cast<std::size_t>(round_up(network.layers[l].out, 16)) * 2 * 3;
     return std::max(narrowest_column, static_cast<int>(cache_budget_bytes / bytes));
 }
 

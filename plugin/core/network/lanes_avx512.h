@@ -17,14 +17,9 @@ struct [[gnu::packed, gnu::may_alias]] Pair {
 
 struct Lanes512 {
     using Vector = __m512i;
-    static constexpr int per16 = 1;
-    static constexpr int vectors_together = 4;
-    // Sums of a block: at least ten to hide the latency, at most what 32 registers hold.
-    static constexpr int pixels(int vectors) {
-        constexpr int table[] = {0, 24, 11, 7, 4};
-        return table[vectors];
-    }
-    static constexpr int last3_pixels = 12;
+    static constexpr int lanes = 16;
+    static constexpr int largest_block = 24;
+    static constexpr int last_block(int count) { return count == 2 ? 12 : 24; }
 
     static Vector load(const void* from) { return _mm512_load_si512(from); }
     static Vector broadcast(const std::int16_t* from) {
@@ -34,8 +29,8 @@ struct Lanes512 {
                      : "m"(*reinterpret_cast<const Pair*>(from)));
         return result;
     }
-    static void store_activations(std::int16_t* to, const Vector* sums, const Vector* shift) {
-        const Vector shifted = _mm512_srav_epi32(*sums, *shift);
+    static void store_activations(std::int16_t* to, Vector sum, Vector shift) {
+        const Vector shifted = _mm512_srav_epi32(sum, shift);
         const Vector clamped = _mm512_min_epi32(_mm512_max_epi32(shifted, _mm512_setzero_si512()),
                                                 _mm512_set1_epi32(activation_limit));
         _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(clamped));

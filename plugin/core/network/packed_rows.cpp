@@ -6,6 +6,9 @@ namespace {
 
 constexpr int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
+// Channels that the kernels compute with.
+constexpr int padded(int channels) { return channels == 8 ? 8 : round_up(channels, 16); }
+
 // Where a weight goes: row_kernels.h has the layout.
 struct Place {
     int lane;
@@ -18,7 +21,7 @@ struct Place {
 void pack_rows(const Architecture& a, int layer_index, PackedLayer& layer) {
     const bool first = layer_index == 0;
     const bool last = layer_index + 1 == a.layers;
-    const int in = first ? 1 : round_up(layer.in, 16);
+    const int in = first ? 1 : padded(layer.in);
     const bool by_column = last && a.scale != 4;
     const int pairs = first ? first_pairs : last ? last_pairs(a.scale, in) : hidden_pairs(in);
     const int vectors = last ? last_vectors(a.scale) : round_up(layer.out, 16) / 16;
@@ -51,8 +54,8 @@ void pack_rows(const Architecture& a, int layer_index, PackedLayer& layer) {
 }
 
 RowLayer PackedLayer::rows() const {
-    return {row_weights.data(), row_bias.data(), row_shift.data(), in == 1 ? 1 : round_up(in, 16),
-            static_cast<int>(row_bias.size() / 16)};
+    return {row_weights.data(), row_bias.data(), row_shift.data(), in == 1 ? 1 : padded(in),
+            padded(out)};
 }
 
 }  // namespace livesr

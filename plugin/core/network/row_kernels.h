@@ -22,8 +22,8 @@ struct RowLayer {
     const std::int16_t* weights;
     const std::int32_t* bias;   // [vector][lane]
     const std::int32_t* shift;  // [output], padded with zeros to a multiple of 16
-    int in;                     // padded input channels; 1 for the first layer
-    int vectors;                // of 16 lanes
+    int in;                     // input channels: 1, 8 or a multiple of 16
+    int out;                    // outputs of a layer that is not the last: 8 or a multiple of 16
 };
 
 // Pairs a row of the kernel. First layer: columns (0, 1), (2, nothing). Hidden: the three columns'
@@ -43,7 +43,7 @@ constexpr int last_lane(int scale, int column, int output) {
 }
 
 struct RowKernels {
-    // rows[k]: the sample at column 0 of kernel row k. out: [width][vectors * 16].
+    // rows[k]: the sample at column 0 of kernel row k. out: [width][out].
     void (*first)(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                   std::int16_t* out);
     void (*hidden)(const std::int16_t* const rows[3], int width, const RowLayer& layer,

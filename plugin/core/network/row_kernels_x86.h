@@ -1,9 +1,11 @@
 // The row kernels, written once for the x86 instruction sets. A file that includes this has defined
 // `Lanes` before, in namespace livesr and an anonymous namespace:
-//   using Vector;  static constexpr int per16: vectors that make up 16 lanes of 32 bits;
-//   load, broadcast (32 bits from memory), multiply_add (pairs of 16 bits into 32-bit sums),
-//   store_activations (16 lanes: shift, clamp to [0, 32767], 16 bits each),
-//   as256 (16 lanes as two 256-bit halves).
+//   using Vector;  constexpr int lanes: of 32 bits, 8 or 16;
+//   constexpr int largest_block: pixels whose sums, one vector each, fit into registers beside
+//   three vectors of weights;  last_block(count): the same for `count` vectors a pixel and a set of
+//   weights; load, broadcast (32 bits from memory), multiply_add (pairs of 16 bits into 32-bit
+//   sums), multiply_add_all (one pair from memory with several vectors), store_activations (shift,
+//   clamp to [0, activation_limit], 16 bits each), as256 (16 lanes as two 256-bit halves).
 // Everything is in the anonymous namespace: the same names are compiled for several instruction
 // sets.
 #pragma once
@@ -23,50 +25,50 @@ namespace {
 // What the compiler makes of these loops otherwise, it reorders until it must spill; `Lanes` pins
 // the order (asm volatile), so it is the order below that runs.
 
-// Sums of `pixels` neighbouring output pixels times `vectors` 16-lane vectors, all in registers.
-// in: distance of two pixels in 16-bit values; pairs: a row of the kernel.
-template <int in, int pairs, int pixels, int vectors>
+// Native vectors of 16 lanes.
+constexpr int per16 = 16 / Lanes::lanes;
+
+// Where vector v of a pair's weights lies, when a layer's 16-lane vectors are vector_size apart.
+constexpr std::ptrdiff_t place_of(int v, std::ptrdiff_t vector_size) {
+    return v / per16 * vector_size + v % per16 * Lanes::lanes * 2;
+}
+
+// Sums of `pixels` neighbouring output pixels times `count` vectors, all in registers. step:
+// distance of two input pixels in 16-bit values; pairs: a row of the kernel.
+template <int step, int pairs, int pixels, int count>
 [[gnu::always_inline]] inline void sum_block(const std::int16_t* const rows[3],
                                              const std::int16_t* weights,
-                                             Lanes::Vector sums[pixels][vectors * Lanes::per16]) {
-    constexpr int n = Lanes::per16;
-    constexpr int width = 32 / n;  // 16-bit values a vector
-    constexpr std::ptrdiff_t vector_size = 3 * pairs * 32;
+                                             Lanes::Vector sums[pixels][count]) {
     for (int k = 0; k < 3; ++k) {
         const std::int16_t* row = rows[k];
         for (int j = 0; j < pairs; ++j, row += 2, weights += 32) {
-            Lanes::Vector w[vectors * n];
-            LIVESR_UNROLL for (int v = 0; v < vectors * n; ++v) w[v] =
-                Lanes::load(weights + (v / n) * vector_size + (v % n) * width);
+            Lanes::Vector w[count];
+            LIVESR_UNROLL for (int v = 0; v < count; ++v) w[v] =
+                Lanes::load(weights + place_of(v, 3 * pairs * 32));
             LIVESR_UNROLL for (int p = 0; p < pixels; ++p)
-                Lanes::multiply_add_all<vectors * n>(sums[p], row + p * in, w);
+                Lanes::multiply_add_all<count>(sums[p], row + p * step, w);
         }
     }
 }
 
-// The same when the pairs are those of three neighbouring pixels: a pair of inputs is loaded once
-// for the three output pixels that see it, which leaves the multipliers, not the loads, as the
-// limit.
-template <int in, int pixels, int vectors>
-[[gnu::always_inline]] inline void sum_block_by_columns(
-    const std::int16_t* const rows[3], const std::int16_t* weights,
-    Lanes::Vector sums[pixels][vectors * Lanes::per16]) {
-    constexpr int n = Lanes::per16;
-    constexpr int width = 32 / n;
-    constexpr int count = vectors * n;
-    constexpr int pairs = in / 2;  // a column
+// The same when the pairs are those of three neighbouring pixels, `pairs` of each: a pair of inputs
+// is loaded once for the three output pixels that see it, which leaves the multipliers, not the
+// loads, as the limit.
+template <int step, int pairs, int pixels, int count>
+[[gnu::always_inline]] inline void sum_block_by_columns(const std::int16_t* const rows[3],
+                                                        const std::int16_t* weights,
+                                                        Lanes::Vector sums[pixels][count]) {
     constexpr std::ptrdiff_t column_size = pairs * 32;
-    constexpr std::ptrdiff_t vector_size = 9 * column_size;
     for (int k = 0; k < 3; ++k) {
         const std::int16_t* row = rows[k];
         for (int j = 0; j < pairs; ++j, row += 2, weights += 32) {
             Lanes::Vector w[3][count];
             LIVESR_UNROLL for (int c = 0; c < 3; ++c) {
-                LIVESR_UNROLL for (int v = 0; v < count; ++v) w[c][v] = Lanes::load(
-                    weights + c * column_size + (v / n) * vector_size + (v % n) * width);
+                LIVESR_UNROLL for (int v = 0; v < count; ++v) w[c][v] =
+                    Lanes::load(weights + c * column_size + place_of(v, 9 * column_size));
             }
             LIVESR_UNROLL for (int q = 0; q < pixels + 2; ++q) {
-                const Lanes::Vector b = Lanes::broadcast(row + q * in);
+                const Lanes::Vector b = Lanes::broadcast(row + q * step);
                 LIVESR_UNROLL for (int c = 0; c < 3; ++c) {
                     if (q - c < 0 || q - c >= pixels) continue;
                     LIVESR_UNROLL for (int v = 0; v < count; ++v)
@@ -78,75 +80,67 @@ template <int in, int pixels, int vectors>
     }
 }
 
+// Distance of two pixels in a row of that many channels.
+constexpr int step_of(int channels) { return channels == 8 ? 16 : channels; }
+
 // Calls each(x, sums of pixel x) for x in [0, width), rounded up to whole blocks.
-template <int in, int pairs, int pixels, int vectors, class Each>
+template <int in, int pairs, int pixels, int count, class Each>
 [[gnu::always_inline]] inline void sum_row(const std::int16_t* const rows[3], int width,
                                            const std::int16_t* weights, const std::int32_t* bias,
                                            Each each) {
-    constexpr int count = vectors * Lanes::per16;
+    static_assert(pixels <= row_slack);
+    constexpr int step = step_of(in);
     const std::int16_t* r[3] = {rows[0], rows[1], rows[2]};
     for (int x = 0; x < width; x += pixels) {
         Lanes::Vector sums[pixels][count];
         LIVESR_UNROLL for (int p = 0; p < pixels; ++p) {
             LIVESR_UNROLL for (int v = 0; v < count; ++v) sums[p][v] =
-                Lanes::load(bias + v * (16 / Lanes::per16));
+                Lanes::load(bias + v * Lanes::lanes);
         }
-        if constexpr (pairs == 3 * in / 2)
-            sum_block_by_columns<in, pixels, vectors>(r, weights, sums);
+        if constexpr (in > 1 && pairs == hidden_pairs(in))
+            sum_block_by_columns<step, in / 2, pixels, count>(r, weights, sums);
         else
-            sum_block<in, pairs, pixels, vectors>(r, weights, sums);
+            sum_block<step, pairs, pixels, count>(r, weights, sums);
         LIVESR_UNROLL for (int p = 0; p < pixels; ++p) each(x + p, sums[p]);
-        for (const std::int16_t*& row : r) row += pixels * in;
+        for (const std::int16_t*& row : r) row += pixels * step;
     }
 }
 
-template <int in, int pairs, int vectors>
+template <int in, int pairs>
 void activation_row(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                     std::int16_t* out) {
-    constexpr int n = Lanes::per16;
-    // AVX2 has registers for one 16-lane vector of a block only.
-    constexpr int together = Lanes::vectors_together < vectors ? Lanes::vectors_together : vectors;
-    constexpr int pixels = Lanes::pixels(together);
-    static_assert(vectors % together == 0 && pixels <= row_slack);
-    for (int first = 0; first < vectors; first += together) {
-        Lanes::Vector shift[together * n];
-        for (int v = 0; v < together * n; ++v)
-            shift[v] = Lanes::load(layer.shift + 16 * first + v * (16 / n));
-        sum_row<in, pairs, pixels, together>(
-            rows, width, layer.weights + static_cast<std::ptrdiff_t>(first) * 3 * pairs * 32,
-            layer.bias + 16 * first, [&](int x, const Lanes::Vector* sums) {
-                LIVESR_UNROLL for (int v = 0; v < together; ++v) Lanes::store_activations(
-                    out + static_cast<std::ptrdiff_t>(x) * vectors * 16 + (first + v) * 16,
-                    sums + v * n, shift + v * n);
-            });
+    const std::ptrdiff_t out_step = step_of(layer.out);
+    for (int first = 0; first < layer.out; first += Lanes::lanes) {
+        const Lanes::Vector shift = Lanes::load(layer.shift + first);
+        const std::int16_t* weights =
+            layer.weights + place_of(first / Lanes::lanes, 3 * pairs * 32);
+        std::int16_t* to = out + first;
+        sum_row<in, pairs, Lanes::largest_block, 1>(rows, width, weights, layer.bias + first,
+                                                    [&](int, const Lanes::Vector* sum) {
+                                                        Lanes::store_activations(to, *sum, shift);
+                                                        to += out_step;
+                                                    });
     }
 }
 
 void first_row(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                std::int16_t* out) {
-    switch (layer.vectors) {
-        case 1:
-            return activation_row<1, first_pairs, 1>(rows, width, layer, out);
-        case 2:
-            return activation_row<1, first_pairs, 2>(rows, width, layer, out);
-        case 3:
-            return activation_row<1, first_pairs, 3>(rows, width, layer, out);
-        default:
-            return activation_row<1, first_pairs, 4>(rows, width, layer, out);
-    }
+    activation_row<1, first_pairs>(rows, width, layer, out);
 }
 
 void hidden_row(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                 std::int16_t* out) {
-    switch (layer.vectors) {
-        case 1:
-            return activation_row<16, hidden_pairs(16), 1>(rows, width, layer, out);
-        case 2:
-            return activation_row<32, hidden_pairs(32), 2>(rows, width, layer, out);
-        case 3:
-            return activation_row<48, hidden_pairs(48), 3>(rows, width, layer, out);
+    switch (layer.in) {
+        case 8:
+            return activation_row<8, hidden_pairs(8)>(rows, width, layer, out);
+        case 16:
+            return activation_row<16, hidden_pairs(16)>(rows, width, layer, out);
+        case 32:
+            return activation_row<32, hidden_pairs(32)>(rows, width, layer, out);
+        case 48:
+            return activation_row<48, hidden_pairs(48)>(rows, width, layer, out);
         default:
-            return activation_row<64, hidden_pairs(64), 4>(rows, width, layer, out);
+            return activation_row<64, hidden_pairs(64)>(rows, width, layer, out);
     }
 }
 
@@ -164,14 +158,13 @@ inline void store8(std::int16_t* to, __m128i value) {
 template <int in>
 void last_row2(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                std::int16_t* const residual[4]) {
-    constexpr int pixels = Lanes::pixels(1);
-    static_assert(pixels <= row_slack);
+    constexpr int pixels = Lanes::last_block(per16);
     const __m128i shift = _mm_loadu_si128(reinterpret_cast<const __m128i*>(layer.shift));
     std::int16_t* const top = residual[0] - 4;
     std::int16_t* const bottom = residual[1] - 4;
     __m128i left = _mm_setzero_si128();      // column 0 of the previous pixel
     __m128i left_mid = _mm_setzero_si128();  // columns 0 and 1 of the two before
-    sum_row<in, last_pairs(2, in), pixels, 1>(
+    sum_row<in, last_pairs(2, in), pixels, per16>(
         rows, width + 2, layer.weights, layer.bias, [&](int x, const Lanes::Vector* sums) {
             __m256i half[2];
             Lanes::as256(sums, half);
@@ -190,8 +183,7 @@ void last_row2(const std::int16_t* const rows[3], int width, const RowLayer& lay
 template <int in>
 void last_row3(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                std::int16_t* const residual[4]) {
-    constexpr int pixels = Lanes::last3_pixels;
-    static_assert(pixels <= row_slack);
+    constexpr int pixels = Lanes::last_block(2 * per16);
     const __m256i shift = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(layer.shift));
     const __m128i shift8 = _mm_set1_epi32(layer.shift[8]);
     std::int16_t* const to[3] = {residual[0] - 6, residual[1] - 6, residual[2] - 6};
@@ -199,11 +191,11 @@ void last_row3(const std::int16_t* const rows[3], int width, const RowLayer& lay
     __m256i left_mid = _mm256_setzero_si256();
     __m128i left8 = _mm_setzero_si128();
     __m128i left_mid8 = _mm_setzero_si128();
-    sum_row<in, last_pairs(3, in), pixels, 2>(
+    sum_row<in, last_pairs(3, in), pixels, 2 * per16>(
         rows, width + 2, layer.weights, layer.bias, [&](int x, const Lanes::Vector* sums) {
             __m256i part[4];
             Lanes::as256(sums, part);
-            Lanes::as256(sums + Lanes::per16, part + 2);
+            Lanes::as256(sums + per16, part + 2);
             __m256i done = _mm256_add_epi32(left_mid, part[2]);
             left_mid = _mm256_add_epi32(left, part[1]);
             left = part[0];
@@ -227,12 +219,11 @@ void last_row3(const std::int16_t* const rows[3], int width, const RowLayer& lay
 template <int in>
 void last_row4(const std::int16_t* const rows[3], int width, const RowLayer& layer,
                std::int16_t* const residual[4]) {
-    constexpr int pixels = Lanes::pixels(1);
-    static_assert(pixels <= row_slack);
+    constexpr int pixels = Lanes::last_block(3 * per16);  // three columns' weights at once
     __m256i shift[2];
     for (int i = 0; i < 2; ++i)
         shift[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(layer.shift + 8 * i));
-    sum_row<in, last_pairs(4, in), pixels, 1>(
+    sum_row<in, last_pairs(4, in), pixels, per16>(
         rows, width, layer.weights, layer.bias, [&](int x, const Lanes::Vector* sums) {
             __m256i half[2];
             Lanes::as256(sums, half);
@@ -257,6 +248,8 @@ void last_row_of(const std::int16_t* const rows[3], int width, const RowLayer& l
 void last_row(const std::int16_t* const rows[3], int width, const RowLayer& layer, int scale,
               std::int16_t* const residual[4]) {
     switch (layer.in) {
+        case 8:
+            return last_row_of<8>(rows, width, layer, scale, residual);
         case 16:
             return last_row_of<16>(rows, width, layer, scale, residual);
         case 32:
