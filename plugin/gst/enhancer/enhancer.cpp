@@ -113,7 +113,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
 }
 
 void Enhancer::await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked) {
-    if (!settings_.lockstep || !session_) return;
+    if (!settings_.lockstep) return;
     std::unique_lock lock(patches_mutex_);
     const auto there = [&] {
         return flushing_ || interrupted_ || patches_ended_ ||

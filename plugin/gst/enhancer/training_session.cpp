@@ -18,9 +18,8 @@ static_assert(std::endian::native == std::endian::little);
 constexpr auto lockstep_patience = std::chrono::seconds(120);
 
 void append_floats(std::vector<std::uint8_t>& bytes, const std::vector<float>& values) {
-    const std::size_t begin = bytes.size();
-    bytes.resize(begin + values.size() * sizeof(float));
-    std::memcpy(bytes.data() + begin, values.data(), values.size() * sizeof(float));
+    const auto* begin = reinterpret_cast<const std::uint8_t*>(values.data());
+    bytes.insert(bytes.end(), begin, begin + values.size() * sizeof(float));
 }
 
 }  // namespace
@@ -48,6 +47,8 @@ void TrainingSession::set_size(int width, int height) {
         height_ = height;
     }
     if (first) {
+        const std::lock_guard starting(start_mutex_);
+        if (is_interrupted()) return;
         if (options_.engine == "off") {
             // Nothing vouches for the model, so it does not reach the picture.
             on_state(false, "engine=off");
@@ -144,7 +145,13 @@ void TrainingSession::interrupt() {
         interrupted_ = true;
     }
     changed_.notify_all();
+    const std::lock_guard stopping(start_mutex_);
     client_->stop();
+}
+
+bool TrainingSession::is_interrupted() const {
+    const std::lock_guard lock(mutex_);
+    return interrupted_;
 }
 
 void TrainingSession::on_message(const EngineMessage& message) {

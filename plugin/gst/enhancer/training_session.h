@@ -81,9 +81,13 @@ class TrainingSession {
     void on_report(const nlohmann::json& report);
     void on_state(bool connected, const std::string& why);
     void start_anew_if_resized();
+    bool is_interrupted() const;
 
     const Options options_;
     const Listener listener_;
+
+    // The streaming thread starts the client while the application may already be stopping it.
+    std::mutex start_mutex_;
 
     mutable std::mutex mutex_;  // guards all that follows; never held while the client is called
     std::condition_variable changed_;

@@ -390,6 +390,16 @@ function on(kind, head, blob) {
     }
 }
 
+TEST_CASE("lockstep waits for the size even when nothing is trained") {
+    EnhancerHarness harness("scale=2 training=off model=bicubic lockstep=true");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    gst_harness_push_event(harness.patches(), gst_event_new_stream_start("patches"));
+    std::thread video([&] { gst_buffer_unref(harness.enhance(frame(0))); });
+    harness.push_patch_bytes(harness.announcement(127, 95), 0);
+    video.join();
+    CHECK(harness.output_size() == std::pair{127, 95});
+}
+
 TEST_CASE("an engine that never answers in lockstep does not keep the element from stopping") {
     const Models models;
     const TestEngine engine(common + R"js(
