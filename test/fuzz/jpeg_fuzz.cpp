@@ -6,6 +6,16 @@
 #include "targets.h"
 
 namespace livesr::fuzz {
+namespace {
+
+// A picture may be bad, but not for those after it.
+void check_next_one() {
+    static const std::vector<std::uint8_t> grey(64, 128);
+    static const std::vector<std::uint8_t> good = encode_jpeg_luma(grey.data(), 8, 8, 8, 90);
+    require(decode_jpeg_luma(good, 8, 8) == grey, "the next picture is read");
+}
+
+}  // namespace
 
 void jpeg(Input input) {
     if (input.size() < 2) return;
@@ -13,6 +23,7 @@ void jpeg(Input input) {
     const int height = 1 + 2 * input[1];
     const std::vector<std::uint8_t> file(input.begin() + 2, input.end());
     const auto pixels = decode_jpeg_luma(file, width, height);
+    check_next_one();
     if (!pixels) return;
     require(pixels->size() == static_cast<std::size_t>(width) * static_cast<std::size_t>(height),
             "a picture of the promised size");
