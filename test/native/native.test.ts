@@ -38,12 +38,11 @@ for (const build of ['build', 'build-asan']) {
       }, longestRunMs);
 
       for (const { name, location } of listCases(path, environment)) {
-        it(name, () => {
-          const outcome = run.outcomes.get(location) ?? {
-            passed: false,
-            detail: `never ran: the executable ended before it (${String(run.end)})\n${run.log}`,
-          };
-          expect(outcome.passed, `${location}\n${outcome.detail}`).toBe(true);
+        it(name, (context) => {
+          const outcome = run.outcomes.get(location);
+          // What broke the run off fails below and in its own case; those after it tell nothing.
+          if (!outcome) context.skip('the executable ended before this case');
+          else expect(outcome.passed, `${location}\n${outcome.detail}`).toBe(true);
         });
       }
       it('ends without a complaint', () => {
