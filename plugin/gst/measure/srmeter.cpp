@@ -89,14 +89,15 @@ void measure(GstSrMeter* self, std::unique_lock<std::mutex>& lock) {
         state.changed.notify_all();
         if (!fault.empty()) break;
     }
-    run.measuring = false;
-    run.failed = !fault.empty();
-    state.changed.notify_all();
     if (!fault.empty()) {
+        // Told before another thread fails because of it, so that it is the first error to be read.
         lock.unlock();
         GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("%s", fault.c_str()), (nullptr));
         lock.lock();
     }
+    run.measuring = false;
+    run.failed = !fault.empty();
+    state.changed.notify_all();
 }
 
 void summarise(GstSrMeter* self, std::unique_lock<std::mutex>& lock) {

@@ -353,3 +353,47 @@ TEST_CASE("the low-resolution size of a true size is that of the padded picture"
     CHECK(padded_low_size(1, 4) == 2);
     CHECK(padded_low_size(1081, 2) == 542);
 }
+
+TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {
+    std::mt19937 random(11);
+    const auto below = [&random](unsigned n) { return static_cast<int>(random() % n); };
+    livesr::gst::PatchInput input(scale);
+    PatchAligner aligner(options());
+    std::uint64_t read = 0;
+    int frame = 0;
+    for (int round = 0; round < 3000; ++round) {
+        const int width = 2 + 2 * below(32);
+        const int height = 2 + 2 * below(32);
+        livesr::PatchHeader header;
+        header.codec = below(4) == 0 ? livesr::PatchCodec::none : livesr::PatchCodec::jpeg_luma;
+        header.scale = static_cast<std::uint8_t>(below(3) == 0 ? below(256) : scale);
+        header.frame_width = static_cast<std::uint16_t>(below(3) == 0 ? below(65536) : high_width);
+        header.frame_height = static_cast<std::uint16_t>(high_height);
+        header.x = static_cast<std::uint16_t>(below(2) == 0 ? below(65536) : 2 * below(60));
+        header.y = static_cast<std::uint16_t>(below(2) == 0 ? below(65536) : 2 * below(40));
+        header.width = static_cast<std::uint16_t>(below(4) == 0 ? below(65536) : width);
+        header.height = static_cast<std::uint16_t>(below(4) == 0 ? below(65536) : height);
+        header.quality = 90;
+        const Plane picture = livesr::test::texture(width, height, round);
+        auto bytes = livesr::write_packet(
+            header, livesr::encode_jpeg_luma(picture.pixels.data(), width, width, height, 90));
+        // Some are damaged after their checksum was made, some follow one another in a buffer.
+        if (below(4) == 0)
+            bytes[static_cast<std::size_t>(below(static_cast<unsigned>(bytes.size())))] ^= 0x10U;
+        if (below(4) == 0)
+            bytes.insert(bytes.end(), bytes.begin(),
+                         bytes.begin() + below(static_cast<unsigned>(bytes.size())));
+        auto arrivals = input.read(bytes, static_cast<std::uint64_t>(below(400)) * frame_ns);
+        read += arrivals.patches.size();
+        for (ReceivedPatch& patch : arrivals.patches) aligner.add_patch(std::move(patch));
+        if (below(8) == 0) {
+            add_frame(aligner, frame++);
+            for (const AlignedPatch& pair : aligner.take_aligned()) {
+                REQUIRE(pair.high.size() == static_cast<std::size_t>(pair.width * pair.height));
+                REQUIRE(pair.x + pair.width <= high_width);
+            }
+        }
+    }
+    CHECK(read > 100);
+    CHECK(aligner.waiting() <= options().waiting_limit);
+}
