@@ -65,9 +65,11 @@ TEST_CASE("every path enhances to the reference's bytes, whatever the size and t
     constexpr int sizes[][2] = {{1, 1}, {7, 3}, {33, 20}, {61, 9}, {150, 7}};
     for (const Architecture& a : architectures) {
         const PackedNetwork network(trained_like(a, 5));
-        for (const auto& [width, height] : sizes)
+        for (const auto& size : sizes)
             for (const Fill fill :
                  {Fill::random, Fill::near_black, Fill::near_white, Fill::stripes}) {
+                const int width = size[0];
+                const int height = size[1];
                 const auto src = picture(width, height, fill, 11);
                 const auto expected = enhanced(network, src, width, height, Isa::reference);
                 for (const Isa isa : fast_paths) {
@@ -277,7 +279,9 @@ TEST_CASE("fixed point stays within one grey level of the float network") {
 
 TEST_CASE("the float network is the same on every path up to rounding") {
     for (const Architecture& a : architectures)
-        for (const auto& [width, height] : {std::pair{1, 1}, {19, 5}, {30, 70}}) {
+        for (const auto& size : {std::pair{1, 1}, {19, 5}, {30, 70}}) {
+            const int width = size.first;
+            const int height = size.second;
             const Network network = trained_like(a, 21);
             Random random(1);
             std::vector<float> src(static_cast<std::size_t>(width * height));

@@ -128,7 +128,9 @@ TEST_CASE("every path gives the reference's gradient up to rounding") {
     for (const Architecture& a : architectures) {
         const int m = margin(a);
         const Network network = random_network(a, 3);
-        for (const auto& [w, h] : sizes) {
+        for (const auto& size : sizes) {
+            const int w = size[0];
+            const int h = size[1];
             const int batch = 2;
             const auto low =
                 random_values(static_cast<std::size_t>(batch * (w + 2 * m) * (h + 2 * m)), 1, 1);
