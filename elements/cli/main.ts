@@ -6,6 +6,7 @@ import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { Failure, UsageError } from './failure.ts';
+import { registerPretrain } from '../pretrain/command.ts';
 import { runPipelineProcess } from '../measure/pipeline-process.ts';
 
 const program = new Command('livesr')
@@ -19,6 +20,7 @@ const program = new Command('livesr')
 registerDemo(program);
 registerEval(program);
 registerDoctor(program);
+registerPretrain(program);
 registerBench(program);
 program
   .command('pipeline', { hidden: true })
