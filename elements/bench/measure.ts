@@ -40,8 +40,10 @@ export interface TrainingFigures {
 export interface Machine {
   readonly cpu: string;
   readonly logicalCores: number;
-  /** The kernels' path; LIVESR_ISA lowers it. */
+  /** The kernels' path. */
   readonly isa: string;
+  /** What it would be if LIVESR_ISA did not lower it; the peers know nothing of that variable. */
+  readonly bestIsa: string;
   readonly node: string;
   readonly threads: 1;
 }
@@ -157,10 +159,12 @@ export async function measureTraining(c: TrainingCase, rounds: number): Promise<
 
 export function describeMachine(): Machine {
   const processors = cpus();
+  const { isa, supported } = native().cpu();
   return {
     cpu: processors[0]?.model ?? 'unknown',
     logicalCores: processors.length,
-    isa: native().cpu().isa,
+    isa,
+    bestIsa: supported.at(-1) ?? isa,
     node: process.versions.node,
     threads: 1,
   };

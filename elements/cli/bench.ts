@@ -57,6 +57,9 @@ export function describeBench(report: BenchReport): string {
     steps,
     '',
     'Ratio: time of the peer (of the faster one, when there are two) over that of livesr.',
+    ...(machine.isa === machine.bestIsa
+      ? []
+      : [`LIVESR_ISA holds livesr to ${machine.isa}; the peers use all that this CPU has.`]),
     ...(hasLibtorch
       ? []
       : ['libtorch: not built; install libtorch-dev and run `npm run build` to compare with it.']),
