@@ -27,6 +27,14 @@ export const mostTrainingPatches = 600;
 /** Every fourth patch is held out; it is trained on later, when newer ones have taken its place. */
 export const heldEvery = 4;
 export const mostHeld = 8;
+/** Until then each patch is worth more in training: all are scored before they are trained on anyhow. */
+export const firstHeld = 8;
+
+/** Sum of the weights of the patches that are trained on. */
+export function trainingWeight(pool: Pool): number {
+  const recent = Math.min(pool.training.length, recentPatches);
+  return recent * recentWeight + (pool.training.length - recent);
+}
 
 /** A patch has arrived. */
 export function admit(pool: Pool, id: number): PoolChange {
@@ -38,7 +46,7 @@ export function admit(pool: Pool, id: number): PoolChange {
     training.push(patch);
     weights.set(patch, recentWeight);
   };
-  if (arrived % heldEvery === 0) {
+  if (arrived >= firstHeld && arrived % heldEvery === 0) {
     held.push(id);
     weights.set(id, 0);
     const released = held.length > mostHeld ? held.shift() : undefined;

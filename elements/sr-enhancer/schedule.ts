@@ -1,10 +1,15 @@
 // How fast and how long training runs: pure functions of media time and of the patches that came.
 
-/** FIELD-NOTES quality 4: 3e-4 holds with 10 and more patches a second, 1e-4 with few. */
-const fewPatchesPerSecond = 2;
-const manyPatchesPerSecond = 10;
-const rateWithFew = 1e-4;
-const rateWithMany = 3e-4;
+/**
+ * From generic weights, on the test clips at 1-3 patches a second and 400 steps a second, the gain over
+ * generic at 20 s (share 0.7 / full way) was 0.56/0.64 dB with 5e-5, 0.67/0.83 with 2e-4, 0.72/0.92
+ * with 4e-4 and 0.74/0.99 with 8e-4, the latter 0.06 lower at 4 s where patches are fewest. FIELD-NOTES
+ * quality 4 has lower rates: those were measured without the gate's mixing of weights.
+ */
+const fewPatchesPerSecond = 1;
+const manyPatchesPerSecond = 4;
+const rateWithFew = 4e-4;
+const rateWithMany = 8e-4;
 
 /** Adam's learning rate, interpolated on logarithmic axes between the two that were measured. */
 export function learningRate(patchesPerSecond: number): number {

@@ -10,8 +10,9 @@ import {
   type WeightSource,
 } from '../channel/messages.ts';
 import type { Send, Session } from '../engine/session.ts';
-import { gainDb, judge, mostArrivals, type Challenger, type Scores } from './gate.ts';
-import { admit, emptyPool, type Pool } from './pool.ts';
+import { anchorLevels, anchorPair, anchorShare, exactLevels, mostAnchorError } from './anchors.ts';
+import { gainDb, judge, mostArrivals, shares, type Challenger, type Scores } from './gate.ts';
+import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
 import {
   epochNs,
   learningRate,
@@ -30,10 +31,12 @@ export class EnhancerSession implements Session {
   readonly #architecture: Architecture;
   readonly #trainer: Trainer;
   readonly #generic: Float32Array;
+  /** Trainer's ids of the anchors, by level. */
+  readonly #anchors: ReadonlyMap<number, number>;
 
   #live: Float32Array | null;
   #liveSource: WeightSource;
-  #candidate: Float32Array;
+  #candidates: readonly Float32Array[];
   #version = 0;
   #swaps = 0;
   #refused = 0;
@@ -63,7 +66,13 @@ export class EnhancerSession implements Session {
     // After a restart training goes on from what was shown (its moments and pool are lost).
     const from = handedOver ? parameters.slice(start.genericParameters) : this.#generic;
     this.#trainer = new (native().Trainer)(this.#architecture, from, { seed: start.seed });
-    this.#candidate = from;
+    this.#anchors = new Map(
+      anchorLevels.map((level) => {
+        const pair = anchorPair(level, start.scale, marginOf(this.#architecture));
+        return [level, this.#trainer.add(pair, 0)];
+      }),
+    );
+    this.#candidates = this.#mixed(from);
     this.#live = from;
     this.#liveSource = handedOver ? start.liveSource : 'generic';
     this.#sendSwap();
@@ -96,6 +105,8 @@ export class EnhancerSession implements Session {
     this.#pool = change.pool;
     for (const [patch, weight] of change.weights) this.#trainer.setWeight(patch, weight);
     for (const patch of change.removed) this.#trainer.remove(patch);
+    const anchorWeight = (trainingWeight(this.#pool) * anchorShare) / this.#anchors.size;
+    for (const anchor of this.#anchors.values()) this.#trainer.setWeight(anchor, anchorWeight);
     this.#trainingSinceNs ??= nowNs;
     await this.#decide();
   }
@@ -143,32 +154,52 @@ export class EnhancerSession implements Session {
     this.#stepsDone += steps;
     this.#epochSteps += steps;
     this.#epochLoss += loss * steps;
-    this.#candidate = this.#trainer.averaged();
+    this.#candidates = this.#mixed(this.#trainer.averaged());
+  }
+
+  #mixed(trained: Float32Array): readonly Float32Array[] {
+    return shares.map((share) =>
+      this.#generic.map((value, i) => value + share * ((trained[i] ?? value) - value)),
+    );
   }
 
   /** Scores of patches under the weights of this moment. */
   async #score(ids: readonly number[]): Promise<Scores[]> {
-    const sets = [null, this.#generic, this.#live, this.#candidate];
+    const sets = [null, this.#generic, this.#live, ...this.#candidates];
     const errors = await this.#trainer.meanSquaredError(ids, sets);
     const error = (set: number, patch: number): number => errors[set * ids.length + patch] ?? 0;
     return ids.map((_, patch) => ({
       bicubic: error(0, patch),
       generic: error(1, patch),
       live: error(2, patch),
-      candidate: error(3, patch),
+      candidates: shares.map((_, share) => error(3 + share, patch)),
     }));
   }
 
   async #decide(): Promise<void> {
     this.#held = await this.#score(this.#pool.held);
-    const chosen = judge({ held: this.#held, arrivals: this.#arrivals }, this.#liveSource);
-    if (chosen) this.#show(chosen);
+    const exact = [...this.#anchors].filter(([level]) => exactLevels.has(level));
+    const flat = await this.#score(exact.map(([, anchor]) => anchor));
+    const allowed = shares.map((_, share) =>
+      flat.every(({ generic, candidates }) => {
+        const error = candidates[share] ?? Infinity;
+        return error <= Math.max(generic, mostAnchorError);
+      }),
+    );
+    const evidence = { held: this.#held, arrivals: this.#arrivals };
+    const chosen = judge(evidence, this.#liveSource, allowed);
+    if (chosen !== undefined) this.#show(chosen);
     else this.#refused++;
   }
 
   #show(challenger: Challenger): void {
-    this.#liveSource = challenger === 'candidate' ? 'online' : challenger;
-    this.#live = { bicubic: null, generic: this.#generic, candidate: this.#candidate }[challenger];
+    if (typeof challenger === 'number') {
+      this.#liveSource = 'online';
+      this.#live = this.#candidates[challenger] ?? this.#generic;
+    } else {
+      this.#liveSource = challenger;
+      this.#live = challenger === 'generic' ? this.#generic : null;
+    }
     this.#swaps++;
     this.#sendSwap(gainDb([...this.#held, ...this.#arrivals], challenger));
     // What came before was scored by other live weights.
@@ -203,7 +234,7 @@ export class EnhancerSession implements Session {
       held: held.length,
       gainDb: gainDb(evidence, 'live'),
       genericGainDb: gainDb(evidence, 'generic'),
-      candidateGainDb: gainDb(evidence, 'candidate'),
+      candidateGainDb: gainDb(evidence, shares.length - 1),
       swaps: this.#swaps,
       refused: this.#refused,
     });
