@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import {
   admit,
   emptyPool,
+  firstHeld,
   heldEvery,
   mostHeld,
   mostTrainingPatches,
   recentPatches,
   recentWeight,
+  trainingWeight,
   type Pool,
 } from '../../elements/sr-enhancer/pool.ts';
 
@@ -30,12 +32,18 @@ function arrive(count: number): Run {
   return { pool, weights };
 }
 
+/** Every fourth from the eighth on. */
+function heldAfter(count: number): number {
+  const candidates = Math.floor(count / heldEvery) - (firstHeld / heldEvery - 1);
+  return Math.min(mostHeld, Math.max(0, candidates));
+}
+
 describe('the pool of patches', () => {
   it('holds out every fourth patch and never gives it weight while it is held', () => {
     fc.assert(
       fc.property(fc.nat(2000), (count) => {
         const { pool, weights } = arrive(count);
-        expect(pool.held).toHaveLength(Math.min(mostHeld, Math.floor(count / heldEvery)));
+        expect(pool.held).toHaveLength(heldAfter(count));
         for (const id of pool.held) expect(weights.get(id)).toBe(0);
         for (const id of pool.training) expect(weights.get(id)).toBeGreaterThan(0);
       }),
@@ -62,6 +70,17 @@ describe('the pool of patches', () => {
     const older = pool.training.slice(0, -recentPatches);
     expect(new Set(recent.map((id) => weights.get(id)))).toEqual(new Set([recentWeight]));
     expect(new Set(older.map((id) => weights.get(id)))).toEqual(new Set([1]));
+  });
+
+  it('knows the sum of the weights in training', () => {
+    fc.assert(
+      fc.property(fc.nat(1000), (count) => {
+        const { pool, weights } = arrive(count);
+        const sum = [...weights.values()].reduce((total, weight) => total + weight, 0);
+        expect(trainingWeight(pool)).toBe(sum);
+      }),
+      { numRuns: 20 },
+    );
   });
 
   it('trains on the first patches at once', () => {

@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { learningRate, patchesPerSecond } from '../../elements/sr-enhancer/schedule.ts';
 
 describe('the learning rate', () => {
-  it('is 1e-4 with few patches a second and 3e-4 with many', () => {
-    expect(learningRate(0)).toBeCloseTo(1e-4, 9);
-    expect(learningRate(1.5)).toBeCloseTo(1e-4, 9);
-    expect(learningRate(10)).toBeCloseTo(3e-4, 9);
-    expect(learningRate(50)).toBeCloseTo(3e-4, 9);
+  it('is that of few patches a second at one end and of many at the other', () => {
+    expect(learningRate(0)).toBeCloseTo(4e-4, 9);
+    expect(learningRate(1)).toBeCloseTo(4e-4, 9);
+    expect(learningRate(4)).toBeCloseTo(8e-4, 9);
+    expect(learningRate(50)).toBeCloseTo(8e-4, 9);
   });
 
   it('rises with the patches in between', () => {

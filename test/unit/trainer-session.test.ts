@@ -73,11 +73,18 @@ class Harness {
   }
 }
 
-/** Blocks of random brightness, seen darker than they are: what a network can learn to undo. */
-function darkened(random: () => number): [Uint8Array, Uint8Array] {
-  const level = 60 + Math.floor(random() * 120);
-  const low = new Uint8Array(lowSide * lowSide).fill(level);
-  const high = new Uint8Array(side * side).fill(level + 12);
+/** Waves that the low picture shows at half their height: what a network can learn to undo. */
+function faded(random: () => number): [Uint8Array, Uint8Array] {
+  const level = 80 + random() * 90;
+  const phase = random() * 6;
+  const wave = (x: number, height: number): number =>
+    Math.round(level + height * Math.sin((x * Math.PI) / 8 + phase));
+  const { scale, layers } = architecture;
+  const low = Uint8Array.from({ length: lowSide * lowSide }, (_, i) => {
+    const x = ((i % lowSide) - layers) * scale + (scale - 1) / 2;
+    return wave(x, 20);
+  });
+  const high = Uint8Array.from({ length: side * side }, (_, i) => wave(i % side, 40));
   return [low, high];
 }
 
@@ -126,14 +133,14 @@ describe('the trainer of a stream', () => {
 
   it('learns from patches and swaps to weights that gain', async () => {
     const harness = new Harness();
-    await stream(harness, 20, darkened);
+    await stream(harness, 20, faded);
     expect(harness.sources.at(-1)).toBe('online');
     expect(harness.reports.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3]);
     const last = harness.reports.at(-1);
     expect(last?.state).toBe('training');
     expect(last?.steps).toBe(500);
     expect(last?.gainDb).toBeGreaterThan(1);
-    expect(last?.genericGainDb).toBeCloseTo(0, 6);
+    expect(Math.abs(last?.genericGainDb ?? 9)).toBeLessThan(0.01);
     const versions = harness.sent.flatMap(({ message }) =>
       message.type === 'model.swap' ? [message.version] : [],
     );
@@ -151,7 +158,7 @@ describe('the trainer of a stream', () => {
     const runs: Harness[] = [];
     for (const seed of [1, 1, 2]) {
       const harness = new Harness({ seed });
-      await stream(harness, 8, darkened);
+      await stream(harness, 8, faded);
       runs.push(harness);
     }
     expect(runs[0]?.sent).toEqual(runs[1]?.sent);
@@ -168,16 +175,16 @@ describe('the trainer of a stream', () => {
 
   it('only measures when training is off', async () => {
     const harness = new Harness({ training: 'off' });
-    await stream(harness, 6, darkened);
+    await stream(harness, 6, faded);
     expect(harness.reports[0]).toMatchObject({ state: 'off', steps: 0 });
-    expect(harness.reports[0]?.gainDb).toBeCloseTo(0, 6);
+    expect(Math.abs(harness.reports[0]?.gainDb ?? 9)).toBeLessThan(0.01);
     expect(harness.sources).toEqual(['generic']);
   });
 
   it('falls back to bicubic when the generic weights do harm', async () => {
     const harmful = generic.map((value, i) => (i === generic.length - 1 ? value - 0.05 : value));
     const harness = new Harness({ training: 'off' }, harmful);
-    await stream(harness, 6, darkened);
+    await stream(harness, 6, faded);
     expect(harness.sources).toEqual(['generic', 'bicubic']);
     expect(harness.sent.at(-1)?.blob ?? new Uint8Array(0)).toHaveLength(0);
   });
@@ -185,18 +192,18 @@ describe('the trainer of a stream', () => {
   it('trains between messages when live, until new patches are needed', async () => {
     const harness = new Harness({ lockstep: false, stepsPerSecond: 0 });
     expect(await harness.session.work()).toBe(false);
-    await harness.patch(0, ...darkened(seededRandom(1)));
+    await harness.patch(0, ...faded(seededRandom(1)));
     let chunks = 0;
     while (await harness.session.work()) chunks++;
     expect(chunks).toBeGreaterThan(1);
-    await harness.patch(1e9, ...darkened(seededRandom(2)));
+    await harness.patch(1e9, ...faded(seededRandom(2)));
     expect(await harness.session.work()).toBe(true);
   });
 
   it('keeps to stated steps per second when live', async () => {
     const harness = new Harness({ lockstep: false, stepsPerSecond: 50 });
     await harness.tick(0);
-    await harness.patch(0, ...darkened(seededRandom(1)));
+    await harness.patch(0, ...faded(seededRandom(1)));
     expect(await harness.session.work()).toBe(false);
     await harness.tick(1e9);
     while (await harness.session.work());
@@ -208,7 +215,7 @@ describe('the trainer of a stream', () => {
 
   it('refuses messages that contradict themselves', async () => {
     const harness = new Harness();
-    const [low, high] = darkened(seededRandom(1));
+    const [low, high] = faded(seededRandom(1));
     await expect(harness.patch(0, low.subarray(1), high)).rejects.toThrow(ChannelError);
     const odd = {
       type: 'patch.pair',
