@@ -7,14 +7,14 @@ import {
   renameSync,
   rmSync,
   statSync,
-  truncateSync,
   utimesSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, UsageError } from '../cli/failure.ts';
 import { cacheDirectory } from './environment.ts';
 import { quoted, runPipeline } from './pipeline.ts';
-import { Y4mFile, y4mFrameBytes, type FrameRate } from './y4m.ts';
+import { repackY4m } from './y4m-repack.ts';
+import { Y4mFile, type FrameRate } from './y4m.ts';
 
 export interface Clip {
   /** A Y4M file. */
@@ -52,24 +52,26 @@ async function decode(
     frameRate === null
       ? ''
       : `! videorate ! video/x-raw,framerate=${frameRate.numerator}/${frameRate.denominator}`;
-  await runPipeline({
-    name: `decoding ${source}`,
-    launch:
-      // By way of NV12, since y4menc writes the padding of a decoder's frames into the file.
-      `filesrc location=${quoted(source)} ! decodebin ! videoconvert ! video/x-raw,format=NV12 ` +
-      `! videoconvert ! video/x-raw,format=I420 ${rate} ` +
-      // eos-after lets through what the decoder still held, one frame missing: hence one more, and
-      // the cut below.
-      `! identity eos-after=${frameCount + 1} ! y4menc ! filesink location=${quoted(target)}`,
-  });
+  const padded = `${target}.padded`;
+  try {
+    await runPipeline({
+      name: `decoding ${source}`,
+      launch:
+        // By way of NV12, so that frames have the padding of their format and not the decoder's.
+        `filesrc location=${quoted(source)} ! decodebin ! videoconvert ! video/x-raw,format=NV12 ` +
+        `! videoconvert ! video/x-raw,format=I420 ${rate} ` +
+        // eos-after swallows the frame that it counts to, and lets through what the decoder still
+        // holds: hence one more, and the limit below.
+        `! identity eos-after=${frameCount + 1} ! y4menc ! filesink location=${quoted(padded)}`,
+    });
+    repackY4m(padded, target, frameCount);
+  } finally {
+    rmSync(padded, { force: true });
+  }
   const clip = readClip(target);
   if (clip.frameCount === 0)
     throw new Failure(`${source} has no picture that GStreamer can decode`);
-  const kept = Math.min(clip.frameCount, frameCount);
-  const file = new Y4mFile(target);
-  file.close();
-  truncateSync(target, file.header.byteLength + kept * y4mFrameBytes(clip.width, clip.height));
-  return { ...clip, frameCount: kept };
+  return clip;
 }
 
 function dropOldest(folder: string): void {

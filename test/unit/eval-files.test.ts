@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readGdp } from '../../elements/measure/gdp.ts';
 import { parseTrace } from '../../elements/patch-sender/uplink.ts';
 import { openUplink, shareOfUplink } from '../../elements/measure/uplink.ts';
+import { quoted, runPipeline } from '../../elements/measure/pipeline.ts';
+import { paddedLayout, repackY4m } from '../../elements/measure/y4m-repack.ts';
 import { parseY4mHeader, pingPongFrame, Y4mFile } from '../../elements/measure/y4m.ts';
 
 let folder = '';
@@ -49,6 +51,41 @@ describe('Y4M', () => {
     expect(file.frameCount).toBe(2);
     expect([...file.readLuma(1).pixels]).toEqual(new Array<number>(15).fill(9));
     expect(() => file.readLuma(2)).toThrow(RangeError);
+    file.close();
+  });
+
+  test.each([
+    [320, 240],
+    [639, 357],
+    [426, 241],
+    [2, 2],
+  ])('what y4menc writes of %d x %d becomes a Y4M with the same pixels', async (width, height) => {
+    const padded = join(folder, 'padded.y4m');
+    const packed = join(folder, 'packed.y4m');
+    const raw = join(folder, 'raw.gdp');
+    const source =
+      `videotestsrc num-buffers=3 pattern=ball ` +
+      `! video/x-raw,format=I420,width=${width},height=${height} ! tee name=t`;
+    await runPipeline({
+      name: 'test',
+      launch:
+        `${source} t. ! queue ! y4menc ! filesink location=${quoted(padded)} ` +
+        `t. ! queue ! gdppay ! filesink location=${quoted(raw)}`,
+    });
+    repackY4m(padded, packed, 2);
+    const file = new Y4mFile(packed);
+    expect(file.frameCount).toBe(2);
+    const frame = readGdp(readFileSync(raw)).buffers[1]?.payload ?? new Uint8Array();
+    expect(frame.length).toBe(paddedLayout(width, height).byteLength);
+    for (const [index, plane] of paddedLayout(width, height).planes.entries()) {
+      const rows = Array.from({ length: plane.height }, (_, row) => {
+        const begin = plane.offset + row * plane.stride;
+        return frame.subarray(begin, begin + plane.width);
+      });
+      expect(
+        Buffer.concat(rows).equals(file.readPlanes(1)[index]?.pixels ?? new Uint8Array()),
+      ).toBe(true);
+    }
     file.close();
   });
 

@@ -15,6 +15,8 @@ constexpr std::uint64_t tick_ns = 200'000'000;  // docs/protocol.md
 // Patches that wait for the next frame; as many as the aligner holds.
 constexpr std::size_t inbox_limit = 64;
 
+// A sender that changes its size faster than frames are shown is none of ours.
+constexpr std::size_t most_pending_sizes = 16;
 // How often a wait in lockstep looks whether the patches pad was unlinked, which wakes nobody.
 constexpr auto link_poll = std::chrono::milliseconds(20);
 
@@ -130,14 +132,13 @@ void Enhancer::await_patches(std::uint64_t running_time_ns, const std::function<
 
 bool Enhancer::adopt_size(std::uint64_t running_time_ns) {
     const std::lock_guard lock(patches_mutex_);
-    if (!pending_size_ || running_time_ns + interval_ns_ / 2 < pending_size_->running_time_ns) {
-        return false;
+    const auto before = size_;
+    while (!pending_sizes_.empty() &&
+           running_time_ns + interval_ns_ / 2 >= pending_sizes_.front().running_time_ns) {
+        size_ = pending_sizes_.front();
+        pending_sizes_.pop_front();
     }
-    const bool same =
-        size_ && size_->width == pending_size_->width && size_->height == pending_size_->height;
-    size_ = pending_size_;
-    pending_size_.reset();
-    return !same;
+    return size_ && (!before || !size_->same_size(*before));
 }
 
 std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) const {
@@ -218,7 +219,7 @@ void Enhancer::clear_history() {
         const std::lock_guard lock(patches_mutex_);
         inbox_.clear();
         // Its time belongs to the segment before; the size holds all the same.
-        if (pending_size_) pending_size_->running_time_ns = 0;
+        for (AnnouncedSize& size : pending_sizes_) size.running_time_ns = 0;
     }
     const std::lock_guard lock(aligner_mutex_);
     if (aligner_) aligner_->clear();
@@ -235,7 +236,15 @@ void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
     }
     {
         const std::lock_guard lock(patches_mutex_);
-        if (arrivals.size) pending_size_ = arrivals.size;
+        if (arrivals.size) {
+            // Every packet tells the size: one that says nothing new must not put off what is due.
+            const AnnouncedSize* latest =
+                !pending_sizes_.empty() ? &pending_sizes_.back() : (size_ ? &*size_ : nullptr);
+            if (latest == nullptr || !latest->same_size(*arrivals.size)) {
+                if (pending_sizes_.size() == most_pending_sizes) pending_sizes_.pop_front();
+                pending_sizes_.push_back(*arrivals.size);
+            }
+        }
         for (ReceivedPatch& patch : arrivals.patches) {
             if (!session_) break;
             if (settings_.lockstep) patch.known_since_ns = patches_time_.value_or(0);

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -109,7 +110,8 @@ class Enhancer {
     std::condition_variable patches_moved_;
     std::vector<ReceivedPatch> inbox_;
     std::uint64_t inbox_overflow_ = 0;
-    std::optional<AnnouncedSize> pending_size_;
+    // Told ahead of the frame from which on they hold, each different from the one before.
+    std::deque<AnnouncedSize> pending_sizes_;
     std::optional<AnnouncedSize> size_;
     std::optional<std::uint64_t> patches_time_;
     bool patches_ended_ = false;

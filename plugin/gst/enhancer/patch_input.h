@@ -19,6 +19,10 @@ struct AnnouncedSize {
     std::uint64_t running_time_ns = 0;
     int width = 0;
     int height = 0;
+
+    bool same_size(const AnnouncedSize& other) const {
+        return width == other.width && height == other.height;
+    }
 };
 
 // Size of the low-resolution picture that the sender makes of a true size (docs/protocol.md).

@@ -274,6 +274,22 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("packets that run ahead of the frames do not put off the sizes that they tell") {
+    EnhancerHarness harness("training=off model=bicubic scale=2");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    harness.push_patch_bytes(harness.announcement(127, 94), 0);
+    harness.push_patch_bytes(harness.announcement(127, 94), 3);
+    harness.push_patch_bytes(harness.announcement(125, 96), 4);
+    harness.push_patch_bytes(harness.announcement(127, 94), 5);
+    const std::pair<int, int> sizes[] = {{127, 94}, {127, 94}, {127, 94},
+                                         {127, 94}, {125, 96}, {127, 94}};
+    for (int number = 0; number < 6; ++number) {
+        CAPTURE(number);
+        gst_buffer_unref(harness.enhance(number));
+        CHECK(harness.output_size() == sizes[number]);
+    }
+}
+
 TEST_CASE("a next element that takes the padded size only gets it, announced or not") {
     EnhancerHarness harness("training=off model=bicubic scale=2");
     gst_harness_set_sink_caps_str(harness.video(), "video/x-raw,width=128,height=96");
