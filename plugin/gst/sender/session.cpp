@@ -82,13 +82,7 @@ void SenderSession::set_stream(const Stream& stream) {
             config.hello = [this] { return hello(); };
             config.on_message = [this](EngineMessage message) { receive(message); };
             config.on_state = [this](bool connected, const std::string& why) {
-                if (connected) return;
-                {
-                    const std::lock_guard inner(mutex_);
-                    if (why == last_trouble_) return;
-                    last_trouble_ = why;
-                }
-                callbacks_.on_engine_trouble(why);
+                if (!connected) trouble(why);
             };
             client_ = std::make_shared<EngineClient>(std::move(config));
         }
@@ -99,6 +93,15 @@ void SenderSession::set_stream(const Stream& stream) {
     } else {
         client->notify(hello().head);
     }
+}
+
+void SenderSession::trouble(const std::string& why) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (why == last_trouble_) return;
+        last_trouble_ = why;
+    }
+    callbacks_.on_engine_trouble(why);
 }
 
 std::shared_ptr<EngineClient> SenderSession::client() const {
@@ -154,7 +157,8 @@ void SenderSession::send(const nlohmann::json& head, std::span<const std::uint8_
         wait = decision && settings_.lockstep;
     }
     if (wait) {
-        engine->request(head, blob, lockstep_deadline);
+        const bool answered = engine->request(head, blob, lockstep_deadline).has_value();
+        if (!answered && engine->connected()) trouble("the engine does not answer");
     } else {
         engine->notify(head, blob);
     }

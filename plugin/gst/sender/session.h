@@ -64,6 +64,7 @@ class SenderSession {
     void receive(const EngineMessage& message);
     void send(const nlohmann::json& head, std::span<const std::uint8_t> blob, bool decision);
     void set_plan(const Plan& plan);
+    void trouble(const std::string& why);
     std::shared_ptr<EngineClient> client() const;
 
     Callbacks callbacks_;

@@ -245,7 +245,7 @@ double mean_difference(const std::vector<std::uint8_t>& a, const std::vector<std
 TEST_CASE("patchpicker: a chosen cell arrives with the frame's pixels, place and time") {
     const TestEngine engine(picking("return head.offer === 1 ? [5, 11] : [];"));
     Picker picker("lockstep=true seed=77");
-    picker.push(0, 3);
+    picker.push(0, 5);
     const auto announcement = picker.pull();
     CHECK(announcement.header.codec == PatchCodec::none);
     for (const int cell : {5, 11}) {
