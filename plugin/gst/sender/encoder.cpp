@@ -95,8 +95,7 @@ std::string best_of(GstElementFactoryListType kind, const GstCaps* caps) {
 }  // namespace
 
 std::optional<BitrateControl> find_bitrate_control(GstElement* bin) {
-    if (const auto control = control_of(bin)) return control;
-    if (!GST_IS_BIN(bin)) return std::nullopt;
+    if (!GST_IS_BIN(bin)) return control_of(bin);
     std::optional<BitrateControl> found;
     GstIterator* iterator = gst_bin_iterate_recurse(GST_BIN(bin));
     GValue item = G_VALUE_INIT;

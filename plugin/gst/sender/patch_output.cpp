@@ -9,7 +9,6 @@ void PatchOutput::start() {
     {
         const std::lock_guard lock(mutex_);
         flushing_ = false;
-        flow_ = GST_FLOW_OK;
     }
     gst_pad_start_task(pad_, &PatchOutput::run, this, nullptr);
 }
@@ -78,11 +77,6 @@ bool PatchOutput::push(GstBuffer* buffer) {
     return true;
 }
 
-GstFlowReturn PatchOutput::last_flow() const {
-    const std::lock_guard lock(mutex_);
-    return flow_;
-}
-
 void PatchOutput::step() {
     GstMiniObject* item = nullptr;
     {
@@ -98,11 +92,9 @@ void PatchOutput::step() {
     }
     if (GST_IS_EVENT(item)) {
         gst_pad_push_event(pad_, GST_EVENT_CAST(item));
-        return;
+    } else {
+        gst_pad_push(pad_, GST_BUFFER_CAST(item));
     }
-    const GstFlowReturn flow = gst_pad_push(pad_, GST_BUFFER_CAST(item));
-    const std::lock_guard lock(mutex_);
-    flow_ = flow;
 }
 
 }  // namespace livesr::gst

@@ -1,5 +1,6 @@
 // The patches pad's own thread: what goes downstream is queued here and pushed from there, so that
-// neither the video nor the engine's thread ever waits for whoever takes the patches. Thread-safe.
+// neither the video nor the engine's thread ever waits for whoever takes the patches. What happens
+// downstream (not linked, an error) is nobody else's trouble. Thread-safe.
 #pragma once
 
 #include <gst/gst.h>
@@ -31,9 +32,6 @@ class PatchOutput {
     // Takes the buffer; false when it was dropped, since too much waits already.
     bool push(GstBuffer* buffer);
 
-    // Result of the last push; not-linked and an error downstream are nobody else's trouble.
-    GstFlowReturn last_flow() const;
-
   private:
     static constexpr std::size_t most_buffers = 64;
 
@@ -47,7 +45,6 @@ class PatchOutput {
     std::deque<GstMiniObject*> queue_;
     std::size_t buffers_ = 0;  // in queue_
     bool flushing_ = true;
-    GstFlowReturn flow_ = GST_FLOW_OK;
 };
 
 }  // namespace livesr::gst

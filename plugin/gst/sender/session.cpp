@@ -1,6 +1,7 @@
 // Messages between patchpicker and its engine. See session.h and docs/protocol.md.
 #include "gst/sender/session.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gst/engine/channel.h"
@@ -19,10 +20,9 @@ std::uint32_t bitrate_field(const nlohmann::json& head, const char* name) {
         throw ChannelError(std::string("plan.set has no number ") + name);
     }
     const double bps = field->get<double>();
-    if (!(bps >= 0 && bps <= G_MAXUINT32)) {
-        throw ChannelError(std::string("plan.set has ") + name + " out of range");
-    }
-    return static_cast<std::uint32_t>(std::lround(bps));
+    if (!(bps >= 0)) throw ChannelError(std::string("plan.set has ") + name + " below zero");
+    // A trace may carry more than a property can say.
+    return static_cast<std::uint32_t>(std::llround(std::min(bps, double{G_MAXUINT32})));
 }
 
 std::uint64_t integer_of(const nlohmann::json& value, const char* what) {

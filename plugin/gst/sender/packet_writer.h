@@ -1,0 +1,56 @@
+// The packets that leave patchpicker: numbers them, queues them for the patches pad, tells the
+// engine and counts. Thread-safe.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "gst/sender/frame_store.h"
+#include "gst/sender/patch_output.h"
+#include "gst/sender/patches.h"
+#include "gst/sender/session.h"
+
+namespace livesr::gst {
+
+class PacketWriter {
+  public:
+    PacketWriter(PatchOutput& output, SenderSession& session)
+        : output_(output), session_(session) {}
+
+    // Numbers and counts start anew.
+    void start(std::uint32_t stream_id, int scale);
+
+    // Sends the frame's cells. Throws std::runtime_error when one is not of its grid.
+    void send_cells(const LumaFrame& frame, const std::vector<std::uint32_t>& cells, int quality);
+
+    // Tells a receiver the frame's true size: at once when it changed, and once a second while it
+    // cannot be told from the decoded size. `frame` needs no pixels.
+    void announce_if_due(const LumaFrame& frame);
+
+    void add_stats(GstStructure* stats) const;
+
+  private:
+    struct Count {
+        std::uint64_t packets = 0;
+        std::uint64_t bytes = 0;
+    };
+
+    PacketStamp next_stamp();
+    void send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet, bool announcement);
+
+    PatchOutput& output_;
+    SenderSession& session_;
+    mutable std::mutex mutex_;  // guards all below
+    PacketStamp stamp_;
+    GstClockTime next_announcement_ = 0;
+    int announced_width_ = 0;
+    int announced_height_ = 0;
+    Count patches_;
+    Count announcements_;
+    std::uint64_t dropped_ = 0;
+};
+
+}  // namespace livesr::gst

@@ -1,0 +1,437 @@
+// See picker.h.
+#include "gst/sender/picker.h"
+
+#include <cstring>
+#include <optional>
+
+#include "gst/sender/patches.h"
+
+GST_DEBUG_CATEGORY_EXTERN(patch_picker_debug);
+#define GST_CAT_DEFAULT patch_picker_debug
+
+namespace livesr::gst {
+
+namespace {
+
+// Twice the tolerance of pairing when the caps give no frame rate.
+constexpr GstClockTime default_frame_time = 20 * GST_MSECOND;
+
+bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, LumaFrame& frame) {
+    GstVideoFrame video;
+    if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return false;
+    const auto width = static_cast<std::size_t>(frame.width);
+    frame.pixels.resize(width * static_cast<std::size_t>(frame.height));
+    const auto* from = static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&video, 0));
+    for (int y = 0; y < frame.height; ++y) {
+        std::memcpy(frame.pixels.data() + static_cast<std::size_t>(y) * width,
+                    from + static_cast<std::ptrdiff_t>(y) * GST_VIDEO_FRAME_PLANE_STRIDE(&video, 0),
+                    width);
+    }
+    gst_video_frame_unmap(&video);
+    return true;
+}
+
+}  // namespace
+
+void Picker::Input::reset() {
+    gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
+    has_caps = ended = false;
+}
+
+GstClockTime Picker::Input::running_time(const GstBuffer* buffer) const {
+    if (!GST_BUFFER_PTS_IS_VALID(buffer) || segment.format != GST_FORMAT_TIME) {
+        return GST_CLOCK_TIME_NONE;
+    }
+    return gst_segment_to_running_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+}
+
+Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* patches_pad)
+    : element_(element),
+      output_(patches_pad),
+      session_({[this](const Plan& plan) { on_plan(plan); },
+                [this](std::uint64_t offer, const std::vector<std::uint32_t>& cells) {
+                    select(offer, cells);
+                },
+                [this](const std::string& why) {
+                    GST_ELEMENT_WARNING(element_, RESOURCE, FAILED,
+                                        ("No patches for now, video goes on: %s", why.c_str()),
+                                        (nullptr));
+                }}),
+      writer_(output_, session_) {
+    high_.pad = high_pad;
+    low_.pad = low_pad;
+    high_.reset();
+    low_.reset();
+}
+
+bool Picker::start() {
+    SenderSettings chosen;
+    {
+        const std::lock_guard lock(mutex_);
+        chosen = settings_;
+    }
+    if (const std::string problem = describe_problem(chosen); !problem.empty()) {
+        GST_ELEMENT_ERROR(element_, RESOURCE, SETTINGS, ("%s", problem.c_str()), (nullptr));
+        return false;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        active_ = chosen;
+        running_ = true;
+        high_.reset();
+        low_.reset();
+        patches_ended_ = false;
+        store_ = {};
+        frames_ = lowres_frames_ = size_mismatches_ = void_selections_ = 0;
+    }
+    // A receiver tells two senders apart by it; in lockstep a run must give the same bytes.
+    writer_.start(chosen.lockstep ? chosen.seed : g_random_int(), chosen.scale);
+    session_.start(chosen);
+    return true;
+}
+
+void Picker::stop() {
+    GstStructure* stats = gst_structure_new_empty("stats");
+    add_stats(stats);
+    GST_INFO_OBJECT(element_, "%" GST_PTR_FORMAT, static_cast<void*>(stats));
+    gst_structure_free(stats);
+    {
+        const std::lock_guard lock(mutex_);
+        running_ = false;
+    }
+    session_.stop();
+}
+
+// --- settings and plan -------------------------------------------------------------------------
+
+void Picker::configure(const SenderSettings& settings) {
+    SenderSettings active;
+    {
+        const std::lock_guard lock(mutex_);
+        settings_ = settings;
+        if (!running_) return;
+        active = settings;
+        active.scale = active_.scale;
+        active.patches = active_.patches;
+        active.engine = active_.engine;
+        active.lockstep = active_.lockstep;
+        active.seed = active_.seed;
+        active.unrelated_sizes = active_.unrelated_sizes;
+    }
+    if (const std::string problem = describe_problem(active); !problem.empty()) {
+        GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("Not taken: %s", problem.c_str()),
+                            (nullptr));
+        return;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        active_ = active;
+    }
+    session_.update(active);
+}
+
+SenderSettings Picker::settings() const {
+    const std::lock_guard lock(mutex_);
+    return settings_;
+}
+
+void Picker::watch_plan(std::function<void(const Plan&)> on_plan) {
+    const std::lock_guard lock(mutex_);
+    plan_watcher_ = std::move(on_plan);
+}
+
+void Picker::on_plan(const Plan& plan) {
+    std::function<void(const Plan&)> watcher;
+    {
+        const std::lock_guard lock(mutex_);
+        watcher = plan_watcher_;
+    }
+    if (watcher) watcher(plan);
+    g_object_notify(G_OBJECT(element_), "video-bitrate");
+}
+
+void Picker::set_lowres_expected(bool expected) {
+    {
+        const std::lock_guard lock(mutex_);
+        lowres_expected_ = expected;
+        if (!expected) store_.clear();
+    }
+    end_if_done();
+}
+
+// --- patches out -------------------------------------------------------------------------------
+
+void Picker::select(std::uint64_t offer, const std::vector<std::uint32_t>& cells) {
+    std::optional<LumaFrame> frame;
+    int quality = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        frame = store_.answered(offer);
+        quality = active_.quality;
+        if (!frame) ++void_selections_;
+    }
+    if (frame) writer_.send_cells(*frame, cells, quality);
+}
+
+GstClockTime Picker::frame_time() const {
+    const GstVideoInfo& info = high_.info;
+    if (!high_.has_caps || info.fps_n <= 0 || info.fps_d <= 0) return default_frame_time;
+    return gst_util_uint64_scale(GST_SECOND, static_cast<guint64>(info.fps_d),
+                                 static_cast<guint64>(info.fps_n));
+}
+
+// Nothing (more) comes for the frame of this time. A nanosecond later than the frame: a multiplexer
+// takes the earliest of what its pads hold, and must not hold the frame back until the next gap.
+void Picker::gap(GstClockTime pts) {
+    GstClockTime duration = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        duration = frame_time();
+    }
+    output_.push(gst_event_new_gap(pts + 1, duration - 1));
+}
+
+void Picker::end_if_done() {
+    {
+        const std::lock_guard lock(mutex_);
+        const bool waits_for_low = picking() && gst_pad_is_linked(low_.pad) && !low_.ended;
+        if (!high_.ended || waits_for_low || patches_ended_) return;
+        patches_ended_ = true;
+    }
+    output_.push(gst_event_new_eos());
+}
+
+// --- high-resolution frames --------------------------------------------------------------------
+
+GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
+    LumaFrame frame;
+    GstVideoInfo info;
+    bool keep = false;
+    bool gap_now = false;
+    bool announces = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!high_.has_caps) return GST_FLOW_NOT_NEGOTIATED;
+        info = high_.info;
+        frame.running_time = high_.running_time(buffer);
+        if (!GST_CLOCK_TIME_IS_VALID(frame.running_time)) return GST_FLOW_OK;
+        ++frames_;
+        keep = picking() && store_.wants(frame.running_time);
+        // In lockstep only the decoded picture says that a frame is decided.
+        gap_now = !(active_.lockstep && picking());
+        announces = !active_.unrelated_sizes;
+    }
+    frame.pts = GST_BUFFER_PTS(buffer);
+    frame.width = GST_VIDEO_INFO_WIDTH(&info);
+    frame.height = GST_VIDEO_INFO_HEIGHT(&info);
+    // Before this frame is encoded: in lockstep the plan for it is in force when this returns.
+    session_.tick(frame.running_time);
+    if (announces) writer_.announce_if_due(frame);
+    if (keep && session_.connected() && copy_luma(info, buffer, frame)) {
+        const std::lock_guard lock(mutex_);
+        store_.add(std::move(frame));
+    }
+    if (gap_now) gap(GST_BUFFER_PTS(buffer));
+    return GST_FLOW_OK;
+}
+
+void Picker::start_stream(GstEvent* event) {
+    const gchar* id = nullptr;
+    gst_event_parse_stream_start(event, &id);
+    GstEvent* ours = gst_event_new_stream_start((std::string(id) + "/patches").c_str());
+    gst_event_set_stream_flags(ours, GST_STREAM_FLAG_SPARSE);
+    if (guint group = 0; gst_event_parse_group_id(event, &group)) {
+        gst_event_set_group_id(ours, group);
+    }
+    output_.push(ours);
+    // A stream after an end, without a flush.
+    const std::lock_guard lock(mutex_);
+    high_.ended = patches_ended_ = false;
+}
+
+bool Picker::set_high_caps(GstEvent* event) {
+    GstCaps* caps = nullptr;
+    GstVideoInfo info;
+    gst_event_parse_caps(event, &caps);
+    if (!gst_video_info_from_caps(&info, caps)) return false;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool resized =
+            high_.has_caps && (high_.info.width != info.width || high_.info.height != info.height);
+        if (resized) store_.void_offers();
+        high_.info = info;
+        high_.has_caps = true;
+    }
+    const double fps = info.fps_d > 0 ? static_cast<double>(info.fps_n) / info.fps_d : 0;
+    session_.set_stream({info.width, info.height, fps});
+    GstCaps* klv = gst_caps_new_simple("meta/x-klv", "parsed", G_TYPE_BOOLEAN, TRUE, nullptr);
+    output_.push(gst_event_new_caps(klv));
+    gst_caps_unref(klv);
+    return true;
+}
+
+void Picker::set_segment(GstEvent* event) {
+    GstFormat format = GST_FORMAT_UNDEFINED;
+    {
+        const std::lock_guard lock(mutex_);
+        gst_event_copy_segment(event, &high_.segment);
+        format = high_.segment.format;
+    }
+    // Without time there are neither patches nor gaps.
+    if (format == GST_FORMAT_TIME) output_.push(gst_event_ref(event));
+}
+
+bool Picker::high_event(GstEvent* event) {
+    bool understood = true;
+    switch (GST_EVENT_TYPE(event)) {
+        case GST_EVENT_STREAM_START:
+            start_stream(event);
+            break;
+        case GST_EVENT_CAPS:
+            understood = set_high_caps(event);
+            break;
+        case GST_EVENT_SEGMENT:
+            set_segment(event);
+            break;
+        case GST_EVENT_GAP:
+            output_.push(gst_event_ref(event));
+            break;
+        case GST_EVENT_EOS: {
+            {
+                const std::lock_guard lock(mutex_);
+                high_.ended = true;
+            }
+            end_if_done();
+            break;
+        }
+        case GST_EVENT_FLUSH_START:
+            output_.flush_start(gst_event_ref(event));
+            break;
+        case GST_EVENT_FLUSH_STOP: {
+            {
+                const std::lock_guard lock(mutex_);
+                store_.clear();
+                high_.ended = patches_ended_ = false;
+                gst_segment_init(&high_.segment, GST_FORMAT_UNDEFINED);
+            }
+            output_.flush_stop(gst_event_ref(event));
+            break;
+        }
+        default:
+            break;
+    }
+    gst_event_unref(event);
+    return understood;
+}
+
+// --- decoded low-resolution pictures -----------------------------------------------------------
+
+// Offers the frame that this picture belongs to, where there is one.
+void Picker::pair(GstBuffer* buffer, GstClockTime running_time) {
+    std::optional<LumaFrame> frame;
+    GstVideoInfo info;
+    int scale = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        frame = store_.take(running_time, frame_time() / 2);
+        if (!frame) return;
+        info = low_.info;
+        scale = active_.scale;
+        if (GST_VIDEO_INFO_WIDTH(&info) != lowres_side(frame->width, scale) ||
+            GST_VIDEO_INFO_HEIGHT(&info) != lowres_side(frame->height, scale)) {
+            ++size_mismatches_;
+            return;
+        }
+    }
+    GstVideoFrame video;
+    if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return;
+    const std::vector<std::uint32_t> errors =
+        cell_errors(*frame, static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&video, 0)),
+                    GST_VIDEO_FRAME_PLANE_STRIDE(&video, 0), scale, SenderSession::cell);
+    gst_video_frame_unmap(&video);
+    const int columns = frame->width / SenderSession::cell;
+    const int rows = frame->height / SenderSession::cell;
+    const GstClockTime offered_time = frame->running_time;
+    std::uint64_t number = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        number = store_.offer(std::move(*frame));
+    }
+    session_.offer(number, offered_time, columns, rows, errors);
+}
+
+GstFlowReturn Picker::low_frame(GstBuffer* buffer) {
+    GstClockTime running_time = GST_CLOCK_TIME_NONE;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!low_.has_caps) return GST_FLOW_NOT_NEGOTIATED;
+        ++lowres_frames_;
+        running_time = low_.running_time(buffer);
+        if (!picking()) return GST_FLOW_OK;
+    }
+    if (!GST_CLOCK_TIME_IS_VALID(running_time)) return GST_FLOW_OK;
+    pair(buffer, running_time);
+    GstClockTime decided = GST_CLOCK_TIME_NONE;
+    {
+        const std::lock_guard lock(mutex_);
+        if (active_.lockstep && high_.segment.format == GST_FORMAT_TIME) {
+            decided = gst_segment_position_from_running_time(&high_.segment, GST_FORMAT_TIME,
+                                                             running_time);
+        }
+    }
+    if (GST_CLOCK_TIME_IS_VALID(decided)) gap(decided);
+    return GST_FLOW_OK;
+}
+
+bool Picker::low_event(GstEvent* event) {
+    bool understood = true;
+    bool ended = false;
+    {
+        const std::lock_guard lock(mutex_);
+        switch (GST_EVENT_TYPE(event)) {
+            case GST_EVENT_STREAM_START:
+                low_.ended = false;
+                break;
+            case GST_EVENT_CAPS: {
+                GstCaps* caps = nullptr;
+                gst_event_parse_caps(event, &caps);
+                understood = low_.has_caps = gst_video_info_from_caps(&low_.info, caps) == TRUE;
+                break;
+            }
+            case GST_EVENT_SEGMENT:
+                gst_event_copy_segment(event, &low_.segment);
+                break;
+            case GST_EVENT_EOS:
+                low_.ended = ended = true;
+                break;
+            case GST_EVENT_FLUSH_STOP:
+                low_.ended = false;
+                gst_segment_init(&low_.segment, GST_FORMAT_UNDEFINED);
+                break;
+            default:
+                break;
+        }
+    }
+    if (ended) end_if_done();
+    gst_event_unref(event);
+    return understood;
+}
+
+// --- reading out -------------------------------------------------------------------------------
+
+void Picker::add_stats(GstStructure* stats) const {
+    session_.add_stats(stats);
+    writer_.add_stats(stats);
+    const std::lock_guard lock(mutex_);
+    const auto add = [stats](const char* name, std::uint64_t value) {
+        gst_structure_set(stats, name, G_TYPE_UINT64, static_cast<guint64>(value), nullptr);
+    };
+    add("frames", frames_);
+    add("lowres-frames", lowres_frames_);
+    add("frames-unpaired", store_.unpaired());
+    add("size-mismatches", size_mismatches_);
+    add("offers-unanswered", store_.unanswered());
+    add("selections-void", void_selections_);
+}
+
+}  // namespace livesr::gst

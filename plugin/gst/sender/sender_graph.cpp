@@ -1,0 +1,294 @@
+// See sender_graph.h.
+#include "gst/sender/sender_graph.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "gst/sender/lowres_scaler.h"
+#include "gst/sender/patchpicker.h"
+#include "gst/sender/side_branch.h"
+
+GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
+#define GST_CAT_DEFAULT patch_sender_debug
+
+namespace livesr::gst {
+
+// One thread: a low-resolution picture needs no more, and slices cost bits. The rate control's
+// buffer follows the bit rate: 600 ms of it give 0.2-0.7 dB over 400 (three 720p clips, x2, 550
+// kbit/s), and still let it follow a change within a second or so.
+const char* const default_encoder =
+    "x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=600";
+const char* const no_encoder = "none";
+const char* const sender_example =
+    "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert ! clocksync ! patchsender "
+    "name=s scale=2 max-bitrate=600000 patch-bitrate=50000 s.src ! h264parse ! queue ! mpegtsmux "
+    "name=m alignment=7 ! srtsink uri=srt://127.0.0.1:7001 s.patches ! queue ! m.";
+
+namespace {
+
+// A bin with one sink and one src pad out of a launch fragment. With something behind it the
+// fragment may end in caps.
+GstElement* parse_encoder(const std::string& fragment) {
+    GError* error = nullptr;
+    GstElement* bin =
+        gst_parse_bin_from_description_full((fragment + " ! identity silent=true").c_str(), TRUE,
+                                            nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &error);
+    std::string why = error ? error->message : "";
+    g_clear_error(&error);
+    if (bin) {
+        GstPad* sink = gst_element_get_static_pad(bin, "sink");
+        GstPad* src = gst_element_get_static_pad(bin, "src");
+        if (!sink || !src) why = "it has not one free sink pad and one free source pad";
+        gst_clear_object(&sink);
+        gst_clear_object(&src);
+        if (why.empty()) return bin;
+        gst_object_unref(gst_object_ref_sink(bin));
+    }
+    throw std::runtime_error("The encoder \"" + fragment + "\" cannot be used: " + why +
+                             ". Set encoder to a launch fragment such as \"" + default_encoder +
+                             "\" (gstreamer1.0-plugins-ugly), or to none");
+}
+
+GstCaps* output_caps(GstElement* element) {
+    GstPad* pad = gst_element_get_static_pad(element, "src");
+    GstCaps* caps = gst_pad_query_caps(pad, nullptr);
+    gst_object_unref(pad);
+    return caps;
+}
+
+void link(GstElement* from, const char* from_pad, GstElement* to, const char* to_pad) {
+    if (gst_element_link_pads(from, from_pad, to, to_pad)) return;
+    throw std::runtime_error(std::string("Cannot link ") + GST_OBJECT_NAME(from) + " to " +
+                             GST_OBJECT_NAME(to) +
+                             ": set encoder to one that takes I420 and gives out one video stream");
+}
+
+void probe(GstElement* element, const char* pad_name, GstPadProbeCallback callback, gpointer data) {
+    GstPad* pad = gst_element_get_static_pad(element, pad_name);
+    gst_pad_add_probe(
+        pad,
+        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        callback, data, nullptr);
+    gst_object_unref(pad);
+}
+
+}  // namespace
+
+SenderGraph::SenderGraph(GstBin* bin, GstElement* picker, GstPad* sink, GstPad* src,
+                         GstPad* patches)
+    : bin_(bin), picker_(picker), sink_(sink), src_(src), patches_(patches) {}
+
+SenderGraph::~SenderGraph() { gst_clear_object(&control_.encoder); }
+
+void SenderGraph::add(GstElement* element) {
+    gst_bin_add(bin_, element);
+    const std::lock_guard lock(mutex_);
+    built_.push_back(element);
+}
+
+GstElement* SenderGraph::add(const char* factory) {
+    GstElement* element = gst_element_factory_make(factory, nullptr);
+    if (!element) {
+        throw std::runtime_error(std::string("There is no element ") + factory +
+                                 ": install GStreamer's base plugins (gstreamer1.0-plugins-base)");
+    }
+    add(element);
+    return element;
+}
+
+void SenderGraph::build(const GraphPlan& plan) {
+    GstElement* const convert = add("videoconvert");
+    GstElement* const format = add("capsfilter");
+    GstCaps* i420 = gst_caps_from_string("video/x-raw, format = I420");
+    g_object_set(format, "caps", i420, nullptr);
+    gst_caps_unref(i420);
+    GstElement* const raw_tee = add("tee");
+    GstElement* const scaler = make_lowres_scaler();
+    configure_lowres_scaler(scaler, plan.settings.scale, plan.width, plan.height);
+    add(scaler);
+    GstElement* const out_tee = add("tee");
+
+    link(convert, "src", format, "sink");
+    link(format, "src", raw_tee, "sink");
+    // A tee serves its pads in the order in which they were made: the picker has a frame before its
+    // encoder, and the decoder what was encoded before the network.
+    link(raw_tee, "src_%u", picker_, "sink");
+    link(raw_tee, "src_%u", scaler, "sink");
+    GstElement* coded = nullptr;
+    if (plan.encoder != no_encoder) {
+        coded = add_encoder(plan.encoder);
+        link(scaler, "src", coded, "sink");
+    }
+    link(coded ? coded : scaler, "src", out_tee, "sink");
+    probe(out_tee, "sink", &SenderGraph::check_links, this);
+
+    const bool decodes = plan.settings.sends_patches() &&
+                         build_decoder_branch(out_tee, coded, plan.settings.lockstep);
+    picker_of(picker_).set_lowres_expected(decodes);
+
+    GstPad* first = gst_element_get_static_pad(convert, "sink");
+    gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), first);
+    gst_object_unref(first);
+    GstPad* last = gst_element_request_pad_simple(out_tee, "src_%u");
+    gst_ghost_pad_set_target(GST_GHOST_PAD(src_), last);
+    gst_object_unref(last);
+}
+
+GstElement* SenderGraph::add_encoder(const std::string& fragment) {
+    GstElement* const encoder = parse_encoder(fragment);
+    gst_object_set_name(GST_OBJECT_CAST(encoder), "encoder");
+    add(encoder);
+    probe(encoder, "src", &SenderGraph::count_bytes, this);
+    if (const auto control = find_bitrate_control(encoder)) {
+        const std::lock_guard lock(mutex_);
+        control_ = *control;
+        gst_object_ref(control_.encoder);
+    } else {
+        GST_ELEMENT_WARNING(bin_, RESOURCE, SETTINGS,
+                            ("The bit rate of \"%s\" is not ours to set: it must keep to "
+                             "max-bitrate by itself, or follow the property video-bitrate",
+                             fragment.c_str()),
+                            (nullptr));
+    }
+    return encoder;
+}
+
+// Decodes what `coded` gives out (raw video when null); null when nothing here can.
+GstElement* SenderGraph::make_decoder(GstElement* coded, bool lockstep) {
+    std::string fragment = lockstep ? "identity silent=true"
+                                    : "queue name=room max-size-buffers=0 max-size-bytes=0 "
+                                      "max-size-time=0";
+    if (coded) {
+        GstCaps* caps = output_caps(coded);
+        const std::string decoder = decoder_for(caps);
+        gchar* text = gst_caps_to_string(caps);
+        const std::string what = text;
+        g_free(text);
+        gst_caps_unref(caps);
+        if (decoder.empty()) {
+            GST_ELEMENT_WARNING(bin_, STREAM, CODEC_NOT_FOUND,
+                                ("No patches, video goes on: there is no decoder for %s. Install "
+                                 "gstreamer1.0-libav",
+                                 what.c_str()),
+                                (nullptr));
+            return nullptr;
+        }
+        fragment += " ! " + decoder + " ! videoconvert";
+    }
+    GError* error = nullptr;
+    GstElement* decoder = gst_parse_bin_from_description(fragment.c_str(), TRUE, &error);
+    const std::string why = error ? error->message : "";
+    g_clear_error(&error);
+    if (decoder) return decoder;
+    throw std::runtime_error("\"" + fragment + "\" cannot be used: " + why + ". Set patches=off");
+}
+
+// The way from what is sent to the picker's pad for decoded pictures. False when there is none.
+bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep) {
+    GstElement* const decoder = make_decoder(coded, lockstep);
+    if (!decoder) return false;
+    gst_object_set_name(GST_OBJECT_CAST(decoder), "decoder");
+    add(decoder);
+    GstElement* const branch = make_side_branch([this] {
+        GST_ELEMENT_WARNING(
+            bin_, STREAM, DECODE,
+            ("No patches any more, video goes on: the sender cannot decode its own stream"),
+            (nullptr));
+        picker_of(picker_).set_lowres_expected(false);
+    });
+    add(branch);
+    link(tee, "src_%u", branch, "sink");
+    link(branch, "src", decoder, "sink");
+    link(decoder, "src", picker_, "lowres");
+    if (GstElement* room = gst_bin_get_by_name(GST_BIN(decoder), "room")) {
+        set_branch_queue(branch, room);
+        gst_object_unref(room);
+    }
+    const std::lock_guard lock(mutex_);
+    side_branch_ = branch;
+    decoder_ = decoder;
+    return true;
+}
+
+void SenderGraph::take_down() {
+    gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), nullptr);
+    gst_ghost_pad_set_target(GST_GHOST_PAD(src_), nullptr);
+    std::vector<GstElement*> built;
+    {
+        const std::lock_guard lock(mutex_);
+        built.swap(built_);
+        gst_clear_object(&control_.encoder);
+        side_branch_ = decoder_ = nullptr;
+        told_unlinked_ = false;
+    }
+    for (GstElement* element : built) {
+        gst_element_set_state(element, GST_STATE_NULL);
+        gst_bin_remove(bin_, element);
+    }
+}
+
+void SenderGraph::set_video_bitrate(std::uint32_t bitrate_bps) {
+    BitrateControl control;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!control_.encoder) return;
+        control = control_;
+        gst_object_ref(control.encoder);
+    }
+    GST_DEBUG_OBJECT(bin_, "video gets %u bit/s", bitrate_bps);
+    set_bitrate(control, bitrate_bps);
+    gst_object_unref(control.encoder);
+}
+
+bool SenderGraph::takes_error(GstMessage* message) {
+    GstElement* branch = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!decoder_ ||
+            !gst_object_has_as_ancestor(GST_MESSAGE_SRC(message), GST_OBJECT_CAST(decoder_))) {
+            return false;
+        }
+        branch = GST_ELEMENT_CAST(gst_object_ref(side_branch_));
+    }
+    GST_WARNING_OBJECT(bin_, "decoder branch: %" GST_PTR_FORMAT, static_cast<void*>(message));
+    fail_branch(branch);
+    gst_object_unref(branch);
+    return true;
+}
+
+std::uint64_t SenderGraph::frames_skipped() const {
+    const std::lock_guard lock(mutex_);
+    return side_branch_ ? livesr::gst::frames_skipped(side_branch_) : 0;
+}
+
+GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+    const gsize bytes = info->type & GST_PAD_PROBE_TYPE_BUFFER
+                            ? gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info))
+                            : gst_buffer_list_calculate_size(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
+    picker_of(static_cast<SenderGraph*>(graph)->picker_).session().add_video_bytes(bytes);
+    return GST_PAD_PROBE_OK;
+}
+
+// With nothing linked there is no work to do, and whoever built the pipeline has made a mistake.
+GstPadProbeReturn SenderGraph::check_links(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+    auto& self = *static_cast<SenderGraph*>(graph);
+    if (gst_pad_is_linked(self.src_) || gst_pad_is_linked(self.patches_)) return GST_PAD_PROBE_OK;
+    bool tell = false;
+    {
+        const std::lock_guard lock(self.mutex_);
+        tell = !std::exchange(self.told_unlinked_, true);
+    }
+    if (tell) {
+        GST_ELEMENT_ERROR(self.bin_, STREAM, FAILED,
+                          ("Neither src nor patches is linked: link them to a multiplexer, as in: "
+                           "%s",
+                           sender_example),
+                          (nullptr));
+    }
+    gst_mini_object_unref(GST_MINI_OBJECT_CAST(GST_PAD_PROBE_INFO_DATA(info)));
+    GST_PAD_PROBE_INFO_DATA(info) = nullptr;
+    GST_PAD_PROBE_INFO_FLOW_RETURN(info) = GST_FLOW_NOT_LINKED;
+    return GST_PAD_PROBE_HANDLED;
+}
+
+}  // namespace livesr::gst

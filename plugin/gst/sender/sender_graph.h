@@ -1,0 +1,73 @@
+// The elements inside patchsender, built when it leaves NULL from what its properties then say:
+//
+//   sink ─ videoconvert ─ tee ┬──────────────────────────────────────── picker.sink ┐
+//                             └ scaler ─ encoder ─ tee ┬ side branch ─ decoder ─ picker.lowres
+//                                                      └ src                        └ patches
+//
+// In lockstep there is no queue: source, encoder, decoder and picker share one thread, so that
+// decisions fall in one order. Else the decoder has a thread of its own. Thread-safe.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gst/sender/encoder.h"
+#include "gst/sender/settings.h"
+
+namespace livesr::gst {
+
+struct GraphPlan {
+    SenderSettings settings;
+    std::string encoder;  // a launch fragment, or no_encoder
+    int width = 0;        // 0: from scale
+    int height = 0;
+};
+
+extern const char* const default_encoder;
+extern const char* const no_encoder;
+extern const char* const sender_example;  // a launch line
+
+class SenderGraph {
+  public:
+    // All borrowed; sink and src are ghost pads of the bin, whose targets are set here.
+    SenderGraph(GstBin* bin, GstElement* picker, GstPad* sink, GstPad* src, GstPad* patches);
+    ~SenderGraph();
+
+    // Throws std::runtime_error with the reason and a remedy; take_down() then cleans up.
+    void build(const GraphPlan& plan);
+    void take_down();
+
+    void set_video_bitrate(std::uint32_t bitrate_bps);
+    // Takes an error message that comes from the decoder's branch: it costs patches, not the
+    // stream.
+    bool takes_error(GstMessage* message);
+    std::uint64_t frames_skipped() const;
+
+  private:
+    void add(GstElement* element);
+    GstElement* add(const char* factory);
+    GstElement* add_encoder(const std::string& fragment);
+    GstElement* make_decoder(GstElement* coded, bool lockstep);
+    bool build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep);
+    static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);
+    static GstPadProbeReturn check_links(GstPad*, GstPadProbeInfo* info, gpointer graph);
+
+    GstBin* const bin_;
+    GstElement* const picker_;
+    GstPad* const sink_;
+    GstPad* const src_;
+    GstPad* const patches_;
+
+    mutable std::mutex mutex_;  // guards all below; all elements belong to the bin
+    std::vector<GstElement*> built_;
+    GstElement* side_branch_ = nullptr;
+    GstElement* decoder_ = nullptr;
+    BitrateControl control_;  // its encoder is a reference of ours
+    bool told_unlinked_ = false;
+};
+
+}  // namespace livesr::gst
