@@ -113,6 +113,26 @@ describe('chart', () => {
     );
   });
 
+  test('the labels of the axis differ from one another', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: -50, max: 50, noNaN: true }),
+        fc.double({ min: 1e-3, max: 60, noNaN: true }),
+        (low, extent) => {
+          const points = [
+            [0, low],
+            [1, low + extent],
+          ] as const;
+          const series = [{ name: 'online', label: 'online', points }];
+          const drawing = chart({ title: 't', xUnit: 's', yUnit: 'dB', series });
+          const labels = [...drawing.matchAll(/text-anchor="end">(-?[\d.]+)</g)].map(([, l]) => l);
+          expect(labels.length).toBeGreaterThanOrEqual(2);
+          expect(new Set(labels).size).toBe(labels.length);
+        },
+      ),
+    );
+  });
+
   test('stacked areas stand on one another', () => {
     const points = [[0, 10]] as const;
     const drawing = chart({

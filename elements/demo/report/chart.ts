@@ -19,6 +19,8 @@ export interface ChartOptions {
   readonly height?: number;
   /** The vertical axis starts at zero; stacked charts always do. */
   readonly fromZero?: boolean;
+  /** Points before this do not stretch the vertical axis; what lies outside of it is cut off. */
+  readonly scaleFromX?: number;
 }
 
 const width = 920;
@@ -90,7 +92,8 @@ export function chart(options: ChartOptions): string {
   const points = series.flatMap((one) => one.points).filter(([, y]) => Number.isFinite(y));
   if (points.length === 0) return `<p class="empty">${escapeMarkup(options.title)}: no data</p>`;
   const xs = points.map(([x]) => x);
-  const ys = points.map(([, y]) => y);
+  const scaling = points.filter(([x]) => x >= (options.scaleFromX ?? -Infinity));
+  const ys = (scaling.length > 0 ? scaling : points).map(([, y]) => y);
   const lowest = kind === 'stacked' || options.fromZero === true ? 0 : Math.min(...ys);
   const yTicks = ticks(Math.min(lowest, ...ys), Math.max(...ys), 5);
   const [xLow, xHigh] = [Math.min(0, ...xs), Math.max(...xs)];
@@ -103,7 +106,8 @@ export function chart(options: ChartOptions): string {
   const yOf = (y: number): number =>
     bottom - ((y - yLow) / (yHigh - yLow || 1)) * (bottom - margin.top);
   const at = ([x, y]: readonly [number, number]): string => `${xOf(x).toFixed(1)} ${yOf(y).toFixed(1)}`;
-  const digits = Math.max(0, -Math.floor(Math.log10(tickStep(yHigh - yLow || 1, 5)) + 1e-9));
+  const step = (yTicks[1] ?? yHigh) - yLow;
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
 
   const grid = yTicks.map(
     (tick) =>
@@ -123,7 +127,9 @@ export function chart(options: ChartOptions): string {
     const back = [...floor].reverse().map(at).join('L');
     return `<path class="area series-${one.name}" d="${line}L${back}Z"/>`;
   });
-  const ends = series.map((one) => yOf(one.points.findLast(([, y]) => Number.isFinite(y))?.[1] ?? 0));
+  const ends = series.map((one) =>
+    yOf(one.points.findLast(([, y]) => Number.isFinite(y))?.[1] ?? 0),
+  );
   const labels = spread(ends, margin.top + 4, bottom).map((y, index) => {
     const one = series[index];
     return one === undefined
@@ -136,7 +142,10 @@ export function chart(options: ChartOptions): string {
     foot.join('') +
     `<text class="unit" x="${margin.left - 8}" y="12" text-anchor="end">${escapeMarkup(options.yUnit)}</text>` +
     `<text class="unit" x="${width - margin.right}" y="${bottom + 32}" text-anchor="end">${escapeMarkup(options.xUnit)}</text>` +
+    // An inner drawing, because it cuts off what lies outside of it.
+    `<svg x="0" y="${margin.top - 2}" width="${width}" height="${bottom - margin.top + 4}" viewBox="0 ${margin.top - 2} ${width} ${bottom - margin.top + 4}">` +
     drawn.reverse().join('') +
+    '</svg>' +
     labels.join('') +
     '</svg>'
   );
