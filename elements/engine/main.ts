@@ -3,7 +3,7 @@
 // an element's host program may own it.
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
 import { serve } from './connection.ts';
 
@@ -15,6 +15,11 @@ const exitUsage = 2;
 // Frames before training: decoding and inference keep their core when the machine is full. Set before
 // the first worker thread starts, since Linux threads inherit it from their creator.
 const trainingNiceness = 10;
+
+function yieldToFrames(): void {
+  // Already nicer: raising the priority back takes rights that an engine need not have.
+  if (getPriority() < trainingNiceness) setPriority(trainingNiceness);
+}
 
 function log(line: string): void {
   process.stderr.write(`livesr engine: ${line}\n`);
@@ -92,11 +97,11 @@ async function main(): Promise<number> {
   const chosen = readArguments();
   const fd = chosen?.fd === undefined ? undefined : Number(chosen.fd);
   if (chosen?.listen !== undefined && fd === undefined) {
-    setPriority(trainingNiceness);
+    yieldToFrames();
     return listen(chosen.listen);
   }
   if (fd !== undefined && Number.isInteger(fd) && fd >= 0 && chosen?.listen === undefined) {
-    setPriority(trainingNiceness);
+    yieldToFrames();
     return serveFileDescriptor(fd);
   }
   log(usage);

@@ -16,9 +16,15 @@ import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
 import {
   epochNs,
   learningRate,
+  noSteps,
+  patchArrived,
   patchesPerSecond,
   rateWindowNs,
-  stepsPerPatch,
+  stepsDue,
+  stepsGivenUp,
+  stepsRun,
+  stepsUntilPause,
+  type StepCount,
 } from './schedule.ts';
 
 /** Live, without a stated number of steps: chunks short enough to answer messages in between. */
@@ -39,6 +45,7 @@ export class EnhancerSession implements Session {
   #candidates: readonly Float32Array[];
   #version = 0;
   #swaps = 0;
+  /** Epochs that trained and showed nothing of it. */
   #refused = 0;
 
   #pool: Pool = emptyPool;
@@ -47,13 +54,12 @@ export class EnhancerSession implements Session {
   #arrivalsNs: number[] = [];
 
   #mediaTimeNs: number | undefined;
-  #trainingSinceNs: number | undefined;
-  #stepsDone = 0;
-  #stepsForfeited = 0;
+  #steps: StepCount = noSteps;
   #chunkSteps = firstChunkSteps;
   #epoch: number | undefined;
   #epochSteps = 0;
   #epochLoss = 0;
+  #candidateShown = false; // in this epoch
 
   constructor(start: EnhancerStart, blob: Uint8Array, send: Send) {
     this.#start = start;
@@ -107,24 +113,28 @@ export class EnhancerSession implements Session {
     for (const patch of change.removed) this.#trainer.remove(patch);
     const anchorWeight = (trainingWeight(this.#pool) * anchorShare) / this.#anchors.size;
     for (const anchor of this.#anchors.values()) this.#trainer.setWeight(anchor, anchorWeight);
-    this.#trainingSinceNs ??= nowNs;
+    this.#steps = patchArrived(this.#steps, nowNs);
     await this.#decide();
   }
 
   async #tick(mediaTimeNs: number): Promise<void> {
     this.#mediaTimeNs = mediaTimeNs;
     if (this.#start.lockstep) {
-      const due = this.#stepsDue();
+      const due = stepsDue(this.#steps, mediaTimeNs, this.#start.stepsPerSecond);
       const steps = Math.min(due, this.#stepsAllowed());
-      this.#stepsForfeited += due - steps;
+      this.#steps = stepsGivenUp(this.#steps, due - steps);
       if (steps > 0) await this.#train(steps);
     }
     const epoch = Math.floor(mediaTimeNs / epochNs);
     this.#epoch ??= epoch;
     if (epoch !== this.#epoch) {
       await this.#decide();
+      if (this.#epochSteps > 0 && !this.#candidateShown) this.#refused++;
       this.#report(mediaTimeNs);
       this.#epoch = epoch;
+      this.#epochSteps = 0;
+      this.#epochLoss = 0;
+      this.#candidateShown = false;
     }
   }
 
@@ -132,26 +142,19 @@ export class EnhancerSession implements Session {
     return this.#start.training === 'continuous' && this.#pool.training.length > 0;
   }
 
-  /** Steps that media time calls for and that have not been run. */
-  #stepsDue(): number {
-    if (this.#trainingSinceNs === undefined || this.#mediaTimeNs === undefined) return 0;
-    const seconds = Math.max(0, this.#mediaTimeNs - this.#trainingSinceNs) / 1e9;
-    const total = Math.floor(seconds * this.#start.stepsPerSecond);
-    return Math.max(0, total - this.#stepsDone - this.#stepsForfeited);
-  }
-
   #stepsAllowed(): number {
     if (!this.#trainable) return 0;
-    const left = this.#pool.arrived * stepsPerPatch - this.#stepsDone;
-    if (this.#start.lockstep || this.#start.stepsPerSecond === 0) return left;
-    return Math.min(left, this.#stepsDue());
+    const untilPause = stepsUntilPause(this.#steps, this.#pool.arrived);
+    const { lockstep, stepsPerSecond } = this.#start;
+    if (lockstep || stepsPerSecond === 0) return untilPause;
+    return Math.min(untilPause, stepsDue(this.#steps, this.#mediaTimeNs ?? 0, stepsPerSecond));
   }
 
   async #train(steps: number): Promise<void> {
     const nowNs = this.#mediaTimeNs ?? 0;
     const rate = learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
     const loss = await this.#trainer.train(steps, rate);
-    this.#stepsDone += steps;
+    this.#steps = stepsRun(this.#steps, steps);
     this.#epochSteps += steps;
     this.#epochLoss += loss * steps;
     this.#candidates = this.#mixed(this.#trainer.averaged());
@@ -189,7 +192,7 @@ export class EnhancerSession implements Session {
     const evidence = { held: this.#held, arrivals: this.#arrivals };
     const chosen = judge(evidence, this.#liveSource, allowed);
     if (chosen !== undefined) this.#show(chosen);
-    else this.#refused++;
+    this.#candidateShown ||= typeof chosen === 'number';
   }
 
   #show(challenger: Challenger): void {
@@ -238,8 +241,6 @@ export class EnhancerSession implements Session {
       swaps: this.#swaps,
       refused: this.#refused,
     });
-    this.#epochSteps = 0;
-    this.#epochLoss = 0;
   }
 }
 

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { learningRate, patchesPerSecond } from '../../elements/sr-enhancer/schedule.ts';
+import {
+  learningRate,
+  noSteps,
+  patchArrived,
+  patchesPerSecond,
+  stepsDue,
+  stepsGivenUp,
+  stepsRun,
+  stepsUntilPause,
+} from '../../elements/sr-enhancer/schedule.ts';
 
 describe('the learning rate', () => {
   it('is that of few patches a second at one end and of many at the other', () => {
@@ -32,5 +41,44 @@ describe('the patches per second', () => {
   it('are not overrated at the start', () => {
     expect(patchesPerSecond([0], 0)).toBe(1);
     expect(patchesPerSecond([0, 1e9, 2e9], 3e9)).toBe(1);
+  });
+});
+
+describe('the steps', () => {
+  it('are due by media time from the first patch on, however often one asks', () => {
+    const rate = fc.double({ min: 0.1, max: 5000, noNaN: true });
+    const ticks = fc.array(fc.integer({ min: 0, max: 2_000_000_000 }), { minLength: 1 });
+    fc.assert(
+      fc.property(rate, ticks, (stepsPerSecond, gaps) => {
+        let count = patchArrived(noSteps, 7e9);
+        let nowNs = 7e9;
+        let run = 0;
+        for (const gap of gaps) {
+          nowNs += gap;
+          const steps = stepsDue(count, nowNs, stepsPerSecond);
+          count = stepsRun(count, steps);
+          run += steps;
+        }
+        expect(run).toBe(Math.floor(((nowNs - 7e9) / 1e9) * stepsPerSecond));
+      }),
+    );
+  });
+
+  it('are not due before the first patch, nor again when they were given up', () => {
+    expect(stepsDue(noSteps, 60e9, 700)).toBe(0);
+    const count = stepsGivenUp(patchArrived(noSteps, 0), 700);
+    expect(stepsDue(count, 1e9, 700)).toBe(0);
+    expect(stepsDue(count, 2e9, 700)).toBe(700);
+  });
+
+  it('pause when patches stop coming, sooner with few, and go on with the next', () => {
+    let count = patchArrived(noSteps, 0);
+    const withOne = stepsUntilPause(count, 1);
+    const withMany = stepsUntilPause(count, 500);
+    expect(withOne).toBeGreaterThan(0);
+    expect(withMany).toBe(10 * withOne);
+    count = stepsRun(count, withMany);
+    expect(stepsUntilPause(count, 500)).toBe(0);
+    expect(stepsUntilPause(patchArrived(count, 90e9), 501)).toBe(withMany);
   });
 });
