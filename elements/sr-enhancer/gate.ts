@@ -80,6 +80,13 @@ export const mostArrivals = 16;
 const leastForRetreat = 3;
 const barForRetreat = 1;
 
+/** The arrivals that still count when `challenger` has become live. */
+export function afterSwap(arrivals: readonly Scores[], challenger: Challenger): Scores[] {
+  // They were scored by candidates that training has since replaced, not by the one now live.
+  if (typeof challenger === 'number') return [];
+  return arrivals.map((scores) => ({ ...scores, live: scores[challenger] }));
+}
+
 /** How clear the case must be: FIELD-NOTES quality 5, and a higher bar for less evidence. */
 function barOf(patches: number): number {
   if (patches < 3) return Infinity;

@@ -10,9 +10,17 @@ import {
   type WeightSource,
 } from '../channel/messages.ts';
 import type { Send, Session } from '../engine/session.ts';
-import { anchorLevels, anchorPair, anchorShare, exactLevels, mostAnchorError } from './anchors.ts';
-import { gainDb, judge, mostArrivals, shares, type Challenger, type Scores } from './gate.ts';
+import {
+  afterSwap,
+  gainDb,
+  judge,
+  mostArrivals,
+  shares,
+  type Challenger,
+  type Scores,
+} from './gate.ts';
 import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
+import { makeRehearsal, rehearsalWeight } from './rehearsal.ts';
 import {
   epochNs,
   learningRate,
@@ -31,14 +39,18 @@ import {
 const chunkMs = 30;
 const firstChunkSteps = 8;
 
+/** Of pictures that must be shown as they are: less than one pixel in three off by one level. */
+const mostExactError = 0.3;
+
 export class EnhancerSession implements Session {
   readonly #start: EnhancerStart;
   readonly #send: Send;
   readonly #architecture: Architecture;
   readonly #trainer: Trainer;
   readonly #generic: Float32Array;
-  /** Trainer's ids of the anchors, by level. */
-  readonly #anchors: ReadonlyMap<number, number>;
+  /** Trainer's ids. */
+  readonly #rehearsal: readonly number[];
+  readonly #exact: readonly number[];
 
   #live: Float32Array | null;
   #liveSource: WeightSource;
@@ -50,6 +62,7 @@ export class EnhancerSession implements Session {
 
   #pool: Pool = emptyPool;
   #held: Scores[] = [];
+  #staleHeld: ReadonlySet<number> = new Set();
   #arrivals: Scores[] = [];
   #arrivalsNs: number[] = [];
 
@@ -72,16 +85,13 @@ export class EnhancerSession implements Session {
     // After a restart training goes on from what was shown (its moments and pool are lost).
     const from = handedOver ? parameters.slice(start.genericParameters) : this.#generic;
     this.#trainer = new (native().Trainer)(this.#architecture, from, { seed: start.seed });
-    this.#anchors = new Map(
-      anchorLevels.map((level) => {
-        const pair = anchorPair(level, start.scale, marginOf(this.#architecture));
-        return [level, this.#trainer.add(pair, 0)];
-      }),
-    );
     this.#candidates = this.#mixed(from);
     this.#live = from;
     this.#liveSource = handedOver ? start.liveSource : 'generic';
     this.#sendSwap();
+    const rehearsal = makeRehearsal(native(), this.#architecture, this.#generic);
+    this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0));
+    this.#exact = rehearsal.exact.map((index) => this.#rehearsal[index] ?? 0);
   }
 
   async handle(head: Head, blob: Uint8Array): Promise<void> {
@@ -111,8 +121,8 @@ export class EnhancerSession implements Session {
     this.#pool = change.pool;
     for (const [patch, weight] of change.weights) this.#trainer.setWeight(patch, weight);
     for (const patch of change.removed) this.#trainer.remove(patch);
-    const anchorWeight = (trainingWeight(this.#pool) * anchorShare) / this.#anchors.size;
-    for (const anchor of this.#anchors.values()) this.#trainer.setWeight(anchor, anchorWeight);
+    const weight = (trainingWeight(this.#pool) * rehearsalWeight) / this.#rehearsal.length;
+    for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
     await this.#decide();
   }
@@ -180,13 +190,13 @@ export class EnhancerSession implements Session {
   }
 
   async #decide(): Promise<void> {
-    this.#held = await this.#score(this.#pool.held);
-    const exact = [...this.#anchors].filter(([level]) => exactLevels.has(level));
-    const flat = await this.#score(exact.map(([, anchor]) => anchor));
+    const current = this.#pool.held.filter((id) => !this.#staleHeld.has(id));
+    this.#held = await this.#score(current);
+    const exact = await this.#score(this.#exact);
     const allowed = shares.map((_, share) =>
-      flat.every(({ generic, candidates }) => {
+      exact.every(({ generic, candidates }) => {
         const error = candidates[share] ?? Infinity;
-        return error <= Math.max(generic, mostAnchorError);
+        return error <= Math.max(generic, mostExactError);
       }),
     );
     const evidence = { held: this.#held, arrivals: this.#arrivals };
@@ -196,17 +206,19 @@ export class EnhancerSession implements Session {
   }
 
   #show(challenger: Challenger): void {
+    const expectedGainDb = gainDb([...this.#held, ...this.#arrivals], challenger);
     if (typeof challenger === 'number') {
       this.#liveSource = 'online';
       this.#live = this.#candidates[challenger] ?? this.#generic;
     } else {
       this.#liveSource = challenger;
       this.#live = challenger === 'generic' ? this.#generic : null;
+      // The scene has changed, most likely: what was held before says nothing about this one.
+      this.#staleHeld = new Set(this.#pool.held);
     }
+    this.#arrivals = afterSwap(this.#arrivals, challenger);
     this.#swaps++;
-    this.#sendSwap(gainDb([...this.#held, ...this.#arrivals], challenger));
-    // What came before was scored by other live weights.
-    this.#arrivals = [];
+    this.#sendSwap(expectedGainDb);
   }
 
   #sendSwap(expectedGainDb: number | null = null): void {

@@ -73,18 +73,20 @@ class Harness {
   }
 }
 
-/** Waves that the low picture shows at half their height: what a network can learn to undo. */
+/** Fine stripes that the low picture shows at half their height: what a network can learn to undo. */
 function faded(random: () => number): [Uint8Array, Uint8Array] {
-  const level = 80 + random() * 90;
-  const phase = random() * 6;
-  const wave = (x: number, height: number): number =>
-    Math.round(level + height * Math.sin((x * Math.PI) / 8 + phase));
+  const level = 80 + Math.floor(random() * 90);
+  const phase = random() < 0.5 ? 0 : 1;
   const { scale, layers } = architecture;
-  const low = Uint8Array.from({ length: lowSide * lowSide }, (_, i) => {
-    const x = ((i % lowSide) - layers) * scale + (scale - 1) / 2;
-    return wave(x, 20);
-  });
-  const high = Uint8Array.from({ length: side * side }, (_, i) => wave(i % side, 40));
+  const stripe = (lowX: number): number => ((lowX + phase) % 2 === 0 ? 1 : -1);
+  const low = Uint8Array.from(
+    { length: lowSide * lowSide },
+    (_, i) => level + 15 * stripe((i % lowSide) - layers + lowSide),
+  );
+  const high = Uint8Array.from(
+    { length: side * side },
+    (_, i) => level + 40 * stripe(Math.floor((i % side) / scale)),
+  );
   return [low, high];
 }
 
