@@ -47,7 +47,10 @@ const ovalCutout = (picture: Plane, random: Random): Cutout => {
   return { width, height, pixels, opacity };
 };
 
-/** The frames of clip `index`: even ones are of photographs, odd ones of rendered pages. */
+/** Even clips are of photographs, odd ones of rendered pages. */
+export const isFilmed = (index: number): boolean => index % 2 === 0;
+
+/** The frames of clip `index`. */
 export const drawClip = async (
   index: number,
   photos: readonly string[],
@@ -55,7 +58,7 @@ export const drawClip = async (
 ): Promise<Uint8Array[]> => {
   const half = Math.floor(index / 2);
   const photo = photos[half % photos.length];
-  const filmed = index % 2 === 0 && photo !== undefined;
+  const filmed = isFilmed(index) && photo !== undefined;
   const picture = filmed ? await photoStill(photo, random) : await pageStill(half, random);
   const motion = random.pick(filmed ? photoMotions : pageMotions);
   const path = drawPath(motion, random, picture, clipWidth, clipHeight);

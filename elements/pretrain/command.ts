@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { marginOf, native, type TrainingPair } from '../bridge/index.ts';
+import { marginOf, native } from '../bridge/index.ts';
 import { UsageError } from '../cli/failure.ts';
 import { missingFamilies } from './fonts.ts';
 import { fileName, readManifest, sha256, writeModel } from './manifest.ts';
@@ -15,12 +15,12 @@ import {
   type ClipGain,
   type StillsPsnr,
 } from './measure.ts';
-import { makePairs, qualities } from './pairs.ts';
+import { makePairs, qualities, type WeightedPair } from './pairs.ts';
 import { listPhotos } from './stills.ts';
 import { architectureOf, trainNetwork, type Progress } from './training.ts';
 
 /** What the shipped files were made with (models/README.md). */
-const recipe = { clips: 288, windows: 10, steps: 60_000 } as const;
+const recipe = { clips: 576, windows: 4, steps: 30_000 } as const;
 
 interface PretrainOptions {
   readonly scale: number;
@@ -83,8 +83,8 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
 
   const digest = createHash('sha256');
   let count = 0;
-  const counted = async function* (): AsyncGenerator<TrainingPair> {
-    for await (const pair of makePairs({
+  const counted = async function* (): AsyncGenerator<WeightedPair> {
+    for await (const weighted of makePairs({
       scale,
       margin,
       seed,
@@ -92,11 +92,11 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
       clips,
       windows: recipe.windows,
     })) {
-      digest.update(pair.low).update(pair.high);
+      digest.update(weighted.pair.low).update(weighted.pair.high);
       count++;
       if (count % 1000 === 0)
         process.stderr.write(`${count} pairs, ${Math.round(process.uptime() - start)} s\n`);
-      yield pair;
+      yield weighted;
     }
   };
   const parameters = await trainNetwork(

@@ -1,5 +1,6 @@
 // The training run itself: a pool of pairs, a schedule of learning rates, the averaged weights.
-import type { Architecture, Native, TrainingPair } from '../bridge/index.ts';
+import type { Architecture, Native } from '../bridge/index.ts';
+import type { WeightedPair } from './pairs.ts';
 
 /** FIELD-NOTES' net A: what fits a frame's time on one core. */
 export const architectureOf = (scale: number): Architecture => ({ scale, channels: 16, layers: 4 });
@@ -9,7 +10,8 @@ export const schedule = {
   window: 40,
   charbonnier: 0.01,
   averageDecay: 0.9995,
-  peakLearningRate: 1e-3,
+  /** 15,000 steps at 4e-3 end above 30,000 at 1e-3. */
+  peakLearningRate: 4e-3,
   warmUpSteps: 500,
   /** Steps at one learning rate; the unit of progress too. */
   blockSteps: 50,
@@ -33,7 +35,7 @@ export interface Progress {
 export const trainNetwork = async (
   core: Native,
   architecture: Architecture,
-  pairs: AsyncIterable<TrainingPair>,
+  pairs: AsyncIterable<WeightedPair>,
   seed: number,
   steps: number,
   report: (progress: Progress) => void,
@@ -47,7 +49,7 @@ export const trainNetwork = async (
     averageDecay,
     seed,
   });
-  for await (const pair of pairs) trainer.add(pair);
+  for await (const { pair, weight } of pairs) trainer.add(pair, weight);
   for (let step = 0; step < steps;) {
     const block = Math.min(schedule.blockSteps, steps - step);
     const loss = await trainer.train(block, learningRateAt(step + block / 2, steps));

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { native, type Plane, type TrainingPair } from '../../elements/bridge/index.ts';
+import { native, type Plane } from '../../elements/bridge/index.ts';
 import { drawPath, shoot } from '../../elements/pretrain/camera.ts';
 import { clipHeight, clipWidth, drawClip, framesPerClip } from '../../elements/pretrain/clips.ts';
 import { parseY4m, throughEncoder, type Video } from '../../elements/pretrain/codec.ts';
@@ -18,7 +18,12 @@ import {
   type ModelEntry,
 } from '../../elements/pretrain/manifest.ts';
 import { drawPage, pageKinds } from '../../elements/pretrain/pages/index.ts';
-import { cropWithMargin, cutPair, pairSide } from '../../elements/pretrain/pairs.ts';
+import {
+  cropWithMargin,
+  cutPair,
+  pairSide,
+  type WeightedPair,
+} from '../../elements/pretrain/pairs.ts';
 import { Random } from '../../elements/pretrain/random.ts';
 import { learningRateAt, schedule, trainNetwork } from '../../elements/pretrain/training.ts';
 
@@ -243,7 +248,7 @@ describe('the way through the encoder', () => {
 describe('the training run', () => {
   const architecture = { scale: 2, channels: 8, layers: 3 };
   // What a softened edge was like before it was shrunk: a lesson that a small network learns at once.
-  async function* edges(): AsyncGenerator<TrainingPair> {
+  async function* edges(): AsyncGenerator<WeightedPair> {
     const random = new Random(9);
     for (let i = 0; i < 8; i++) {
       const period = random.whole(5, 30);
@@ -255,9 +260,8 @@ describe('the training run', () => {
         ),
       };
       const low = { width: 120, height: 120, pixels: native().resample('lanczos', high, 120, 120) };
-      yield await Promise.resolve(
-        cutPair(high, low, 2, random.whole(0, 60), random.whole(0, 60), 3),
-      );
+      const pair = cutPair(high, low, 2, random.whole(0, 60), random.whole(0, 60), 3);
+      yield await Promise.resolve({ pair, weight: 1 });
     }
   }
 
