@@ -27,7 +27,7 @@ export const referenceStepsPerSecond = 700;
 
 const explanation = `
 The clip runs forward and backward through patchsender, an H.264 decoder and srenhancer, in lockstep:
-the same command gives the same numbers on any machine. Every scheme spends the same uplink:
+the same command gives the same numbers on the same kind of machine. Every scheme spends the same uplink:
 
   bilinear, bicubic, lanczos   all of it video; the plain enlargement
   generic                      all of it video; the network that a stream starts with, untrained
