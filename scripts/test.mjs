@@ -27,8 +27,8 @@ const checks = {
   typecheck: () => bin('typescript/bin/tsc', ['--noEmit']),
 };
 
-// What vitest did. A file that could not even be loaded has no tests in the report: it counts as
-// one that failed, and so does a run that left no report.
+// What vitest did. A file that failed although none of its tests did (it could not be loaded, or what
+// prepares its tests broke) counts as one that failed, and so does a run that left no report.
 function vitest(args) {
   rmSync(resultFile, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultFile}`];
@@ -39,10 +39,11 @@ function vitest(args) {
   } catch {
     return { passed: 0, failed: 1, skipped: 0 };
   }
-  const unloaded = report.testResults.filter(
-    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  const broken = report.testResults.filter(
+    (file) =>
+      file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
   ).length;
-  const failed = report.numFailedTests + unloaded;
+  const failed = report.numFailedTests + broken;
   return {
     passed: report.numPassedTests,
     // vitest may fail without a failing test, through an error outside of any.

@@ -30,7 +30,7 @@ beforeAll(async () => {
     launch:
       'videotestsrc num-buffers=50 pattern=zone-plate kx2=12 ky2=12 kt=2 ' +
       '! video/x-raw,format=I420,width=480,height=272,framerate=25/1 ' +
-      `! timeoverlay ! y4menc ! filesink location=${quoted(clip)}`,
+      `! y4menc ! filesink location=${quoted(clip)}`,
   });
 });
 
