@@ -95,7 +95,7 @@ export const throughEncoder = async (
   const control =
     rate.kind === 'quality'
       ? `pass=qual quantizer=${rate.crf} qp-min=0 bitrate=100000 vbv-buf-capacity=0`
-      : `bitrate=${rate.kbps} vbv-buf-capacity=400`;
+      : `bitrate=${rate.kbps} vbv-buf-capacity=600`;
   const rateOfFrames = `${frameRate.numerator}/${frameRate.denominator}`;
   const launch =
     `fdsrc fd=0 ! rawvideoparse format=i420 width=${width} height=${height} framerate=${rateOfFrames} ` +

@@ -7,6 +7,9 @@ import type { Model, Native, Plane } from '../bridge/index.ts';
 import { readVideo, throughEncoder } from './codec.ts';
 import { listPhotos } from './stills.ts';
 
+/** Of the sender's default encoder. */
+const senderKeyFrameInterval = 60;
+
 export interface ClipGain {
   readonly clip: string;
   readonly scale: number;
@@ -75,7 +78,7 @@ export const measureClip = async (
       frames: high.map((plane) => core.resample('lanczos', plane, low.width, low.height)),
     },
     { kind: 'bitrate', kbps },
-    2 * perSecond,
+    senderKeyFrameInterval,
   );
   const gains: number[] = [];
   const bicubicPsnrs: number[] = [];
