@@ -6,6 +6,7 @@ import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { Failure, UsageError } from './failure.ts';
+import { registerLink } from './link.ts';
 import { registerPretrain } from '../pretrain/command.ts';
 import { runPipelineProcess } from '../measure/pipeline-process.ts';
 
@@ -22,6 +23,7 @@ registerEval(program);
 registerDoctor(program);
 registerPretrain(program);
 registerBench(program);
+registerLink(program);
 program
   .command('pipeline', { hidden: true })
   .description('run one GStreamer pipeline for another livesr process')

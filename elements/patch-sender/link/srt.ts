@@ -1,0 +1,344 @@
+// What the way to the server carries, from an SRT socket's counters. SRT's live mode has no congestion
+// control of its own, and its bandwidth figure is useless here; what is reliable are bytes sent,
+// packets lost and the round trip time.
+//
+// Congestion is a queue that stands: the round trip is above its floor, all through a while, by more
+// than our own bursts (key frames, patches) explain. A queue that our bursts explain is drained by
+// itself and says nothing. While a queue stands, what is delivered is what the link carries:
+//   sent / (1 + growth of the delay), less what was lost,
+// so a drop is answered with a measured rate instead of a guess. Above the last such rate the estimate
+// creeps, far from it it runs: it neither swings around a steady link nor sticks at a low rate.
+import type { LinkEstimator, SrtSample } from './estimator.ts';
+import { initialOverhead, mediaSent, mostOverhead, wireSent, type Overhead } from './overhead.ts';
+
+/** Time between two samples of the socket. */
+interface Interval {
+  readonly timeNs: number;
+  readonly seconds: number;
+  readonly sentBits: number;
+  readonly packets: number;
+  readonly lostPackets: number;
+  readonly rttMs: number;
+  /** Of rttMs, what a link of the estimated rate would have made of our bursts. */
+  readonly burstMs: number;
+}
+
+export interface SrtState {
+  /** On the wire. */
+  readonly rateBps: number;
+  /** More is never asked for. */
+  readonly mostBps: number;
+  /** What was delivered when a queue last stood. */
+  readonly ceilingBps: number | undefined;
+  /** A queue is being emptied that has stood since then. */
+  readonly drainingSinceNs: number | undefined;
+  readonly settledNs: number;
+  /** Decreases in a row that a standing queue did not answer to. */
+  readonly unmoved: number;
+  /** The last 20 s. */
+  readonly intervals: readonly Interval[];
+  readonly burstBits: number;
+  readonly last: SrtSample | undefined;
+  readonly rttMeasured: boolean;
+}
+
+// Found by simulation (test/unit/link-srt.test.ts) and over real SRT (docs/results.md).
+const floorWindowNs = 20e9;
+/** A queue that stands this long is none of a burst. */
+const standingWindowNs = 400e6;
+const leastStandingIntervals = 3;
+const rateWindowNs = 500e6;
+const lossWindowNs = 1e9;
+/** Below the time that a picture takes; long ways jitter more. */
+const leastQueueMs = 30;
+const queueShareOfFloor = 0.2;
+const rttTrailNs = 300e6;
+/** A queue that costs this much is emptied before the rate goes back to what the link carries. */
+const drainMs = 100;
+const shareOfDelivered = 0.9;
+const shareToDrain = 0.75;
+/** What a moment says of the link is vague while losses are still being told: steps stay in bounds. */
+const mostOfSevere = 0.5;
+const leastOfSevere = 0.35;
+const leastOfMeasure = 0.75;
+/** Delay that grows by this share of time. */
+const severeSlope = 0.3;
+const triesBeforeNewFloor = 4;
+/** An encoder follows in 0.5-1 s, and SRT smooths its round trip time. */
+const settleNs = 500e6;
+const patienceNs = 1.5e9;
+/** draft-ietf-rmcat-gcc-02, 6: below a tenth loss is not congestion. */
+const congestionLoss = 0.1;
+const leastPacketsForLoss = 20;
+/** Delay falling by this share of time: the queue is being emptied. */
+const falling = -0.05;
+const startGrowthPerSecond = 0.3;
+const mostGrowthPerSecond = 0.25;
+/** At the ceiling, and for each part that the rate is away from it. */
+const ceilingGrowthPerSecond = 0.012;
+const distanceGrowthPerSecond = 0.9;
+/** More than half above what was ever tried lately says nothing (as GCC, 5.5). */
+const mostUntried = 1.5;
+const untriedBps = 50_000;
+const triedWindowNs = 5e9;
+const leastRateBps = 100_000;
+/** What libsrt says before it has measured. */
+const unmeasuredRttMs = 100;
+
+export function initialSrt(rateBps: number, mostBps: number): SrtState {
+  return {
+    rateBps: Math.max(leastRateBps, rateBps),
+    mostBps,
+    ceilingBps: undefined,
+    drainingSinceNs: undefined,
+    settledNs: 0,
+    unmoved: 0,
+    intervals: [],
+    burstBits: 0,
+    last: undefined,
+    rttMeasured: false,
+  };
+}
+
+export function srtSample(state: SrtState, sample: SrtSample): SrtState {
+  const { last } = state;
+  const rttMeasured = state.rttMeasured || sample.rttMs !== unmeasuredRttMs;
+  if (!last || sample.timeNs <= last.timeNs || restarted(last, sample) || !rttMeasured) {
+    return { ...state, last: sample, burstBits: 0, rttMeasured };
+  }
+  const seconds = (sample.timeNs - last.timeNs) / 1e9;
+  const sentBits = (sample.bytesSent - last.bytesSent) * 8;
+  const recent = since(state.intervals, sample.timeNs - lossWindowNs);
+  // A rate that is too high for long is no burst, whatever the estimate.
+  const drainBps = Math.max(state.rateBps, rateOf(recent));
+  const burstBits = Math.max(0, state.burstBits + sentBits - drainBps * seconds);
+  const interval = {
+    timeNs: sample.timeNs,
+    seconds,
+    sentBits,
+    packets: sample.packetsSent - last.packetsSent,
+    lostPackets: sample.packetsLost - last.packetsLost,
+    rttMs: sample.rttMs,
+    burstMs: (burstBits / drainBps) * 1000,
+  };
+  const intervals = [...since(state.intervals, sample.timeNs - floorWindowNs), interval];
+  return decide({ ...state, intervals, burstBits, last: sample, rttMeasured });
+}
+
+/** A new connection counts from 0. */
+function restarted(last: SrtSample, sample: SrtSample): boolean {
+  return (
+    sample.bytesSent < last.bytesSent ||
+    sample.packetsSent < last.packetsSent ||
+    sample.packetsLost < last.packetsLost
+  );
+}
+
+function decide(state: SrtState): SrtState {
+  const now = state.intervals.at(-1);
+  if (!now) return state;
+  const view = lookAt(state.intervals, now);
+  const { drainingSinceNs } = state;
+  if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2) {
+    return drained(state, drainingSinceNs, now.timeNs);
+  }
+  if (now.timeNs < state.settledNs) return state;
+  const overflows = view.loss > congestionLoss && view.standingMs > view.mostMs;
+  if (view.queueMs > view.mostMs || overflows) {
+    if (view.slope < falling && view.loss <= congestionLoss) return state;
+    // An encoder that has yet to follow is waited for, but not for ever.
+    const isEnough = state.rateBps <= shareOfDelivered * view.deliveredBps;
+    const waits = isEnough && now.timeNs < state.settledNs + patienceNs;
+    return waits ? state : decreased(state, now.timeNs, view);
+  }
+  if (view.loss > congestionLoss) return decreasedByLoss(state, now.timeNs, view);
+  const isClear = view.standingMs < view.mostMs / 2;
+  return isClear && drainingSinceNs === undefined ? grown({ ...state, unmoved: 0 }, now) : state;
+}
+
+/** What the last moments say. */
+interface View {
+  /** Least delay above the floor. */
+  readonly standingMs: number;
+  /** Of it, what our bursts do not explain. */
+  readonly queueMs: number;
+  /** More than this is congestion. */
+  readonly mostMs: number;
+  readonly loss: number;
+  readonly slope: number;
+  readonly deliveredBps: number;
+}
+
+function lookAt(intervals: readonly Interval[], now: Interval): View {
+  const floorMs = Math.min(...intervals.map(({ rttMs }) => rttMs));
+  const slope = delaySlope(since(intervals, now.timeNs - rateWindowNs));
+  // What is told now was sent a round trip ago.
+  const toldNs = now.timeNs - now.rttMs * 1e6;
+  const sent = between(intervals, toldNs - rateWindowNs, toldNs);
+  const loss = lossOf(
+    between(intervals, toldNs - lossWindowNs, toldNs),
+    since(intervals, now.timeNs - lossWindowNs),
+  );
+  const window = since(intervals, now.timeNs - standingWindowNs);
+  const isEnough = window.length >= leastStandingIntervals;
+  // The measured time trails what it measures.
+  const unexplainedMs = window.map(({ timeNs, rttMs }) => {
+    const trailed = between(intervals, timeNs - rttTrailNs, timeNs);
+    return rttMs - floorMs - Math.max(...trailed.map(({ burstMs }) => burstMs));
+  });
+  return {
+    standingMs: isEnough ? Math.min(...window.map(({ rttMs }) => rttMs)) - floorMs : 0,
+    queueMs: isEnough ? Math.max(0, Math.min(...unexplainedMs)) : 0,
+    mostMs: leastQueueMs + queueShareOfFloor * floorMs,
+    loss,
+    slope,
+    deliveredBps: (rateOf(sent) * (1 - loss)) / (1 + Math.max(-0.5, slope)),
+  };
+}
+
+/**
+ * The queue is gone. The link was busy as long as it stood, so all that went through meanwhile says
+ * what it carries, better than any moment of it did.
+ */
+function drained(state: SrtState, sinceNs: number, nowNs: number): SrtState {
+  const rttNs = (timeNs: number): number =>
+    (state.intervals.find((interval) => interval.timeNs > timeNs)?.rttMs ?? 0) * 1e6;
+  // What had been told of at a time was sent a round trip before.
+  const sent = between(state.intervals, sinceNs - rttNs(sinceNs), nowNs - rttNs(nowNs - 1));
+  const told = since(state.intervals, sinceNs);
+  const sentBits = sumOf(sent, (interval) => interval.sentBits);
+  const deliveredBits = sentBits * (1 - lossOf(sent, told));
+  const ceilingBps = Math.max(leastRateBps, (deliveredBits * 1e9) / (nowNs - sinceNs));
+  return {
+    ...state,
+    rateBps: within(shareOfDelivered * ceilingBps, state.rateBps, state.mostBps),
+    ceilingBps,
+    drainingSinceNs: undefined,
+    settledNs: nowNs,
+    unmoved: 0,
+  };
+}
+
+function decreased(state: SrtState, timeNs: number, view: View): SrtState {
+  const { rateBps, drainingSinceNs } = state;
+  // A queue that stays as it is although less is sent than the link carried is not ours: the way has
+  // become longer, or others fill it. After a few tries it is part of the floor.
+  const isUnmoved = Math.abs(view.slope) <= -falling && view.loss === 0;
+  const unmoved = isUnmoved ? state.unmoved + 1 : 0;
+  if (unmoved >= triesBeforeNewFloor) {
+    const intervals = since(state.intervals, timeNs - standingWindowNs);
+    return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined };
+  }
+  const settledNs = timeNs + settleNs;
+  const isSevere = view.queueMs > drainMs || view.slope > severeSlope || view.loss > congestionLoss;
+  if (!isSevere && drainingSinceNs === undefined) {
+    const ceilingBps = within(view.deliveredBps, leastOfMeasure * rateBps, rateBps);
+    const nextBps = Math.max(leastRateBps, shareOfDelivered * ceilingBps);
+    return { ...state, rateBps: nextBps, ceilingBps, settledNs, unmoved };
+  }
+  const nextBps = within(
+    shareToDrain * view.deliveredBps,
+    leastOfSevere * rateBps,
+    mostOfSevere * rateBps,
+  );
+  return {
+    ...state,
+    rateBps: Math.max(leastRateBps, nextBps),
+    drainingSinceNs: drainingSinceNs ?? timeNs - standingWindowNs,
+    settledNs,
+    unmoved,
+  };
+}
+
+/** Loss without a queue: a short buffer, or a bad way (draft-ietf-rmcat-gcc-02, 6). */
+function decreasedByLoss(state: SrtState, timeNs: number, { loss }: View): SrtState {
+  const rateBps = Math.max(leastRateBps, state.rateBps * (1 - loss / 2));
+  return { ...state, rateBps, ceilingBps: state.rateBps, settledNs: timeNs + lossWindowNs };
+}
+
+function within(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}
+
+function grown(state: SrtState, now: Interval): SrtState {
+  const { rateBps, ceilingBps } = state;
+  const growthPerSecond =
+    ceilingBps === undefined
+      ? startGrowthPerSecond
+      : Math.min(
+          mostGrowthPerSecond,
+          ceilingGrowthPerSecond + distanceGrowthPerSecond * Math.abs(rateBps / ceilingBps - 1),
+        );
+  const tried = since(state.intervals, now.timeNs - triedWindowNs);
+  const triedBps = Math.max(rateOf(tried), rateOf(since(tried, now.timeNs - lossWindowNs)));
+  const mostBps = Math.max(rateBps, mostUntried * triedBps + untriedBps);
+  return {
+    ...state,
+    rateBps: Math.min(state.mostBps, mostBps, rateBps * (1 + growthPerSecond * now.seconds)),
+  };
+}
+
+function since(intervals: readonly Interval[], timeNs: number): readonly Interval[] {
+  const first = intervals.findIndex((interval) => interval.timeNs > timeNs);
+  return first < 0 ? [] : intervals.slice(first);
+}
+
+function between(
+  intervals: readonly Interval[],
+  fromNs: number,
+  toNs: number,
+): readonly Interval[] {
+  return intervals.filter(({ timeNs }) => timeNs > fromNs && timeNs <= toNs);
+}
+
+function sumOf(intervals: readonly Interval[], value: (interval: Interval) => number): number {
+  return intervals.reduce((sum, interval) => sum + value(interval), 0);
+}
+
+function rateOf(intervals: readonly Interval[]): number {
+  const seconds = sumOf(intervals, (interval) => interval.seconds);
+  return seconds > 0 ? sumOf(intervals, (interval) => interval.sentBits) / seconds : 0;
+}
+
+function lossOf(sent: readonly Interval[], told: readonly Interval[]): number {
+  const packets = sumOf(sent, (interval) => interval.packets);
+  const lost = sumOf(told, (interval) => interval.lostPackets);
+  return Math.min(1, lost / Math.max(packets, leastPacketsForLoss));
+}
+
+/** Growth of the delay per time, by least squares: 0.5 when half a second of queue comes a second. */
+function delaySlope(intervals: readonly Interval[]): number {
+  const n = intervals.length;
+  if (n < 2) return 0;
+  const meanMs = sumOf(intervals, ({ timeNs }) => timeNs / 1e6) / n;
+  const meanRttMs = sumOf(intervals, ({ rttMs }) => rttMs) / n;
+  const covariance = sumOf(
+    intervals,
+    ({ timeNs, rttMs }) => (timeNs / 1e6 - meanMs) * (rttMs - meanRttMs),
+  );
+  const variance = sumOf(intervals, ({ timeNs }) => (timeNs / 1e6 - meanMs) ** 2);
+  return variance > 0 ? covariance / variance : 0;
+}
+
+/** `mostBps`: of video and patches together; growth ends there. */
+export function srtEstimator(firstBps: number, mostBps: number): LinkEstimator {
+  let overhead: Overhead = initialOverhead;
+  let state = initialSrt(firstBps * overhead.ratio, mostBps * mostOverhead);
+  return {
+    handle: (event) => {
+      if (event.kind === 'media') {
+        overhead = mediaSent(overhead, event.bytes);
+      } else if (event.kind === 'srt') {
+        const { last } = state;
+        const unique = ({ bytesSent, bytesRetransmitted }: SrtSample): number =>
+          bytesSent - bytesRetransmitted;
+        if (last) {
+          const sent = Math.max(0, unique(event) - unique(last));
+          overhead = wireSent(overhead, sent, event.timeNs);
+        }
+        state = srtSample(state, event);
+      }
+    },
+    estimateBps: () => state.rateBps / overhead.ratio,
+  };
+}
