@@ -76,20 +76,25 @@ export interface Model {
 
 export type Filter = 'bilinear' | 'bicubic' | 'lanczos';
 
-/** Header of a patch packet (docs/protocol.md). `codec`: 0 announcement, 1 luma JPEG. */
-export interface PatchHeader {
-  readonly codec: number;
-  readonly quality: number;
+/** Header of a patch packet (docs/protocol.md). */
+export interface PacketHeader {
   readonly scale: number;
   readonly streamId: number;
   readonly sequence: number;
   readonly runningTimeNs: number;
   readonly frameWidth: number;
   readonly frameHeight: number;
+}
+
+/** `codec`: 1 luma JPEG (quality 1-100), 2 residual (quality is its quantiser step, 4-255). */
+export interface CodedPatch {
+  readonly codec: number;
+  readonly quality: number;
   readonly x: number;
   readonly y: number;
   readonly width: number;
   readonly height: number;
+  readonly payload: Uint8Array;
 }
 
 export interface PacketResult {
@@ -97,8 +102,9 @@ export interface PacketResult {
   readonly error: string;
   /** Bytes that the triplet took. */
   readonly consumed: number;
-  readonly header?: PatchHeader;
-  readonly payload?: Uint8Array;
+  readonly header?: PacketHeader;
+  /** None: an announcement of the sizes. */
+  readonly patches?: readonly CodedPatch[];
 }
 
 /** Windows for one training step. `charbonnier` as in TrainerOptions. */
@@ -138,7 +144,7 @@ export interface Native {
   /** 100 dB for equal pictures. */
   psnrDb(meanSquaredError: number): number;
   ssim(a: Plane, b: Plane): number;
-  writePacket(header: PatchHeader, payload: Uint8Array): Uint8Array;
+  writePacket(header: PacketHeader, patches: readonly CodedPatch[]): Uint8Array;
   readPacket(bytes: Uint8Array): PacketResult;
   encodeJpegLuma(plane: Plane, quality: number): Uint8Array;
   /** null when the bytes are not a one-component JPEG of exactly that size. */

@@ -83,7 +83,7 @@ export const senderStart = z.object({
   maxBitrateBps: bitrateBps,
   minVideoBitrateBps: bitrateBps,
   patchBitrateBps: bitrateBps,
-  patches: z.enum(['auto', 'off']),
+  patches: z.enum(['residual', 'jpeg', 'off']),
   uplink: z.string(),
   lockstep: z.boolean(),
   seed: count,
@@ -104,7 +104,8 @@ export const patchSent = z.object({
   type: z.literal('patch.sent'),
   mediaTimeNs: count,
   bytes: count,
-  announcement: z.boolean(),
+  /** In the packet; none: it announced the sizes. */
+  patches: z.int().nonnegative(),
 });
 export type PatchSent = z.infer<typeof patchSent>;
 

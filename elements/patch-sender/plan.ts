@@ -38,20 +38,26 @@ export interface PatchBudget {
 const savingSeconds = 1;
 /** A selection that was not sent by then was dropped by the element. */
 const underwayNs = 2e9;
-/** A luma JPEG q95 of 120x120 until the stream has shown its own (FIELD-NOTES quality 2: 4.2 kB). */
-const firstPatchBits = 4200 * 8;
+/** A patch of 120x120 until the stream has shown its own: means of six clips (docs/results.md). */
+const firstPatchBits = { residual: 500 * 8, jpeg: 4200 * 8 } as const;
 const meanDecay = 0.8;
+/** So many share a packet and its 46 bytes: worth waiting for. */
+const patchesTogether = 4;
+/** But not for longer than it takes to earn this many seconds of patch rate. */
+const longestWaitSeconds = 0.5;
 /** LiveNAS 5.2: about ten patches a round. */
 export const mostPatchesPerRound = 10;
 
-export const initialBudget: PatchBudget = {
-  patchBitrateBps: 0,
-  balanceBits: 0,
-  mediaTimeNs: undefined,
-  underway: 0,
-  underwaySinceNs: 0,
-  meanPatchBits: firstPatchBits,
-};
+export function emptyBudget(codec: keyof typeof firstPatchBits): PatchBudget {
+  return {
+    patchBitrateBps: 0,
+    balanceBits: 0,
+    mediaTimeNs: undefined,
+    underway: 0,
+    underwaySinceNs: 0,
+    meanPatchBits: firstPatchBits[codec],
+  };
+}
 
 export function advance(budget: PatchBudget, mediaTimeNs: number): PatchBudget {
   // A flush or a new segment may set time back; nothing is earned then.
@@ -71,6 +77,11 @@ export function advance(budget: PatchBudget, mediaTimeNs: number): PatchBudget {
 export function allowance(budget: PatchBudget): number {
   if (budget.patchBitrateBps <= 0) return 0;
   const freeBits = budget.balanceBits - budget.underway * budget.meanPatchBits;
+  const worthBits = Math.min(
+    patchesTogether * budget.meanPatchBits,
+    longestWaitSeconds * budget.patchBitrateBps,
+  );
+  if (freeBits < worthBits) return 0;
   // A positive balance allows one patch more than it pays for: the debt is worked off afterwards.
   const patches = Math.ceil(freeBits / budget.meanPatchBits);
   return Math.max(0, Math.min(mostPatchesPerRound, patches));
@@ -85,14 +96,16 @@ export function selected(budget: PatchBudget, patches: number): PatchBudget {
   };
 }
 
-export function sent(budget: PatchBudget, bytes: number, announcement: boolean): PatchBudget {
+/** A packet of `patches` went out; without any it announced the sizes. */
+export function sent(budget: PatchBudget, bytes: number, patches: number): PatchBudget {
   const bits = bytes * 8;
   const balanceBits = budget.balanceBits - bits;
-  if (announcement) return { ...budget, balanceBits };
+  if (patches === 0) return { ...budget, balanceBits };
+  const decay = meanDecay ** patches;
   return {
     ...budget,
     balanceBits,
-    underway: Math.max(0, budget.underway - 1),
-    meanPatchBits: meanDecay * budget.meanPatchBits + (1 - meanDecay) * bits,
+    underway: Math.max(0, budget.underway - patches),
+    meanPatchBits: decay * budget.meanPatchBits + (1 - decay) * (bits / patches),
   };
 }

@@ -12,7 +12,7 @@ import type { Log, Send, Session } from '../engine/session.ts';
 import {
   advance,
   allowance,
-  initialBudget,
+  emptyBudget,
   selected,
   sent,
   splitUplink,
@@ -36,7 +36,7 @@ export class SenderSession implements Session {
   readonly #send: Send;
   readonly #uplink: CumulativeBits;
   readonly #sampler: Sampler;
-  #budget: PatchBudget = initialBudget;
+  #budget: PatchBudget;
   #plannedSecond: number | undefined;
 
   constructor(start: SenderStart, send: Send, log: Log) {
@@ -44,6 +44,7 @@ export class SenderSession implements Session {
     this.#send = send;
     this.#sampler = new Sampler(seededRandom(start.seed));
     this.#uplink = openUplink(start, log);
+    this.#budget = emptyBudget(start.patches === 'jpeg' ? 'jpeg' : 'residual');
     this.#plan(0);
   }
 
@@ -53,7 +54,7 @@ export class SenderSession implements Session {
       this.#budget = advance(this.#budget, message.mediaTimeNs);
       this.#offer(message, blob);
     } else if (message.type === 'patch.sent') {
-      this.#budget = sent(this.#budget, message.bytes, message.announcement);
+      this.#budget = sent(this.#budget, message.bytes, message.patches);
     } else {
       this.#budget = advance(this.#budget, message.mediaTimeNs);
       this.#plan(message.mediaTimeNs);
@@ -73,7 +74,7 @@ export class SenderSession implements Session {
     const limitBps = this.#start.maxBitrateBps;
     const uplinkBps = limitBps > 0 ? Math.min(carriedBps, limitBps) : carriedBps;
     const split = splitUplink(uplinkBps, {
-      patchesOn: this.#start.patches === 'auto',
+      patchesOn: this.#start.patches !== 'off',
       patchBitrateBps: this.#start.patchBitrateBps,
       minVideoBitrateBps: this.#start.minVideoBitrateBps,
     });

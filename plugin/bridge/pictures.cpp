@@ -66,32 +66,44 @@ Napi::Value psnr_db_of(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), psnr_db(number(info[0], "meanSquaredError")));
 }
 
+// writePacket(header, patches) -> Uint8Array
 Napi::Value write_packet_of(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const Napi::Object o = object(info[0], "header");
-    const auto u16 = [&](const char* key) {
+    const auto u8 = [](const Napi::Object& o, const char* key) {
+        return static_cast<std::uint8_t>(integer(o.Get(key), key, 0, 255));
+    };
+    const auto u16 = [](const Napi::Object& o, const char* key) {
         return static_cast<std::uint16_t>(integer(o.Get(key), key, 0, 65535));
     };
-    PatchHeader header;
-    header.codec = static_cast<PatchCodec>(integer(o.Get("codec"), "codec", 0, 255));
-    header.quality = static_cast<std::uint8_t>(integer(o.Get("quality"), "quality", 0, 255));
-    header.scale = static_cast<std::uint8_t>(integer(o.Get("scale"), "scale", 0, 255));
+    const Napi::Object o = object(info[0], "header");
+    PacketHeader header;
+    header.scale = u8(o, "scale");
     header.stream_id = static_cast<std::uint32_t>(unsigned_integer(o.Get("streamId"), "streamId"));
     header.sequence = static_cast<std::uint32_t>(unsigned_integer(o.Get("sequence"), "sequence"));
     header.running_time_ns = unsigned_integer(o.Get("runningTimeNs"), "runningTimeNs");
-    header.frame_width = u16("frameWidth");
-    header.frame_height = u16("frameHeight");
-    header.x = u16("x");
-    header.y = u16("y");
-    header.width = u16("width");
-    header.height = u16("height");
-    const auto payload = bytes(info[1], "payload");
+    header.frame_width = u16(o, "frameWidth");
+    header.frame_height = u16(o, "frameHeight");
+    if (!info[1].IsArray()) throw_type_error(env, "patches must be an array");
+    const auto list = info[1].As<Napi::Array>();
+    std::vector<CodedPatch> patches;
+    for (std::uint32_t i = 0; i < list.Length(); ++i) {
+        const Napi::Object p = object(list.Get(i), "a patch");
+        CodedPatch patch;
+        patch.codec = static_cast<PatchCodec>(u8(p, "codec"));
+        patch.quality = u8(p, "quality");
+        patch.x = u16(p, "x");
+        patch.y = u16(p, "y");
+        patch.width = u16(p, "width");
+        patch.height = u16(p, "height");
+        patch.payload = bytes(p.Get("payload"), "payload");
+        patches.push_back(patch);
+    }
     return guarded(env, [&] {
-        return to_array(env, std::span<const std::uint8_t>(write_packet(header, payload)));
+        return to_array(env, std::span<const std::uint8_t>(write_packet(header, patches)));
     });
 }
 
-// readPacket(bytes) -> {error, consumed, header?, payload?}: the next triplet.
+// readPacket(bytes) -> {error, consumed, header?, patches?}: the next triplet.
 Napi::Value read_packet_of(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const auto all = bytes(info[0], "bytes");
@@ -102,24 +114,31 @@ Napi::Value read_packet_of(const Napi::CallbackInfo& info) {
         Napi::Object result = Napi::Object::New(env);
         result.Set("error", std::string(name(error)));
         result.Set("consumed", static_cast<double>(all.size() - rest.size()));
-        if (error == PacketError::none) {
-            const PatchHeader& h = packet.header;
-            Napi::Object header = Napi::Object::New(env);
-            header.Set("codec", static_cast<int>(h.codec));
-            header.Set("quality", h.quality);
-            header.Set("scale", h.scale);
-            header.Set("streamId", h.stream_id);
-            header.Set("sequence", h.sequence);
-            header.Set("runningTimeNs", static_cast<double>(h.running_time_ns));
-            header.Set("frameWidth", h.frame_width);
-            header.Set("frameHeight", h.frame_height);
-            header.Set("x", h.x);
-            header.Set("y", h.y);
-            header.Set("width", h.width);
-            header.Set("height", h.height);
-            result.Set("header", header);
-            result.Set("payload", to_array(env, packet.payload));
+        if (error != PacketError::none) {
+            return result;
         }
+        const PacketHeader& h = packet.header;
+        Napi::Object header = Napi::Object::New(env);
+        header.Set("scale", h.scale);
+        header.Set("streamId", h.stream_id);
+        header.Set("sequence", h.sequence);
+        header.Set("runningTimeNs", static_cast<double>(h.running_time_ns));
+        header.Set("frameWidth", h.frame_width);
+        header.Set("frameHeight", h.frame_height);
+        result.Set("header", header);
+        Napi::Array patches = Napi::Array::New(env);
+        for (const CodedPatch& patch : packet.patches) {
+            Napi::Object p = Napi::Object::New(env);
+            p.Set("codec", static_cast<int>(patch.codec));
+            p.Set("quality", patch.quality);
+            p.Set("x", patch.x);
+            p.Set("y", patch.y);
+            p.Set("width", patch.width);
+            p.Set("height", patch.height);
+            p.Set("payload", to_array(env, patch.payload));
+            patches.Set(patches.Length(), p);
+        }
+        result.Set("patches", patches);
         return result;
     });
 }

@@ -4,62 +4,62 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/patch/crc32.h"
 #include "core/patch/packet.h"
 #include "targets.h"
 
 namespace livesr::fuzz {
 namespace {
 
-constexpr std::size_t header_bytes = 40;
+constexpr std::size_t header_bytes = 27;
+constexpr std::size_t checksum_offset = 23;
 
-std::vector<std::uint8_t> with_checksum(Input body) {
-    PatchHeader header;
-    const Input payload = body.size() > header_bytes ? body.subspan(header_bytes) : Input{};
-    const std::size_t room = max_klv_bytes - 16 - 4 - header_bytes;
-    std::vector<std::uint8_t> packet =
-        write_packet(header, payload.first(std::min(room, payload.size())));
-    // write_packet made label, length and room; the header is the fuzzer's, and so is its checksum.
-    const std::size_t body_size = header_bytes + std::min(room, payload.size());
-    const std::size_t at = packet.size() - body_size;
-    std::copy_n(body.begin(), std::min<std::size_t>(36, body.size()),
-                packet.begin() + static_cast<std::ptrdiff_t>(at));
-    std::uint32_t crc = ~0U;
-    for (std::size_t i = 0; i < body_size; ++i) {
-        if (i >= 36 && i < header_bytes) continue;
-        crc ^= packet[at + i];
-        for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1U) != 0 ? 0xEDB88320U : 0U);
-    }
+std::vector<std::uint8_t> with_checksum(Input given) {
+    const std::size_t size = std::clamp<std::size_t>(given.size(), header_bytes, 60'000);
+    const std::vector<std::uint8_t> announcement = write_packet({}, {});  // for its label
+    std::vector<std::uint8_t> packet(19 + size);
+    std::copy_n(announcement.begin(), 16, packet.begin());
+    packet[16] = 0x82;
+    packet[17] = static_cast<std::uint8_t>(size >> 8);
+    packet[18] = static_cast<std::uint8_t>(size);
+    const std::span<std::uint8_t> body = std::span(packet).subspan(19);
+    std::copy_n(given.begin(), std::min(size, given.size()), body.begin());
+    const std::uint32_t sum =
+        crc32(body.subspan(checksum_offset + 4), crc32(body.first(checksum_offset)));
     for (std::size_t i = 0; i < 4; ++i) {
-        packet[at + 36 + i] = static_cast<std::uint8_t>(~crc >> (24 - 8 * i));
+        body[checksum_offset + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
     }
     return packet;
 }
 
 void check(const PatchPacket& packet, Input buffer) {
-    const PatchHeader& h = packet.header;
-    require(packet.payload.data() >= buffer.data() &&
-                packet.payload.data() + packet.payload.size() <= buffer.data() + buffer.size(),
-            "the payload lies within the buffer");
+    const PacketHeader& h = packet.header;
     require(h.scale >= 1 && h.scale <= 4, "scale 1 to 4");
-    require(h.width <= 512 && h.height <= 512, "sizes at most 512");
-    require(h.x % h.scale == 0 && h.width % h.scale == 0 && h.y % h.scale == 0 &&
-                h.height % h.scale == 0,
-            "multiples of scale");
-    require(h.x + h.width < h.frame_width + 2 * h.scale &&
-                h.y + h.height < h.frame_height + 2 * h.scale,
-            "a patch within the padded frame");
-    if (h.codec == PatchCodec::jpeg_luma) {
-        require(h.width > 0 && h.height > 0 && !packet.payload.empty(), "a patch with a picture");
+    for (const CodedPatch& p : packet.patches) {
+        require(p.payload.data() >= buffer.data() &&
+                    p.payload.data() + p.payload.size() <= buffer.data() + buffer.size(),
+                "the payload lies within the buffer");
+        require(p.width > 0 && p.height > 0 && p.width <= 512 && p.height <= 512,
+                "sizes of 1 to 512");
+        require(p.x % h.scale == 0 && p.width % h.scale == 0 && p.y % h.scale == 0 &&
+                    p.height % h.scale == 0,
+                "multiples of scale");
+        require(p.x + p.width < h.frame_width + 2 * h.scale &&
+                    p.y + p.height < h.frame_height + 2 * h.scale,
+                "a patch within the padded frame");
+        require(!p.payload.empty(), "a patch with a picture");
     }
 
-    const std::vector<std::uint8_t> again = write_packet(h, packet.payload);
+    const std::vector<std::uint8_t> again = write_packet(h, packet.patches);
     Input rest(again);
     PatchPacket copy;
     require(read_packet(rest, copy) == PacketError::none && rest.empty(),
             "what was read can be written and read again");
-    require(std::equal(packet.payload.begin(), packet.payload.end(), copy.payload.begin(),
-                       copy.payload.end()),
-            "the payload survives");
+    require(copy.header == h && copy.patches.size() == packet.patches.size(), "nothing is lost");
+    for (std::size_t i = 0; i < copy.patches.size(); ++i) {
+        require(std::ranges::equal(packet.patches[i].payload, copy.patches[i].payload),
+                "the payloads survive");
+    }
 }
 
 }  // namespace

@@ -156,40 +156,37 @@ describe('pictures', () => {
 
 describe('patch packets', () => {
   const header = {
-    codec: 1,
-    quality: 95,
     scale: 2,
     streamId: 0xfedcba98,
     sequence: 5,
     runningTimeNs: 2 ** 40 + 1,
     frameWidth: 1280,
     frameHeight: 720,
-    x: 120,
-    y: 240,
-    width: 120,
-    height: 120,
   };
+  const place = { x: 120, y: 240, width: 120, height: 120 };
+  const patches = [
+    { codec: 1, quality: 95, ...place, payload: Uint8Array.of(1, 2, 3) },
+    { codec: 2, quality: 26, ...place, payload: Uint8Array.of(4) },
+  ];
 
   it('are read as they were written', () => {
-    const payload = Uint8Array.of(1, 2, 3);
-    const packet = core.writePacket(header, payload);
+    const packet = core.writePacket(header, patches);
     expect(core.readPacket(packet)).toEqual({
       error: 'none',
       consumed: packet.length,
       header,
-      payload,
+      patches,
     });
   });
 
   it('are refused with a reason', () => {
-    const packet = core.writePacket(header, Uint8Array.of(1, 2, 3));
+    const packet = core.writePacket(header, patches);
     const last = packet.length - 1;
     packet[last] = (packet[last] ?? 0) ^ 1;
     expect(core.readPacket(packet)).toEqual({ error: 'checksum', consumed: packet.length });
     expect(core.readPacket(packet.subarray(0, 30)).error).toBe('truncated');
-    expect(() => core.writePacket({ ...header, x: 70_000 }, new Uint8Array(0))).toThrow(
-      /x must be/,
-    );
+    const far = patches.map((patch) => ({ ...patch, x: 70_000 }));
+    expect(() => core.writePacket(header, far)).toThrow(/x must be/);
   });
 });
 

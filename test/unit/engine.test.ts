@@ -23,7 +23,7 @@ const senderStart = {
   maxBitrateBps: 0,
   minVideoBitrateBps: 200_000,
   patchBitrateBps: 50_000,
-  patches: 'auto',
+  patches: 'jpeg',
   uplink: 'fixed:600',
   lockstep: true,
   seed: 1,
@@ -123,7 +123,7 @@ describe('the engine as a child', () => {
     const element = overFd3(engine);
     element.channel.notify(senderStart);
     await element.ask(...offer(0));
-    await element.ask(...offer(1));
+    await element.ask(...offer(5));
     await element.ask({ type: 'time.tick', mediaTimeNs: 1e9, videoBytes: 70_000 });
     expect(element.received).toEqual([
       {
@@ -133,7 +133,7 @@ describe('the engine as a child', () => {
         estimatedUplinkBps: 600_000,
       },
       { type: 'patch.select', offer: 0, cells: [] },
-      { type: 'patch.select', offer: 1, cells: [3] },
+      { type: 'patch.select', offer: 5, cells: [3] },
       expect.objectContaining({ type: 'plan.set' }),
     ]);
     element.channel.close();

@@ -1,10 +1,15 @@
 // The golden patch packets through the bridge: TypeScript writes and reads the bytes that C++ does.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { native, type PatchHeader } from '../../elements/bridge/index.ts';
+import { native, type CodedPatch, type PacketHeader } from '../../elements/bridge/index.ts';
 
 interface Golden {
-  packets: { name: string; header: PatchHeader; payload: string; packet: string }[];
+  packets: {
+    name: string;
+    header: PacketHeader;
+    patches: (Omit<CodedPatch, 'payload'> & { payload: string })[];
+    packet: string;
+  }[];
   refused: { name: string; error: string; packet: string }[];
 }
 
@@ -17,14 +22,15 @@ function fromHex(hex: string): Uint8Array {
 }
 
 describe('the patch packet', () => {
-  for (const { name, header, payload, packet } of golden.packets) {
+  for (const { name, header, patches: coded, packet } of golden.packets) {
+    const patches = coded.map((patch) => ({ ...patch, payload: fromHex(patch.payload) }));
     it(`${name}: is written as its golden bytes and read back`, () => {
-      expect(native().writePacket(header, fromHex(payload))).toEqual(fromHex(packet));
+      expect(native().writePacket(header, patches)).toEqual(fromHex(packet));
       expect(native().readPacket(fromHex(packet))).toEqual({
         error: 'none',
         consumed: packet.length / 2,
         header,
-        payload: fromHex(payload),
+        patches,
       });
     });
   }
@@ -33,7 +39,7 @@ describe('the patch packet', () => {
     it(`${name}: is refused as ${error}`, () => {
       const result = native().readPacket(fromHex(packet));
       expect(result.error).toBe(error);
-      expect(result.payload).toBeUndefined();
+      expect(result.patches).toBeUndefined();
     });
   }
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   advance,
   allowance,
-  initialBudget,
+  emptyBudget,
   leastVideoBesidePatchesBps,
   mostPatchesPerRound,
   selected,
@@ -13,6 +13,7 @@ import {
 } from '../../elements/patch-sender/plan.ts';
 
 const settings = { patchesOn: true, patchBitrateBps: 50_000, minVideoBitrateBps: 200_000 };
+const noBudget = emptyBudget('jpeg');
 const bitrateBps = fc.integer({ min: 0, max: 50_000_000 });
 
 describe('the split of the uplink', () => {
@@ -60,7 +61,7 @@ interface Run {
 
 /** Offers every 100 ms; each selection is sent with the next size of `patchBytes`. */
 function run(rateBps: number, offers: number, patchBytes: readonly number[]): Run {
-  let budget: PatchBudget = { ...initialBudget, patchBitrateBps: rateBps };
+  let budget: PatchBudget = { ...noBudget, patchBitrateBps: rateBps };
   const result: Run = { sentAt: [], selections: [] };
   let next = 0;
   for (let i = 0; i < offers; i++) {
@@ -71,7 +72,7 @@ function run(rateBps: number, offers: number, patchBytes: readonly number[]): Ru
     result.selections.push(patches);
     for (let p = 0; p < patches; p++) {
       const bytes = patchBytes[next++ % patchBytes.length] ?? 1;
-      budget = sent(budget, bytes, false);
+      budget = sent(budget, bytes, 1);
       result.sentAt.push({ timeNs, bits: bytes * 8 });
     }
   }
@@ -111,38 +112,45 @@ describe('the budget of patches', () => {
     expect(sumBps).toBeLessThan(1.03 * 50_000);
   });
 
-  it('lets the first patch go with the second offer', () => {
-    expect(run(50_000, 3, [4200]).selections).toEqual([0, 1, 0]);
+  it('lets a first dear patch go after half a second', () => {
+    expect(run(50_000, 8, [4200]).selections).toEqual([0, 0, 0, 0, 0, 1, 0, 0]);
+  });
+
+  it('waits until several cheap patches can share a packet', () => {
+    const cheap = { ...emptyBudget('residual'), patchBitrateBps: 50_000 };
+    const after = (ms: number): number => allowance(advance(advance(cheap, 0), ms * 1e6));
+    expect([100, 200, 300, 400].map(after)).toEqual([0, 0, 0, 5]);
   });
 
   it('saves at most one second, and bounds a round', () => {
-    const rich = { ...initialBudget, patchBitrateBps: 10_000_000 };
+    const rich = { ...noBudget, patchBitrateBps: 10_000_000 };
     const waited = advance(advance(rich, 0), 60e9);
     expect(waited.balanceBits).toBe(10_000_000);
     expect(allowance(waited)).toBe(mostPatchesPerRound);
   });
 
   it('counts announcements, which nobody selected', () => {
-    const budget = sent({ ...initialBudget, patchBitrateBps: 50_000 }, 60, true);
+    const budget = sent({ ...noBudget, patchBitrateBps: 50_000 }, 60, 0);
     expect(budget.balanceBits).toBe(-480);
-    expect(budget.meanPatchBits).toBe(initialBudget.meanPatchBits);
+    expect(budget.meanPatchBits).toBe(noBudget.meanPatchBits);
   });
 
   it('waits for what is under way, but not for ever', () => {
-    let budget = advance(advance({ ...initialBudget, patchBitrateBps: 20_000 }, 0), 100e6);
-    budget = selected(budget, allowance(budget));
-    budget = advance(budget, 600e6);
+    let budget = advance(advance({ ...noBudget, patchBitrateBps: 20_000 }, 0), 500e6);
+    expect(allowance(budget)).toBe(1);
+    budget = selected(budget, 1);
+    budget = advance(budget, 1.5e9);
     expect(allowance(budget)).toBe(0);
     expect(allowance(advance(budget, 3e9))).toBe(1);
   });
 
   it('earns nothing when time is set back', () => {
-    const budget = advance({ ...initialBudget, patchBitrateBps: 50_000 }, 10e9);
+    const budget = advance({ ...noBudget, patchBitrateBps: 50_000 }, 10e9);
     expect(advance(budget, 1e9).balanceBits).toBe(0);
     expect(advance(advance(budget, 1e9), 1.5e9).balanceBits).toBe(25_000);
   });
 
   it('allows nothing without a rate', () => {
-    expect(allowance(advance({ ...initialBudget }, 5e9))).toBe(0);
+    expect(allowance(advance({ ...noBudget }, 5e9))).toBe(0);
   });
 });

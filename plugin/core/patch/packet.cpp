@@ -2,40 +2,28 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+
+#include "core/patch/crc32.h"
+#include "core/patch/residual.h"
 
 namespace livesr {
 namespace {
 
 constexpr std::array<std::uint8_t, 16> label = {0x06, 0x0E, 0x2B, 0x34, 0x01, 0x01, 0x01, 0x01,
                                                 0x0F, 0x00, 'l',  'i',  'v',  'e',  's',  'r'};
-constexpr std::uint8_t packet_version = 1;
-constexpr std::size_t header_bytes = 40;
-constexpr std::size_t checksum_offset = 36;
+constexpr std::uint8_t packet_version = 2;
+constexpr std::size_t header_bytes = 27;
+constexpr std::size_t checksum_offset = 23;
 constexpr int largest_patch_side = 512;
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::array<std::uint32_t, 256> make_crc_table() {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-        std::uint32_t c = i;
-        for (int bit = 0; bit < 8; ++bit) c = (c >> 1) ^ ((c & 1U) != 0 ? 0xEDB88320U : 0U);
-        table[i] = c;
-    }
-    return table;
-}
-
-constexpr auto crc_table = make_crc_table();
-
-std::uint32_t crc_update(std::uint32_t state, Bytes bytes) {
-    for (const std::uint8_t b : bytes) state = (state >> 8) ^ crc_table[(state ^ b) & 0xFFU];
-    return state;
-}
-
-std::uint32_t packet_checksum(Bytes header, Bytes payload) {
-    return ~crc_update(crc_update(~0U, header.first(checksum_offset)), payload);
+std::uint32_t packet_checksum(Bytes body) {
+    return crc32(body.subspan(checksum_offset + 4), crc32(body.first(checksum_offset)));
 }
 
 void put(std::vector<std::uint8_t>& out, std::uint64_t value, int bytes) {
@@ -83,37 +71,57 @@ int padded(int size, int scale) {
     return (size + unit - 1) / unit * unit;
 }
 
-bool is_consistent(const PatchHeader& h, std::size_t payload) {
-    if (h.scale < 1 || h.scale > 4 || h.frame_width == 0 || h.frame_height == 0) return false;
-    if (h.codec == PatchCodec::none) {
-        return h.quality == 0 && h.x == 0 && h.y == 0 && h.width == 0 && h.height == 0 &&
-               payload == 0;
+bool is_consistent(const PacketHeader& h) {
+    return h.scale >= 1 && h.scale <= 4 && h.frame_width > 0 && h.frame_height > 0;
+}
+
+bool is_quality(PatchCodec codec, int quality) {
+    switch (codec) {
+        case PatchCodec::jpeg_luma:
+            return quality >= 1 && quality <= 100;
+        case PatchCodec::residual:
+            return quality >= least_residual_step && quality <= largest_residual_step;
     }
-    if (h.codec != PatchCodec::jpeg_luma || h.quality < 1 || h.quality > 100 || payload == 0) {
-        return false;
-    }
+    return false;
+}
+
+bool is_consistent(const CodedPatch& patch, const PacketHeader& h) {
     const auto side_fits = [&](int position, int side, int frame) {
         return side >= 1 && side <= largest_patch_side && side % h.scale == 0 &&
                position % h.scale == 0 && position + side <= padded(frame, h.scale);
     };
-    return side_fits(h.x, h.width, h.frame_width) && side_fits(h.y, h.height, h.frame_height);
+    return is_quality(patch.codec, patch.quality) && !patch.payload.empty() &&
+           side_fits(patch.x, patch.width, h.frame_width) &&
+           side_fits(patch.y, patch.height, h.frame_height);
 }
 
-PatchHeader parse_header(Bytes b) {
-    PatchHeader h;
-    h.codec = static_cast<PatchCodec>(b[1]);
-    h.quality = b[2];
-    h.scale = b[3];
-    h.stream_id = get<std::uint32_t>(b, 4);
-    h.sequence = get<std::uint32_t>(b, 8);
-    h.running_time_ns = get<std::uint64_t>(b, 12);
-    h.frame_width = get<std::uint16_t>(b, 20);
-    h.frame_height = get<std::uint16_t>(b, 22);
-    h.x = get<std::uint16_t>(b, 24);
-    h.y = get<std::uint16_t>(b, 26);
-    h.width = get<std::uint16_t>(b, 28);
-    h.height = get<std::uint16_t>(b, 30);
+PacketHeader parse_header(Bytes b) {
+    PacketHeader h;
+    h.scale = b[1];
+    h.stream_id = get<std::uint32_t>(b, 3);
+    h.sequence = get<std::uint32_t>(b, 7);
+    h.running_time_ns = get<std::uint64_t>(b, 11);
+    h.frame_width = get<std::uint16_t>(b, 19);
+    h.frame_height = get<std::uint16_t>(b, 21);
     return h;
+}
+
+// Takes a patch off the front of `bytes`; nullopt when it is cut off.
+std::optional<CodedPatch> take_patch(Bytes& bytes) {
+    if (bytes.size() < patch_header_bytes) return std::nullopt;
+    CodedPatch patch;
+    patch.codec = static_cast<PatchCodec>(bytes[0]);
+    patch.quality = bytes[1];
+    patch.x = get<std::uint16_t>(bytes, 2);
+    patch.y = get<std::uint16_t>(bytes, 4);
+    patch.width = get<std::uint16_t>(bytes, 6);
+    patch.height = get<std::uint16_t>(bytes, 8);
+    const std::size_t length = get<std::uint16_t>(bytes, 10);
+    bytes = bytes.subspan(patch_header_bytes);
+    if (length > bytes.size()) return std::nullopt;
+    patch.payload = bytes.first(length);
+    bytes = bytes.subspan(length);
+    return patch;
 }
 
 }  // namespace
@@ -136,33 +144,40 @@ std::string_view name(PacketError e) {
     return "unknown";
 }
 
-std::vector<std::uint8_t> write_packet(const PatchHeader& header, Bytes payload) {
+std::vector<std::uint8_t> write_packet(const PacketHeader& header,
+                                       std::span<const CodedPatch> patches) {
     std::vector<std::uint8_t> body;
-    body.reserve(header_bytes + payload.size());
     put(body, packet_version, 1);
-    put(body, static_cast<std::uint8_t>(header.codec), 1);
-    put(body, header.quality, 1);
     put(body, header.scale, 1);
+    put(body, patches.size(), 1);
     put(body, header.stream_id, 4);
     put(body, header.sequence, 4);
     put(body, header.running_time_ns, 8);
     put(body, header.frame_width, 2);
     put(body, header.frame_height, 2);
-    put(body, header.x, 2);
-    put(body, header.y, 2);
-    put(body, header.width, 2);
-    put(body, header.height, 2);
-    put(body, payload.size(), 4);
-    put(body, packet_checksum(body, payload), 4);
-    body.insert(body.end(), payload.begin(), payload.end());
+    put(body, 0, 4);  // the checksum's place
+    for (const CodedPatch& patch : patches) {
+        put(body, static_cast<std::uint8_t>(patch.codec), 1);
+        put(body, patch.quality, 1);
+        put(body, patch.x, 2);
+        put(body, patch.y, 2);
+        put(body, patch.width, 2);
+        put(body, patch.height, 2);
+        put(body, patch.payload.size(), 2);
+        body.insert(body.end(), patch.payload.begin(), patch.payload.end());
+    }
+    const std::uint32_t checksum = packet_checksum(body);
+    for (std::size_t i = 0; i < 4; ++i) {
+        body[checksum_offset + i] = static_cast<std::uint8_t>(checksum >> (24 - 8 * i));
+    }
 
     std::vector<std::uint8_t> triplet(label.begin(), label.end());
     put_ber_length(triplet, body.size());
-    if (triplet.size() + body.size() > max_klv_bytes) {
-        throw std::length_error("a patch packet of " +
-                                std::to_string(triplet.size() + body.size()) +
-                                " bytes does not fit MPEG-TS (at most " +
-                                std::to_string(max_klv_bytes) + "): use a smaller patch");
+    if (patches.size() > most_patches_in_packet || triplet.size() + body.size() > max_klv_bytes) {
+        throw std::length_error(
+            "a packet of " + std::to_string(patches.size()) + " patches and " +
+            std::to_string(triplet.size() + body.size()) + " bytes does not fit MPEG-TS (at most " +
+            std::to_string(max_klv_bytes) + " bytes): send smaller patches, or fewer at once");
     }
     triplet.insert(triplet.end(), body.begin(), body.end());
     return triplet;
@@ -183,16 +198,20 @@ PacketError read_packet(Bytes& bytes, PatchPacket& packet) {
     if (!ours) return PacketError::foreign;
     if (body.size() < header_bytes) return PacketError::truncated;
     if (body[0] != packet_version) return PacketError::version;
-    const Bytes payload = body.subspan(header_bytes);
-    if (get<std::uint32_t>(body, checksum_offset) != packet_checksum(body, payload)) {
+    if (get<std::uint32_t>(body, checksum_offset) != packet_checksum(body)) {
         return PacketError::checksum;
     }
-    const PatchHeader header = parse_header(body);
-    if (get<std::uint32_t>(body, 32) != payload.size() || !is_consistent(header, payload.size())) {
-        return PacketError::bad_header;
+    PatchPacket parsed;
+    parsed.header = parse_header(body);
+    if (!is_consistent(parsed.header)) return PacketError::bad_header;
+    Bytes patches = body.subspan(header_bytes);
+    for (int i = 0; i < body[2]; ++i) {
+        const std::optional<CodedPatch> patch = take_patch(patches);
+        if (!patch || !is_consistent(*patch, parsed.header)) return PacketError::bad_header;
+        parsed.patches.push_back(*patch);
     }
-    packet.header = header;
-    packet.payload = payload;
+    if (!patches.empty()) return PacketError::bad_header;
+    packet = std::move(parsed);
     return PacketError::none;
 }
 

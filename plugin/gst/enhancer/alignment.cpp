@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/patch/residual.h"
 #include "core/picture/resample.h"
 
 namespace livesr::gst {
@@ -40,6 +41,10 @@ std::string_view name(Misfit misfit) {
             return "misaligned";
         case Misfit::overflow:
             return "overflow";
+        case Misfit::other_frame:
+            return "other-frame";
+        case Misfit::undecodable:
+            return "undecodable";
     }
     return "unknown";
 }
@@ -123,6 +128,8 @@ PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedP
         distance(frames_[centre].running_time_ns, patch.running_time_ns) <= tolerance;
     if (!waiting.arrived_ns) waiting.arrived_ns = newest;
     const bool patient = newest - *waiting.arrived_ns <= options_.history_ns;
+    const bool residual = !patch.residual.empty();
+    if (matched && residual) return place_residual(patch, centre, patient, aligned);
     if (matched) {
         if (patient && centre + search_frames >= frames_.size()) return Verdict::wait;
     } else {
@@ -138,8 +145,7 @@ PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedP
     resample(Filter::lanczos, patch.high.data(), patch.width, patch.width, patch.height,
              shrunk.data(), low_width, low_width, low_height);
 
-    const std::size_t first = centre - std::min(centre, search_frames);
-    const std::size_t last = std::min(centre + search_frames, frames_.size() - 1);
+    const auto [first, last] = neighbourhood(centre);
     std::size_t best = centre;
     Fit best_fit = fit(frames_[centre], patch, shrunk);
     double to_beat = std::min(best_fit.mean_squared_error * neighbour_must_beat,
@@ -158,6 +164,51 @@ PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedP
         return Verdict::done;
     }
 
+    AlignedPatch pair = pair_of(patch, best, centre);
+    pair.mean_squared_error = best_fit.mean_squared_error;
+    aligned.push_back(std::move(pair));
+    return Verdict::done;
+}
+
+// A residual says by a checksum which pixels it goes with: there is nothing to estimate.
+PatchAligner::Verdict PatchAligner::place_residual(ReceivedPatch& patch, std::size_t centre,
+                                                   bool patient,
+                                                   std::vector<AlignedPatch>& aligned) {
+    const int scale = options_.scale;
+    const auto [first, last] = neighbourhood(centre);
+    std::vector<std::size_t> candidates{centre};
+    for (std::size_t frame = first; frame <= last; ++frame) {
+        if (frame != centre) candidates.push_back(frame);
+    }
+    for (const std::size_t candidate : candidates) {
+        const std::vector<std::uint8_t> pixels =
+            crop(plane(frames_[candidate]), patch.x / scale, patch.y / scale, patch.width / scale,
+                 patch.height / scale, residual_margin);
+        const LowCrop low{pixels, patch.width, patch.height, scale};
+        if (!is_residual_of(patch.residual, low)) continue;
+        auto high = decode_residual(patch.residual, low, patch.residual_step);
+        if (!high) {
+            count(Misfit::undecodable);
+            return Verdict::done;
+        }
+        patch.high = std::move(*high);
+        aligned.push_back(pair_of(patch, candidate, centre));
+        return Verdict::done;
+    }
+    // Its frame may be one of those that are still to come.
+    if (patient && centre + search_frames >= frames_.size()) return Verdict::wait;
+    count(Misfit::other_frame);
+    return Verdict::done;
+}
+
+std::pair<std::size_t, std::size_t> PatchAligner::neighbourhood(std::size_t centre) const {
+    return {centre - std::min(centre, search_frames),
+            std::min(centre + search_frames, frames_.size() - 1)};
+}
+
+AlignedPatch PatchAligner::pair_of(ReceivedPatch& patch, std::size_t best,
+                                   std::size_t centre) const {
+    const int scale = options_.scale;
     AlignedPatch pair;
     pair.sequence = patch.sequence;
     pair.media_time_ns = frames_[best].running_time_ns;
@@ -165,13 +216,15 @@ PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedP
     pair.y = patch.y;
     pair.width = patch.width;
     pair.height = patch.height;
-    pair.low = crop(frames_[best], patch.x / scale, patch.y / scale, low_width, low_height,
-                    options_.margin);
+    pair.low = crop(plane(frames_[best]), patch.x / scale, patch.y / scale, patch.width / scale,
+                    patch.height / scale, options_.margin);
     pair.high = std::move(patch.high);
     pair.frame_offset = static_cast<int>(best) - static_cast<int>(centre);
-    pair.mean_squared_error = best_fit.mean_squared_error;
-    aligned.push_back(std::move(pair));
-    return Verdict::done;
+    return pair;
+}
+
+PlaneView PatchAligner::plane(const Frame& frame) const {
+    return {frame.luma.data(), options_.width, options_.width, options_.height};
 }
 
 std::size_t PatchAligner::nearest_frame(std::uint64_t running_time_ns) const {
@@ -183,22 +236,6 @@ std::size_t PatchAligner::nearest_frame(std::uint64_t running_time_ns) const {
     const bool take_after = after != frames_.end() && after->running_time_ns - running_time_ns <
                                                           running_time_ns - before->running_time_ns;
     return static_cast<std::size_t>((take_after ? after : before) - frames_.begin());
-}
-
-std::vector<std::uint8_t> PatchAligner::crop(const Frame& frame, int x, int y, int width,
-                                             int height, int margin) const {
-    const int crop_width = width + 2 * margin;
-    const int crop_height = height + 2 * margin;
-    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(crop_width) * crop_height);
-    auto* out = pixels.data();
-    for (int row = 0; row < crop_height; ++row) {
-        const int from_y = std::clamp(y - margin + row, 0, options_.height - 1);
-        const auto* from = frame.luma.data() + static_cast<std::ptrdiff_t>(from_y) * options_.width;
-        for (int column = 0; column < crop_width; ++column) {
-            *out++ = from[std::clamp(x - margin + column, 0, options_.width - 1)];
-        }
-    }
-    return pixels;
 }
 
 Fit PatchAligner::fit(const Frame& frame, const ReceivedPatch& patch,

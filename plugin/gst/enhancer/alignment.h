@@ -8,11 +8,15 @@
 #include <deque>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "core/picture/crop.h"
 
 namespace livesr::gst {
 
-// A patch as it came, decoded. Position and size in high-resolution pixels, multiples of the scale.
+// A patch as it came: JPEG decoded, a residual still coded, since it needs the frame that it was
+// made from. Position and size in high-resolution pixels, multiples of the scale.
 struct ReceivedPatch {
     std::uint64_t running_time_ns = 0;
     // Media time up to which the patches pad had advanced before this patch came. The patch is
@@ -21,7 +25,9 @@ struct ReceivedPatch {
     std::uint64_t known_since_ns = 0;
     std::uint32_t sequence = 0;
     int x = 0, y = 0, width = 0, height = 0;
-    std::vector<std::uint8_t> high;  // width x height luma
+    std::vector<std::uint8_t> high;  // width x height luma; empty: a residual
+    std::vector<std::uint8_t> residual;
+    int residual_step = 0;
 };
 
 // A training pair. low: (width/scale + 2*margin) x (height/scale + 2*margin) luma of the decoded
@@ -38,12 +44,14 @@ struct AlignedPatch {
 
 // Why a patch could not be used.
 enum class Misfit {
-    no_frame,    // no frame of its running time is in the history, or ever came
-    outside,     // it does not lie within the frame
-    misaligned,  // no frame near its running time shows what it shows
-    overflow,    // too many patches were waiting
+    no_frame,     // no frame of its running time is in the history, or ever came
+    outside,      // it does not lie within the frame
+    misaligned,   // no frame near its running time shows what it shows
+    overflow,     // too many patches were waiting
+    other_frame,  // a residual of pixels that no frame near its running time shows
+    undecodable,  // a residual whose bits are not an encoder's
 };
-constexpr std::size_t misfit_count = 4;
+constexpr std::size_t misfit_count = 6;
 std::string_view name(Misfit misfit);
 
 // How well a patch fits a decoded crop. `misaligned` stands on these two numbers.
@@ -75,7 +83,7 @@ class PatchAligner {
     void add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
                    const std::uint8_t* luma, std::ptrdiff_t stride);
     void add_patch(ReceivedPatch patch);
-    // Pairs that have become certain: a patch waits for the two frames that follow its own.
+    // Pairs that have become certain: a JPEG patch waits for the two frames that follow its own.
     std::vector<AlignedPatch> take_aligned();
 
     // Forgets frames and waiting patches (flush, discontinuity); counts stay.
@@ -98,8 +106,12 @@ class PatchAligner {
 
     Verdict place(Waiting& waiting, std::vector<AlignedPatch>& aligned);
     std::size_t nearest_frame(std::uint64_t running_time_ns) const;
-    std::vector<std::uint8_t> crop(const Frame& frame, int x, int y, int width, int height,
-                                   int margin) const;
+    // The frames that a patch at `centre` may show: [first, last].
+    std::pair<std::size_t, std::size_t> neighbourhood(std::size_t centre) const;
+    Verdict place_residual(ReceivedPatch& patch, std::size_t centre, bool patient,
+                           std::vector<AlignedPatch>& aligned);
+    PlaneView plane(const Frame& frame) const;
+    AlignedPatch pair_of(ReceivedPatch& patch, std::size_t best, std::size_t centre) const;
     Fit fit(const Frame& frame, const ReceivedPatch& patch,
             const std::vector<std::uint8_t>& shrunk) const;
     void count(Misfit misfit) { ++misfits_[static_cast<std::size_t>(misfit)]; }

@@ -343,17 +343,18 @@ GstStructure* Enhancer::stats() const {
     {
         const std::lock_guard lock(input_mutex_);
         const PatchInput::Counts& counts = patch_input_.counts();
-        count("patches-received", counts.received);
+        count("packets-received", counts.received);
+        count("patches-received", counts.patches);
         count("patch-bytes", counts.bytes);
         count("announcements", counts.announcements);
         for (const PacketError error :
              {PacketError::truncated, PacketError::foreign, PacketError::version,
               PacketError::checksum, PacketError::bad_header}) {
-            count("patches-dropped-" + std::string(livesr::name(error)),
+            count("packets-dropped-" + std::string(livesr::name(error)),
                   counts.packet_errors[static_cast<std::size_t>(error)]);
         }
         count("patches-dropped-bad-image", counts.bad_image);
-        count("patches-dropped-other-scale", counts.other_scale);
+        count("packets-dropped-other-scale", counts.other_scale);
     }
     {
         const std::lock_guard lock(patches_mutex_);

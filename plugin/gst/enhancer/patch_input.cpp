@@ -25,31 +25,34 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
             if (bytes.size() == size_before) break;
             continue;
         }
-        const PatchHeader& header = packet.header;
+        const PacketHeader& header = packet.header;
         if (header.scale != scale_) {
             ++counts_.other_scale;
             foreign_scale_ = header.scale;
             continue;
         }
         arrivals.size = {running_time_ns, header.frame_width, header.frame_height};
-        if (header.codec == PatchCodec::none) {
-            ++counts_.announcements;
-            continue;
+        if (packet.patches.empty()) ++counts_.announcements;
+        for (const CodedPatch& coded : packet.patches) {
+            ++counts_.patches;
+            ReceivedPatch patch;
+            patch.running_time_ns = running_time_ns;
+            patch.sequence = header.sequence;
+            patch.x = coded.x;
+            patch.y = coded.y;
+            patch.width = coded.width;
+            patch.height = coded.height;
+            if (coded.codec == PatchCodec::residual) {
+                patch.residual_step = coded.quality;
+                patch.residual.assign(coded.payload.begin(), coded.payload.end());
+            } else if (auto pixels = decode_jpeg_luma(coded.payload, coded.width, coded.height)) {
+                patch.high = std::move(*pixels);
+            } else {
+                ++counts_.bad_image;
+                continue;
+            }
+            arrivals.patches.push_back(std::move(patch));
         }
-        auto pixels = decode_jpeg_luma(packet.payload, header.width, header.height);
-        if (!pixels) {
-            ++counts_.bad_image;
-            continue;
-        }
-        ReceivedPatch patch;
-        patch.running_time_ns = running_time_ns;
-        patch.sequence = header.sequence;
-        patch.x = header.x;
-        patch.y = header.y;
-        patch.width = header.width;
-        patch.height = header.height;
-        patch.high = std::move(*pixels);
-        arrivals.patches.push_back(std::move(patch));
     }
     return arrivals;
 }

@@ -41,6 +41,7 @@ class PatchInput {
 
     struct Counts {
         std::uint64_t received = 0;  // triplets, good or bad
+        std::uint64_t patches = 0;
         std::uint64_t bytes = 0;
         std::uint64_t announcements = 0;
         std::array<std::uint64_t, 6> packet_errors{};  // by PacketError

@@ -20,6 +20,7 @@ struct LumaFrame {
     int width = 0;
     int height = 0;
     std::vector<std::uint8_t> pixels;  // dense
+    std::vector<std::uint8_t> low;     // the decoded picture, once it is there; dense
 };
 
 class FrameStore {

@@ -1,6 +1,8 @@
 // See packet_writer.h.
 #include "gst/sender/packet_writer.h"
 
+#include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -9,6 +11,10 @@ namespace livesr::gst {
 namespace {
 
 constexpr GstClockTime announcement_interval = GST_SECOND;
+
+// Patches of one frame share a triplet and its 46 bytes. No more than these: JPEG patches of 8 kB
+// each still fit MPEG-TS (core/patch/packet.h), and one lost buffer does not cost a whole round.
+constexpr std::size_t most_cells_together = 5;
 
 GstBuffer* klv_buffer(const std::vector<std::uint8_t>& packet, GstClockTime pts) {
     GstBuffer* buffer = gst_buffer_new_memdup(packet.data(), packet.size());
@@ -29,7 +35,7 @@ void PacketWriter::start(std::uint32_t stream_id, int scale) {
     stamp_ = {stream_id, 0, scale};
     next_announcement_ = 0;
     announced_width_ = announced_height_ = 0;
-    patches_ = announcements_ = {};
+    carrying_ = announcements_ = {};
     dropped_ = 0;
 }
 
@@ -41,13 +47,14 @@ PacketStamp PacketWriter::next_stamp() {
 }
 
 void PacketWriter::send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet,
-                        bool announcement) {
+                        std::size_t patches) {
     const bool taken = output_.push(klv_buffer(packet, frame.pts));
-    if (taken) session_.sent(frame.running_time, packet.size(), announcement);
+    if (taken) session_.sent(frame.running_time, packet.size(), patches);
     const std::lock_guard lock(mutex_);
     if (taken) {
-        Count& count = announcement ? announcements_ : patches_;
+        Count& count = patches == 0 ? announcements_ : carrying_;
         ++count.packets;
+        count.patches += patches;
         count.bytes += packet.size();
     } else {
         ++dropped_;
@@ -55,18 +62,18 @@ void PacketWriter::send(const LumaFrame& frame, const std::vector<std::uint8_t>&
 }
 
 void PacketWriter::send_cells(const LumaFrame& frame, const std::vector<std::uint32_t>& cells,
-                              int quality) {
-    const int columns = frame.width / SenderSession::cell;
-    const int rows = frame.height / SenderSession::cell;
-    const auto grid = static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows);
+                              const PatchCoding& coding) {
+    constexpr int cell = SenderSession::cell;
+    const auto grid = static_cast<std::size_t>(frame.width / cell) *
+                      static_cast<std::size_t>(frame.height / cell);
     if (cells.size() > grid) throw std::runtime_error("patch.select has more cells than the grid");
-    for (const std::uint32_t cell : cells) {
-        if (cell >= grid) throw std::runtime_error("patch.select has a cell outside the grid");
-        const auto index = static_cast<int>(cell);
-        send(frame,
-             patch_packet(frame, SenderSession::cell, index % columns, index / columns, quality,
-                          next_stamp()),
-             false);
+    for (const std::uint32_t index : cells) {
+        if (index >= grid) throw std::runtime_error("patch.select has a cell outside the grid");
+    }
+    for (std::span<const std::uint32_t> rest(cells); !rest.empty();) {
+        const auto together = rest.first(std::min(rest.size(), most_cells_together));
+        send(frame, cells_packet(frame, cell, together, coding, next_stamp()), together.size());
+        rest = rest.subspan(together.size());
     }
 }
 
@@ -82,8 +89,7 @@ void PacketWriter::announce_if_due(const LumaFrame& frame) {
         announced_width_ = frame.width;
         announced_height_ = frame.height;
     }
-    send(frame, announcement_packet(frame.width, frame.height, frame.running_time, next_stamp()),
-         true);
+    send(frame, cells_packet(frame, SenderSession::cell, {}, {}, next_stamp()), 0);
 }
 
 void PacketWriter::add_stats(GstStructure* stats) const {
@@ -91,8 +97,9 @@ void PacketWriter::add_stats(GstStructure* stats) const {
     const auto add = [stats](const char* name, std::uint64_t value) {
         gst_structure_set(stats, name, G_TYPE_UINT64, static_cast<guint64>(value), nullptr);
     };
-    add("patches", patches_.packets);
-    add("patch-bytes", patches_.bytes);
+    add("patches", carrying_.patches);
+    add("patch-packets", carrying_.packets);
+    add("patch-bytes", carrying_.bytes);
     add("announcements", announcements_.packets);
     add("announcement-bytes", announcements_.bytes);
     add("packets-dropped", dropped_);

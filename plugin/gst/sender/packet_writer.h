@@ -23,8 +23,10 @@ class PacketWriter {
     // Numbers and counts start anew.
     void start(std::uint32_t stream_id, int scale);
 
-    // Sends the frame's cells. Throws std::runtime_error when one is not of its grid.
-    void send_cells(const LumaFrame& frame, const std::vector<std::uint32_t>& cells, int quality);
+    // Sends the frame's cells, as many in one buffer as fit. Throws std::runtime_error when one is
+    // not of its grid.
+    void send_cells(const LumaFrame& frame, const std::vector<std::uint32_t>& cells,
+                    const PatchCoding& coding);
 
     // Tells a receiver the frame's true size: at once when it changed, and once a second while it
     // cannot be told from the decoded size. `frame` needs no pixels.
@@ -35,11 +37,13 @@ class PacketWriter {
   private:
     struct Count {
         std::uint64_t packets = 0;
+        std::uint64_t patches = 0;
         std::uint64_t bytes = 0;
     };
 
     PacketStamp next_stamp();
-    void send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet, bool announcement);
+    // `patches` in the packet; none: an announcement.
+    void send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet, std::size_t patches);
 
     PatchOutput& output_;
     SenderSession& session_;
@@ -48,7 +52,7 @@ class PacketWriter {
     GstClockTime next_announcement_ = 0;
     int announced_width_ = 0;
     int announced_height_ = 0;
-    Count patches_;
+    Count carrying_;  // packets with patches
     Count announcements_;
     std::uint64_t dropped_ = 0;
 };

@@ -1,7 +1,8 @@
 // See patches.h.
 #include "gst/sender/patches.h"
 
-#include "core/patch/packet.h"
+#include "core/patch/residual.h"
+#include "core/picture/crop.h"
 #include "core/picture/metrics.h"
 #include "core/picture/resample.h"
 
@@ -9,29 +10,23 @@ namespace livesr::gst {
 
 namespace {
 
-PatchHeader header_of(int width, int height, GstClockTime running_time, const PacketStamp& stamp) {
-    PatchHeader header;
-    header.scale = static_cast<std::uint8_t>(stamp.scale);
-    header.stream_id = stamp.stream_id;
-    header.sequence = stamp.sequence;
-    header.running_time_ns = running_time;
-    header.frame_width = static_cast<std::uint16_t>(width);
-    header.frame_height = static_cast<std::uint16_t>(height);
-    return header;
+PlaneView low_plane(const LumaFrame& frame, int scale) {
+    const int width = lowres_side(frame.width, scale);
+    return {frame.low.data(), width, width, lowres_side(frame.height, scale)};
 }
 
 }  // namespace
 
-std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, const std::uint8_t* low,
-                                       std::ptrdiff_t low_stride, int scale, int cell) {
+std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int scale, int cell) {
     const int columns = frame.width / cell;
     const int rows = frame.height / cell;
     const int width = padded_side(frame.width, scale);
     const int height = padded_side(frame.height, scale);
+    const PlaneView low = low_plane(frame, scale);
     std::vector<std::uint8_t> enlarged(static_cast<std::size_t>(width) *
                                        static_cast<std::size_t>(height));
-    resample(Filter::bicubic, low, low_stride, width / scale, height / scale, enlarged.data(),
-             width, width, height);
+    resample(Filter::bicubic, low.pixels, low.stride, low.width, low.height, enlarged.data(), width,
+             width, height);
     std::vector<std::uint32_t> errors;
     errors.reserve(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
     for (int row = 0; row < rows; ++row) {
@@ -47,26 +42,45 @@ std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, const std::uint8_
     return errors;
 }
 
-std::vector<std::uint8_t> patch_packet(const LumaFrame& frame, int cell, int column, int row,
-                                       int quality, const PacketStamp& stamp) {
-    const int x = column * cell;
-    const int y = row * cell;
-    const std::vector<std::uint8_t> jpeg =
-        encode_jpeg_luma(frame.pixels.data() + static_cast<std::ptrdiff_t>(y) * frame.width + x,
-                         frame.width, cell, cell, quality);
-    PatchHeader header = header_of(frame.width, frame.height, frame.running_time, stamp);
-    header.codec = PatchCodec::jpeg_luma;
-    header.quality = static_cast<std::uint8_t>(quality);
-    header.x = static_cast<std::uint16_t>(x);
-    header.y = static_cast<std::uint16_t>(y);
-    header.width = static_cast<std::uint16_t>(cell);
-    header.height = static_cast<std::uint16_t>(cell);
-    return write_packet(header, jpeg);
-}
+std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
+                                       std::span<const std::uint32_t> cells,
+                                       const PatchCoding& coding, const PacketStamp& stamp) {
+    PacketHeader header;
+    header.scale = static_cast<std::uint8_t>(stamp.scale);
+    header.stream_id = stamp.stream_id;
+    header.sequence = stamp.sequence;
+    header.running_time_ns = frame.running_time;
+    header.frame_width = static_cast<std::uint16_t>(frame.width);
+    header.frame_height = static_cast<std::uint16_t>(frame.height);
 
-std::vector<std::uint8_t> announcement_packet(int width, int height, GstClockTime running_time,
-                                              const PacketStamp& stamp) {
-    return write_packet(header_of(width, height, running_time, stamp), {});
+    std::vector<std::vector<std::uint8_t>> payloads;
+    std::vector<CodedPatch> patches;
+    payloads.reserve(cells.size());
+    for (const std::uint32_t index : cells) {
+        const int columns = frame.width / cell;
+        const int x = static_cast<int>(index) % columns * cell;
+        const int y = static_cast<int>(index) / columns * cell;
+        const auto* high = frame.pixels.data() + static_cast<std::ptrdiff_t>(y) * frame.width + x;
+        if (coding.codec == PatchCodec::residual) {
+            const std::vector<std::uint8_t> low =
+                crop(low_plane(frame, stamp.scale), x / stamp.scale, y / stamp.scale,
+                     cell / stamp.scale, cell / stamp.scale, residual_margin);
+            payloads.push_back(
+                encode_residual(high, frame.width, {low, cell, cell, stamp.scale}, coding.quality));
+        } else {
+            payloads.push_back(encode_jpeg_luma(high, frame.width, cell, cell, coding.quality));
+        }
+        CodedPatch patch;
+        patch.codec = coding.codec;
+        patch.quality = static_cast<std::uint8_t>(coding.quality);
+        patch.x = static_cast<std::uint16_t>(x);
+        patch.y = static_cast<std::uint16_t>(y);
+        patch.width = static_cast<std::uint16_t>(cell);
+        patch.height = static_cast<std::uint16_t>(cell);
+        patch.payload = payloads.back();
+        patches.push_back(patch);
+    }
+    return write_packet(header, patches);
 }
 
 }  // namespace livesr::gst

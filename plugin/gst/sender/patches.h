@@ -1,11 +1,13 @@
 // What patchpicker computes on pixels: how far each cell of a frame is from its decoded picture,
-// and the packets that carry a cell or an announcement.
+// and the packets that carry cells or an announcement.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "core/patch/packet.h"
 #include "gst/sender/frame_store.h"
 
 namespace livesr::gst {
@@ -16,10 +18,9 @@ constexpr int padded_side(int side, int scale) {
 }
 constexpr int lowres_side(int side, int scale) { return padded_side(side, scale) / scale; }
 
-// Sum of squared errors of each whole cell, row by row, after bicubic enlargement. low has
+// Sum of squared errors of each whole cell, row by row, after bicubic enlargement. frame.low has
 // lowres_side(frame.width, scale) x lowres_side(frame.height, scale) pixels.
-std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, const std::uint8_t* low,
-                                       std::ptrdiff_t low_stride, int scale, int cell);
+std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int scale, int cell);
 
 struct PacketStamp {
     std::uint32_t stream_id = 0;
@@ -27,10 +28,16 @@ struct PacketStamp {
     int scale = 2;
 };
 
-// The triplet of the cell at (column, row). Throws when it cannot be made (std::length_error).
-std::vector<std::uint8_t> patch_packet(const LumaFrame& frame, int cell, int column, int row,
-                                       int quality, const PacketStamp& stamp);
-std::vector<std::uint8_t> announcement_packet(int width, int height, GstClockTime running_time,
-                                              const PacketStamp& stamp);
+// How patches are coded; quality as in CodedPatch.
+struct PatchCoding {
+    PatchCodec codec = PatchCodec::residual;
+    int quality = 0;
+};
+
+// The triplet of the cells at these indices of the grid, row by row; without cells it announces the
+// sizes. Throws std::length_error when they do not fit one triplet.
+std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
+                                       std::span<const std::uint32_t> cells,
+                                       const PatchCoding& coding, const PacketStamp& stamp);
 
 }  // namespace livesr::gst

@@ -47,6 +47,7 @@ struct SenderState {
         const std::lock_guard lock(mutex);
         GraphPlan plan = wanted;
         plan.settings.unrelated_sizes = plan.width > 0 || plan.height > 0;
+        plan.settings.encoder_outside = plan.encoder == livesr::gst::no_encoder;
         return plan;
     }
 };

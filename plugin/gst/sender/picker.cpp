@@ -16,14 +16,15 @@ namespace {
 // Twice the tolerance of pairing when the caps give no frame rate.
 constexpr GstClockTime default_frame_time = 20 * GST_MSECOND;
 
-bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, LumaFrame& frame) {
+bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels) {
     GstVideoFrame video;
     if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return false;
-    const auto width = static_cast<std::size_t>(frame.width);
-    frame.pixels.resize(width * static_cast<std::size_t>(frame.height));
+    const auto width = static_cast<std::size_t>(GST_VIDEO_INFO_WIDTH(&info));
+    const auto height = static_cast<std::size_t>(GST_VIDEO_INFO_HEIGHT(&info));
+    pixels.resize(width * height);
     const auto* from = static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&video, 0));
-    for (int y = 0; y < frame.height; ++y) {
-        std::memcpy(frame.pixels.data() + static_cast<std::size_t>(y) * width,
+    for (std::size_t y = 0; y < height; ++y) {
+        std::memcpy(pixels.data() + y * width,
                     from + static_cast<std::ptrdiff_t>(y) * GST_VIDEO_FRAME_PLANE_STRIDE(&video, 0),
                     width);
     }
@@ -117,6 +118,7 @@ void Picker::configure(const SenderSettings& settings) {
         active.lockstep = active_.lockstep;
         active.seed = active_.seed;
         active.unrelated_sizes = active_.unrelated_sizes;
+        active.encoder_outside = active_.encoder_outside;
     }
     if (const std::string problem = describe_problem(active); !problem.empty()) {
         GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("Not taken: %s", problem.c_str()),
@@ -163,14 +165,16 @@ void Picker::set_lowres_expected(bool expected) {
 
 void Picker::select(std::uint64_t offer, const std::vector<std::uint32_t>& cells) {
     std::optional<LumaFrame> frame;
-    int quality = 0;
+    PatchCoding coding;
     {
         const std::lock_guard lock(mutex_);
         frame = store_.answered(offer);
-        quality = active_.quality;
+        coding = active_.sends_residuals()
+                     ? PatchCoding{PatchCodec::residual, active_.residual_step}
+                     : PatchCoding{PatchCodec::jpeg_luma, active_.jpeg_quality};
         if (!frame) ++void_selections_;
     }
-    if (frame) writer_.send_cells(*frame, cells, quality);
+    if (frame) writer_.send_cells(*frame, cells, coding);
 }
 
 GstClockTime Picker::frame_time() const {
@@ -227,7 +231,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     // Before this frame is encoded: in lockstep the plan for it is in force when this returns.
     session_.tick(frame.running_time);
     if (announces) writer_.announce_if_due(frame);
-    if (keep && session_.connected() && copy_luma(info, buffer, frame)) {
+    if (keep && session_.connected() && copy_luma(info, buffer, frame.pixels)) {
         const std::lock_guard lock(mutex_);
         store_.add(std::move(frame));
     }
@@ -343,12 +347,8 @@ void Picker::pair(GstBuffer* buffer, GstClockTime running_time) {
             return;
         }
     }
-    GstVideoFrame video;
-    if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return;
-    const std::vector<std::uint32_t> errors =
-        cell_errors(*frame, static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&video, 0)),
-                    GST_VIDEO_FRAME_PLANE_STRIDE(&video, 0), scale, SenderSession::cell);
-    gst_video_frame_unmap(&video);
+    if (!copy_luma(info, buffer, frame->low)) return;
+    const std::vector<std::uint32_t> errors = cell_errors(*frame, scale, SenderSession::cell);
     const int columns = frame->width / SenderSession::cell;
     const int rows = frame->height / SenderSession::cell;
     const GstClockTime offered_time = frame->running_time;

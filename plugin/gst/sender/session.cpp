@@ -139,7 +139,9 @@ EngineMessage SenderSession::hello() const {
                 {"maxBitrateBps", settings_.max_bitrate_bps},
                 {"minVideoBitrateBps", settings_.min_video_bitrate_bps},
                 {"patchBitrateBps", settings_.patch_bitrate_bps},
-                {"patches", settings_.sends_patches() ? "auto" : "off"},
+                {"patches", !settings_.sends_patches()    ? "off"
+                            : settings_.sends_residuals() ? "residual"
+                                                          : "jpeg"},
                 {"uplink", settings_.uplink},
                 {"lockstep", settings_.lockstep},
                 {"seed", settings_.seed},
@@ -200,11 +202,11 @@ void SenderSession::offer(std::uint64_t offer, GstClockTime running_time, int co
          blob, true);
 }
 
-void SenderSession::sent(GstClockTime running_time, std::size_t bytes, bool announcement) {
+void SenderSession::sent(GstClockTime running_time, std::size_t bytes, std::size_t patches) {
     send({{"type", "patch.sent"},
           {"mediaTimeNs", running_time},
           {"bytes", bytes},
-          {"announcement", announcement}},
+          {"patches", patches}},
          {}, false);
 }
 

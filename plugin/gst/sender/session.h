@@ -51,7 +51,8 @@ class SenderSession {
     // Offers a frame; errors has columns * rows values. In lockstep returns after on_select.
     void offer(std::uint64_t offer, GstClockTime running_time, int columns, int rows,
                const std::vector<std::uint32_t>& errors);
-    void sent(GstClockTime running_time, std::size_t bytes, bool announcement);
+    // A packet went out; without patches it was an announcement.
+    void sent(GstClockTime running_time, std::size_t bytes, std::size_t patches);
 
     bool connected() const;
     Plan plan() const;

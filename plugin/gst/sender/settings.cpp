@@ -18,7 +18,9 @@ enum Property : guint {
     patch_bitrate,
     max_bitrate,
     min_video_bitrate,
-    quality,
+    patch_codec,
+    residual_step,
+    jpeg_quality,
     uplink,
     engine,
     lockstep,
@@ -49,6 +51,18 @@ GType patches_type() {
         {0, nullptr, nullptr},
     };
     static const GType type = g_enum_register_static("LivesrPatches", values);
+    return type;
+}
+
+GType patch_codec_type() {
+    static const GEnumValue values[] = {
+        {static_cast<int>(PatchCodec::residual),
+         "What enlarging the decoded picture misses: a sixth of JPEG's bytes and less", "residual"},
+        {static_cast<int>(PatchCodec::jpeg_luma), "Luma JPEG: needs no decoder that agrees",
+         "jpeg"},
+        {0, nullptr, nullptr},
+    };
+    static const GType type = g_enum_register_static("LivesrPatchCodec", values);
     return type;
 }
 
@@ -114,8 +128,17 @@ guint install_settings(GObjectClass* object_class) {
             g_param_spec_uint("min-video-bitrate", "Minimum video bit rate",
                               "Patches yield when the video would fall below this (bit/s)", 0,
                               G_MAXUINT, defaults.min_video_bitrate_bps, live));
-    install(quality, g_param_spec_int("quality", "Quality", "JPEG quality of the patches", 1, 100,
-                                      defaults.quality, live));
+    install(patch_codec,
+            g_param_spec_enum("patch-codec", "Patch codec", "How patches are coded",
+                              patch_codec_type(), static_cast<int>(defaults.patch_codec), live));
+    install(
+        residual_step,
+        g_param_spec_int("residual-step", "Residual step",
+                         "Quantiser step of residual patches (grey levels): smaller is finer",
+                         least_residual_step, largest_residual_step, defaults.residual_step, live));
+    install(jpeg_quality,
+            g_param_spec_int("jpeg-quality", "JPEG quality", "Of patches that are coded as JPEG", 1,
+                             100, defaults.jpeg_quality, live));
     install(uplink, g_param_spec_string(
                         "uplink", "Uplink",
                         "What the uplink carries: auto (max-bitrate), fixed:KBITS (kbit/s), or "
@@ -165,8 +188,14 @@ bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
         case min_video_bitrate:
             settings.min_video_bitrate_bps = g_value_get_uint(value);
             return true;
-        case quality:
-            settings.quality = g_value_get_int(value);
+        case patch_codec:
+            settings.patch_codec = static_cast<PatchCodec>(g_value_get_enum(value));
+            return true;
+        case residual_step:
+            settings.residual_step = g_value_get_int(value);
+            return true;
+        case jpeg_quality:
+            settings.jpeg_quality = g_value_get_int(value);
             return true;
         case uplink:
             settings.uplink = text_of(value);
@@ -202,8 +231,14 @@ bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
         case min_video_bitrate:
             g_value_set_uint(value, settings.min_video_bitrate_bps);
             return true;
-        case quality:
-            g_value_set_int(value, settings.quality);
+        case patch_codec:
+            g_value_set_enum(value, static_cast<int>(settings.patch_codec));
+            return true;
+        case residual_step:
+            g_value_set_int(value, settings.residual_step);
+            return true;
+        case jpeg_quality:
+            g_value_set_int(value, settings.jpeg_quality);
             return true;
         case uplink:
             g_value_set_string(value, settings.uplink.c_str());

@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <string>
 
+#include "core/patch/packet.h"
+#include "core/patch/residual.h"
+
 namespace livesr::gst {
 
 struct SenderSettings {
@@ -14,7 +17,9 @@ struct SenderSettings {
     std::uint32_t patch_bitrate_bps = 50'000;  // issue default; LiveNAS' own floor is 25 kbit/s
     std::uint32_t max_bitrate_bps = 1'000'000;
     std::uint32_t min_video_bitrate_bps = 200'000;  // LiveNAS 5.1
-    int quality = 95;                               // LiveNAS 5.2
+    PatchCodec patch_codec = PatchCodec::residual;
+    int residual_step = default_residual_step;
+    int jpeg_quality = 95;  // LiveNAS 5.2
     std::string uplink = "auto";
     std::string engine = "auto";
     bool lockstep = false;
@@ -22,8 +27,11 @@ struct SenderSettings {
     // Not a property: patchsender's width and height are none that a scale gives, so that no packet
     // could say how the sizes relate.
     bool unrelated_sizes = false;
+    // Not a property: the encoder is outside, so that nobody here knows what a receiver decodes.
+    bool encoder_outside = false;
 
     bool sends_patches() const { return patches && scale > 1 && !unrelated_sizes; }
+    bool sends_residuals() const { return patch_codec == PatchCodec::residual && !encoder_outside; }
 };
 
 // How the uplink is shared out.

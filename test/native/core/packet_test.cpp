@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <deque>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
@@ -26,49 +27,61 @@ const json& golden() {
     return document;
 }
 
-PatchHeader header_of(const json& j) {
-    PatchHeader h;
-    h.codec = j["codec"].get<PatchCodec>();
-    h.quality = j["quality"];
+PacketHeader header_of(const json& j) {
+    PacketHeader h;
     h.scale = j["scale"];
     h.stream_id = j["streamId"];
     h.sequence = j["sequence"];
     h.running_time_ns = j["runningTimeNs"];
     h.frame_width = j["frameWidth"];
     h.frame_height = j["frameHeight"];
-    h.x = j["x"];
-    h.y = j["y"];
-    h.width = j["width"];
-    h.height = j["height"];
     return h;
 }
 
-bool same(const PatchHeader& a, const PatchHeader& b) {
-    return a.codec == b.codec && a.quality == b.quality && a.scale == b.scale &&
-           a.stream_id == b.stream_id && a.sequence == b.sequence &&
-           a.running_time_ns == b.running_time_ns && a.frame_width == b.frame_width &&
-           a.frame_height == b.frame_height && a.x == b.x && a.y == b.y && a.width == b.width &&
-           a.height == b.height;
+// The payload lies in `payloads`.
+CodedPatch patch_of(const json& j, std::deque<Bytes>& payloads) {
+    CodedPatch p;
+    p.codec = j["codec"].get<PatchCodec>();
+    p.quality = j["quality"];
+    p.x = j["x"];
+    p.y = j["y"];
+    p.width = j["width"];
+    p.height = j["height"];
+    p.payload = payloads.emplace_back(from_hex(j["payload"]));
+    return p;
 }
 
-PatchHeader some_header() {
-    PatchHeader h;
-    h.codec = PatchCodec::jpeg_luma;
-    h.quality = 95;
+bool same(const CodedPatch& a, const CodedPatch& b) {
+    return a.codec == b.codec && a.quality == b.quality && a.x == b.x && a.y == b.y &&
+           a.width == b.width && a.height == b.height &&
+           std::equal(a.payload.begin(), a.payload.end(), b.payload.begin(), b.payload.end());
+}
+
+PacketHeader some_header() {
+    PacketHeader h;
     h.scale = 2;
     h.stream_id = 99;
     h.sequence = 3;
     h.running_time_ns = 5'000'000'000;
     h.frame_width = 1280;
     h.frame_height = 720;
-    h.x = 240;
-    h.y = 120;
-    h.width = h.height = 120;
     return h;
 }
 
+CodedPatch some_patch(Span payload) {
+    CodedPatch p;
+    p.quality = 95;
+    p.x = 240;
+    p.y = 120;
+    p.width = p.height = 120;
+    p.payload = payload;
+    return p;
+}
+
 Bytes some_packet(std::size_t payload = 100) {
-    return write_packet(some_header(), Bytes(payload, 0x5A));
+    const Bytes bytes(payload, 0x5A);
+    const CodedPatch patch = some_patch(bytes);
+    return write_packet(some_header(), {&patch, 1});
 }
 
 // Reads one packet that is all there is.
@@ -82,15 +95,17 @@ PacketError read_only(Span bytes) {
 TEST_CASE("packet: packets are written as the golden bytes, and the golden bytes read as them") {
     for (const json& want : golden()["packets"]) {
         CAPTURE(want["name"].get<std::string>());
-        const Bytes payload = from_hex(want["payload"]), bytes = from_hex(want["packet"]);
-        CHECK(write_packet(header_of(want["header"]), payload) == bytes);
+        std::deque<Bytes> payloads;
+        std::vector<CodedPatch> patches;
+        for (const json& patch : want["patches"]) patches.push_back(patch_of(patch, payloads));
+        const Bytes bytes = from_hex(want["packet"]);
+        CHECK(write_packet(header_of(want["header"]), patches) == bytes);
         PatchPacket packet;
         Span rest(bytes);
         REQUIRE(read_packet(rest, packet) == PacketError::none);
         CHECK(rest.empty());
-        CHECK(same(packet.header, header_of(want["header"])));
-        CHECK(std::equal(packet.payload.begin(), packet.payload.end(), payload.begin(),
-                         payload.end()));
+        CHECK(packet.header == header_of(want["header"]));
+        CHECK(std::ranges::equal(packet.patches, patches, same));
     }
 }
 
@@ -117,7 +132,9 @@ TEST_CASE("packet: a buffer of several is read one after the other, past the bad
     while (!rest.empty()) {
         PatchPacket packet;
         results.push_back(read_packet(rest, packet));
-        if (results.back() == PacketError::none) payloads.push_back(packet.payload.size());
+        if (results.back() == PacketError::none) {
+            payloads.push_back(packet.patches.at(0).payload.size());
+        }
     }
     CHECK(results == std::vector{PacketError::none, PacketError::foreign, PacketError::none,
                                  PacketError::checksum, PacketError::none});
@@ -172,50 +189,62 @@ TEST_CASE("packet: reading random bytes ends, and never goes beyond them") {
     }
 }
 
-TEST_CASE("packet: any header within the rules survives the wire") {
+TEST_CASE("packet: anything within the rules survives the wire") {
     std::mt19937 random(2);
     const auto upto = [&](unsigned most) { return random() % (most + 1); };
-    for (int round = 0; round < 5000; ++round) {
-        PatchHeader h;
-        h.codec = PatchCodec::jpeg_luma;
-        h.quality = static_cast<std::uint8_t>(1 + upto(99));
+    for (int round = 0; round < 3000; ++round) {
+        PacketHeader h;
         const unsigned scale = 1 + upto(3);
         h.scale = static_cast<std::uint8_t>(scale);
         h.stream_id = static_cast<std::uint32_t>(random());
         h.sequence = static_cast<std::uint32_t>(random());
         h.running_time_ns = std::uint64_t{random()} << 32 | random();
-        const auto axis = [&](std::uint16_t& frame, std::uint16_t& position, std::uint16_t& side) {
-            const unsigned size = 1 + upto(8000);
-            const unsigned padded = (size + 2 * scale - 1) / (2 * scale) * 2 * scale;
-            const unsigned length = scale * (1 + upto(std::min(padded, 512U) / scale - 1));
-            frame = static_cast<std::uint16_t>(size);
-            side = static_cast<std::uint16_t>(length);
-            position = static_cast<std::uint16_t>(scale * upto((padded - length) / scale));
-        };
-        axis(h.frame_width, h.x, h.width);
-        axis(h.frame_height, h.y, h.height);
-        const Bytes payload = test::random_bytes(1 + upto(400), random);
-        const Bytes bytes = write_packet(h, payload);
+        h.frame_width = static_cast<std::uint16_t>(1 + upto(8000));
+        h.frame_height = static_cast<std::uint16_t>(1 + upto(8000));
+        std::deque<Bytes> payloads;
+        std::vector<CodedPatch> patches(upto(4));
+        for (CodedPatch& patch : patches) {
+            const bool jpeg = upto(1) == 0;
+            patch.codec = jpeg ? PatchCodec::jpeg_luma : PatchCodec::residual;
+            patch.quality = static_cast<std::uint8_t>(jpeg ? 1 + upto(99) : 4 + upto(251));
+            const auto axis = [&](unsigned size, std::uint16_t& position, std::uint16_t& side) {
+                const unsigned padded = (size + 2 * scale - 1) / (2 * scale) * 2 * scale;
+                const unsigned length = scale * (1 + upto(std::min(padded, 512U) / scale - 1));
+                side = static_cast<std::uint16_t>(length);
+                position = static_cast<std::uint16_t>(scale * upto((padded - length) / scale));
+            };
+            axis(h.frame_width, patch.x, patch.width);
+            axis(h.frame_height, patch.y, patch.height);
+            patch.payload = payloads.emplace_back(test::random_bytes(1 + upto(400), random));
+        }
+        const Bytes bytes = write_packet(h, patches);
         Span rest(bytes);
         PatchPacket packet;
         REQUIRE(read_packet(rest, packet) == PacketError::none);
-        REQUIRE(same(packet.header, h));
-        REQUIRE(std::equal(packet.payload.begin(), packet.payload.end(), payload.begin(),
-                           payload.end()));
+        REQUIRE(packet.header == h);
+        REQUIRE(std::ranges::equal(packet.patches, patches, same));
 
-        PatchHeader outside = h;
+        if (patches.empty()) continue;
+        CodedPatch& outside = patches[upto(static_cast<unsigned>(patches.size()) - 1)];
         outside.x = static_cast<std::uint16_t>(outside.x + 512 + 2 * scale * 4001);
         outside.x = static_cast<std::uint16_t>(outside.x - outside.x % scale);
-        REQUIRE(read_only(write_packet(outside, payload)) == PacketError::bad_header);
+        REQUIRE(read_only(write_packet(h, patches)) == PacketError::bad_header);
     }
 }
 
 TEST_CASE("packet: the largest that MPEG-TS carries is written, a larger one is not") {
-    const std::size_t overhead = 16 + 3 + 40;
-    const Bytes most(max_klv_bytes - overhead);
-    CHECK(write_packet(some_header(), most).size() == max_klv_bytes);
-    CHECK(read_only(write_packet(some_header(), most)) == PacketError::none);
-    CHECK_THROWS_AS(write_packet(some_header(), Bytes(most.size() + 1)), std::length_error);
+    const Bytes most(max_klv_bytes - packet_overhead_bytes - patch_header_bytes);
+    CodedPatch patch = some_patch(most);
+    const Bytes written = write_packet(some_header(), {&patch, 1});
+    CHECK(written.size() == max_klv_bytes);
+    CHECK(read_only(written) == PacketError::none);
+    const Bytes more(most.size() + 1);
+    patch.payload = more;
+    CHECK_THROWS_AS(write_packet(some_header(), {&patch, 1}), std::length_error);
+    const std::vector<CodedPatch> many(most_patches_in_packet + 1, some_patch(Span(most).first(1)));
+    CHECK_THROWS_AS(write_packet(some_header(), many), std::length_error);
+    CHECK(read_only(write_packet(some_header(), std::span(many).first(most_patches_in_packet))) ==
+          PacketError::none);
 }
 
 }  // namespace livesr

@@ -7,6 +7,8 @@
 #include <random>
 #include <tuple>
 
+#include "core/patch/residual.h"
+#include "core/picture/crop.h"
 #include "gst/enhancer/patch_input.h"
 #include "pictures.h"
 
@@ -21,6 +23,8 @@ namespace {
 constexpr int scale = 2;
 constexpr int high_width = 192;
 constexpr int high_height = 128;
+constexpr int low_width = high_width / scale;
+constexpr int low_height = high_height / scale;
 constexpr std::uint64_t frame_ns = 40'000'000;
 constexpr int pixels_a_frame = 3;
 
@@ -364,19 +368,33 @@ TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {
     for (int round = 0; round < 3000; ++round) {
         const int width = 2 + 2 * below(32);
         const int height = 2 + 2 * below(32);
-        livesr::PatchHeader header;
-        header.codec = below(4) == 0 ? livesr::PatchCodec::none : livesr::PatchCodec::jpeg_luma;
+        livesr::PacketHeader header;
         header.scale = static_cast<std::uint8_t>(below(3) == 0 ? below(256) : scale);
         header.frame_width = static_cast<std::uint16_t>(below(3) == 0 ? below(65536) : high_width);
         header.frame_height = static_cast<std::uint16_t>(high_height);
-        header.x = static_cast<std::uint16_t>(below(2) == 0 ? below(65536) : 2 * below(60));
-        header.y = static_cast<std::uint16_t>(below(2) == 0 ? below(65536) : 2 * below(40));
-        header.width = static_cast<std::uint16_t>(below(4) == 0 ? below(65536) : width);
-        header.height = static_cast<std::uint16_t>(below(4) == 0 ? below(65536) : height);
-        header.quality = 90;
+        livesr::CodedPatch patch;
+        patch.x = static_cast<std::uint16_t>(below(2) == 0 ? below(65536) : 2 * below(60));
+        patch.y = static_cast<std::uint16_t>(below(2) == 0 ? below(65536) : 2 * below(40));
+        patch.width = static_cast<std::uint16_t>(below(4) == 0 ? below(65536) : width);
+        patch.height = static_cast<std::uint16_t>(below(4) == 0 ? below(65536) : height);
+        patch.quality = 90;
         const Plane picture = livesr::test::texture(width, height, round);
-        auto bytes = livesr::write_packet(
-            header, livesr::encode_jpeg_luma(picture.pixels.data(), width, width, height, 90));
+        std::vector<std::uint8_t> payload =
+            livesr::encode_jpeg_luma(picture.pixels.data(), width, width, height, 90);
+        if (below(2) == 0) {
+            patch.codec = livesr::PatchCodec::residual;
+            const Plane low = low_frame(round % 40);
+            const auto around =
+                livesr::crop({low.pixels.data(), low.width, low.width, low.height},
+                             patch.x % low_width / scale, patch.y % low_height / scale,
+                             width / scale, height / scale, livesr::residual_margin);
+            payload = livesr::encode_residual(picture.pixels.data(), width,
+                                              {around, width, height, scale}, 90);
+        }
+        patch.payload = payload;
+        const int patches = below(4);
+        const std::vector<livesr::CodedPatch> several(static_cast<std::size_t>(patches), patch);
+        auto bytes = livesr::write_packet(header, several);
         // Some are damaged after their checksum was made, some follow one another in a buffer.
         if (below(4) == 0)
             bytes[static_cast<std::size_t>(below(static_cast<unsigned>(bytes.size())))] ^= 0x10U;
@@ -396,4 +414,92 @@ TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {
     }
     CHECK(read > 100);
     CHECK(aligner.waiting() <= options().waiting_limit);
+}
+
+namespace {
+
+// The residual of a patch at (40, 32), 64 x 48, of frame `number`, with the time stamp of
+// `stamped`.
+ReceivedPatch residual_of(int number, int stamped) {
+    const Plane low = low_frame(number);
+    const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 20, 16,
+                                     32, 24, livesr::residual_margin);
+    ReceivedPatch patch = patch_of(number, stamped);
+    patch.residual = livesr::encode_residual(patch.high.data(), 64, {around, 64, 48, scale}, 8);
+    patch.residual_step = 8;
+    patch.high.clear();
+    return patch;
+}
+
+}  // namespace
+
+TEST_CASE("a residual is paired at once with the frame that it was made from") {
+    PatchAligner aligner(options());
+    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
+    aligner.add_patch(residual_of(4, 4));
+    const auto pairs = aligner.take_aligned();
+    REQUIRE(pairs.size() == 1);
+    CHECK(pairs[0].media_time_ns == 4 * frame_ns);
+    CHECK(pairs[0].frame_offset == 0);
+    const Plane expected =
+        livesr::test::crop(low_frame(4), 40 / 2 - 4, 32 / 2 - 4, 64 / 2 + 8, 48 / 2 + 8);
+    CHECK(pairs[0].low == expected.pixels);
+    const auto original = patch_of(4, 4).high;
+    REQUIRE(pairs[0].high.size() == original.size());
+    double squares = 0;
+    for (std::size_t i = 0; i < original.size(); ++i) {
+        squares += (pairs[0].high[i] - original[i]) * (pairs[0].high[i] - original[i]);
+    }
+    CHECK(squares / static_cast<double>(original.size()) < 8.0 * 8.0 / 8);
+}
+
+TEST_CASE(
+    "a residual with a time stamp of a neighbour is found by its checksum, also when that comes later") {
+    for (int error = -2; error <= 2; ++error) {
+        CAPTURE(error);
+        PatchAligner aligner(options());
+        for (int number = 0; number < 6; ++number) add_frame(aligner, number);
+        aligner.add_patch(residual_of(6, 6 - error));
+        auto pairs = aligner.take_aligned();
+        for (int number = 6; number < 10; ++number) {
+            add_frame(aligner, number);
+            for (auto& pair : aligner.take_aligned()) pairs.push_back(std::move(pair));
+        }
+        REQUIRE(pairs.size() == 1);
+        CHECK(pairs[0].frame_offset == error);
+        CHECK(pairs[0].media_time_ns == 6 * frame_ns);
+    }
+}
+
+TEST_CASE("a residual of pixels that were never shown is dropped and counted, never used") {
+    PatchAligner aligner(options());
+    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
+    SUBCASE("the frame was damaged on its way") {
+        Plane low = low_frame(5);
+        low.pixels[static_cast<std::size_t>(20 * low.width + 30)] ^= 1;
+        aligner.add_frame(5 * frame_ns, frame_ns, low.pixels.data(), low.width);
+    }
+    SUBCASE("the frame was lost") {}
+    SUBCASE("it is of another place in time") { add_frame(aligner, 15); }
+    aligner.add_patch(residual_of(5, 5));
+    for (int number = 16; number < 20; ++number) {
+        add_frame(aligner, number);
+        CHECK(aligner.take_aligned().empty());
+    }
+    CHECK(all_misfits(aligner) == 1);
+    CHECK(aligner.misfits(Misfit::other_frame) + aligner.misfits(Misfit::no_frame) == 1);
+}
+
+TEST_CASE("a residual that no encoder wrote is dropped and counted") {
+    PatchAligner aligner(options());
+    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
+    ReceivedPatch patch = residual_of(3, 3);
+    patch.residual.push_back(0x55);
+    patch.residual.push_back(0x55);
+    patch.residual.push_back(0x55);
+    patch.residual.push_back(0x55);
+    patch.residual.push_back(0x55);
+    aligner.add_patch(std::move(patch));
+    CHECK(aligner.take_aligned().empty());
+    CHECK(aligner.misfits(Misfit::undecodable) == 1);
 }

@@ -9,6 +9,8 @@
 
 #include "core/model/model_file.h"
 #include "core/network/enhance.h"
+#include "core/patch/residual.h"
+#include "core/picture/crop.h"
 #include "gst/register.h"
 
 namespace livesr::test {
@@ -152,28 +154,40 @@ GstFlowReturn EnhancerHarness::push_patch_bytes(const std::vector<std::uint8_t>&
     return gst_harness_push(patches(), buffer);
 }
 
-std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number,
-                                                        std::uint32_t sequence) const {
-    PatchHeader header;
-    header.codec = PatchCodec::jpeg_luma;
-    header.quality = 95;
+std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number, std::uint32_t sequence,
+                                                        PatchCodec codec) const {
+    PacketHeader header;
     header.scale = static_cast<std::uint8_t>(scale_);
     header.sequence = sequence;
     header.running_time_ns = static_cast<std::uint64_t>(frame_number) * frame_duration;
     header.frame_width = static_cast<std::uint16_t>(width_ * scale_);
     header.frame_height = static_cast<std::uint16_t>(height_ * scale_);
-    header.x = static_cast<std::uint16_t>(8 * scale_);
-    header.y = static_cast<std::uint16_t>(4 * scale_);
-    header.width = static_cast<std::uint16_t>(24 * scale_);
-    header.height = static_cast<std::uint16_t>(20 * scale_);
+    CodedPatch patch;
+    patch.codec = codec;
+    patch.x = static_cast<std::uint16_t>(8 * scale_);
+    patch.y = static_cast<std::uint16_t>(4 * scale_);
+    patch.width = static_cast<std::uint16_t>(24 * scale_);
+    patch.height = static_cast<std::uint16_t>(20 * scale_);
     const Plane high = high_frame(frame_number);
-    const auto* corner = high.pixels.data() + header.y * high.width + header.x;
-    return write_packet(
-        header, encode_jpeg_luma(corner, high.width, header.width, header.height, header.quality));
+    const auto* corner = high.pixels.data() + patch.y * high.width + patch.x;
+    std::vector<std::uint8_t> payload;
+    if (codec == PatchCodec::residual) {
+        patch.quality = default_residual_step;
+        const Plane low = low_frame(frame_number);
+        const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 8,
+                                         4, 24, 20, residual_margin);
+        payload = encode_residual(corner, high.width, {around, patch.width, patch.height, scale_},
+                                  patch.quality);
+    } else {
+        patch.quality = 95;
+        payload = encode_jpeg_luma(corner, high.width, patch.width, patch.height, patch.quality);
+    }
+    patch.payload = payload;
+    return write_packet(header, {&patch, 1});
 }
 
 std::vector<std::uint8_t> EnhancerHarness::announcement(int true_width, int true_height) const {
-    PatchHeader header;
+    PacketHeader header;
     header.scale = static_cast<std::uint8_t>(scale_);
     header.frame_width = static_cast<std::uint16_t>(true_width);
     header.frame_height = static_cast<std::uint16_t>(true_height);

@@ -64,7 +64,8 @@ class EnhancerHarness {
 
     GstFlowReturn push_patch_bytes(const std::vector<std::uint8_t>& bytes, int frame_number);
     // A good patch of frame `frame_number` (see high_frame).
-    std::vector<std::uint8_t> patch_packet(int frame_number, std::uint32_t sequence) const;
+    std::vector<std::uint8_t> patch_packet(int frame_number, std::uint32_t sequence,
+                                           PatchCodec codec = PatchCodec::jpeg_luma) const;
     std::vector<std::uint8_t> announcement(int true_width, int true_height) const;
     // The original that frame `number` is the shrunk picture of, when fed by enhance_low().
     Plane high_frame(int number) const;

@@ -2,7 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <optional>
+#include <string>
 
+#include "core/patch/residual.h"
+#include "core/picture/crop.h"
 #include "picker_fixture.h"
 
 using livesr::PatchCodec;
@@ -27,40 +31,68 @@ double mean_difference(const std::vector<std::uint8_t>& a, const std::vector<std
 
 }  // namespace
 
-TEST_CASE("patchpicker: a chosen cell arrives with the frame's pixels, place and time") {
+TEST_CASE("patchpicker: chosen cells arrive together, with the frame's pixels, place and time") {
+    bool jpeg = false;
+    SUBCASE("as residuals") {}
+    SUBCASE("as JPEG") { jpeg = true; }
     const TestEngine engine(picking_engine("return head.offer === 1 ? [5, 11] : [];"));
-    PickerFixture picker("lockstep=true seed=77");
+    PickerFixture picker(std::string("lockstep=true seed=77 residual-step=8 jpeg-quality=90") +
+                         (jpeg ? " patch-codec=jpeg" : ""));
     picker.push(0, 5);
     const auto announcement = picker.pull();
-    CHECK(announcement.header.codec == PatchCodec::none);
-    for (const int cell : {5, 11}) {
-        const auto patch = picker.pull();
-        CHECK(patch.header.codec == PatchCodec::jpeg_luma);
-        CHECK(patch.header.quality == 95);
-        CHECK(patch.header.scale == 2);
-        CHECK(patch.header.stream_id == 77);
-        CHECK(patch.header.sequence == (cell == 5 ? 1 : 2));
-        CHECK(patch.header.frame_width == 480);
-        CHECK(patch.header.frame_height == 360);
+    CHECK(announcement.patches.empty());
+    const auto packet = picker.pull();
+    CHECK(packet.header.scale == 2);
+    CHECK(packet.header.stream_id == 77);
+    CHECK(packet.header.sequence == 1);
+    CHECK(packet.header.frame_width == 480);
+    CHECK(packet.header.frame_height == 360);
+    // The first frame of the second 100 ms.
+    CHECK(packet.pts == 3 * frame_time);
+    CHECK(packet.header.running_time_ns == 3 * frame_time);
+    REQUIRE(packet.patches.size() == 2);
+    const Plane low = picker.low_picture(3);
+    for (const std::size_t i : {0U, 1U}) {
+        const livesr::CodedPatch& patch = packet.patches[i];
+        const int cell = i == 0 ? 5 : 11;
         const int x = cell % 4 * 120;
         const int y = cell / 4 * 120;
-        CHECK(patch.header.x == x);
-        CHECK(patch.header.y == y);
-        CHECK(patch.header.width == 120);
-        CHECK(patch.header.height == 120);
-        // The first frame of the second 100 ms.
-        CHECK(patch.pts == 3 * frame_time);
-        CHECK(patch.header.running_time_ns == 3 * frame_time);
-        const auto decoded = livesr::decode_jpeg_luma(patch.payload, 120, 120);
+        CHECK(patch.x == x);
+        CHECK(patch.y == y);
+        CHECK(patch.width == 120);
+        CHECK(patch.height == 120);
+        const Plane original = crop(picker.picture(3), x, y, 120, 120);
+        std::optional<std::vector<std::uint8_t>> decoded;
+        if (jpeg) {
+            CHECK(patch.codec == PatchCodec::jpeg_luma);
+            CHECK(patch.quality == 90);
+            decoded = livesr::decode_jpeg_luma(patch.payload, 120, 120);
+        } else {
+            CHECK(patch.codec == PatchCodec::residual);
+            CHECK(patch.quality == 8);
+            const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height},
+                                             x / 2, y / 2, 60, 60, livesr::residual_margin);
+            decoded = livesr::decode_residual(patch.payload, {around, 120, 120, 2}, 8);
+        }
         REQUIRE(decoded);
-        CHECK(mean_difference(*decoded, crop(picker.picture(3), x, y, 120, 120).pixels) < 3.0);
+        CHECK(mean_difference(*decoded, original.pixels) < 3.0);
     }
     CHECK(picker.stat("patches") == 2);
+    CHECK(picker.stat("patch-packets") == 1);
     const auto sent = log_of(engine, "patch.sent");
-    REQUIRE(sent.size() == 3);
-    CHECK(sent[0]["announcement"] == true);
+    REQUIRE(sent.size() == 2);
+    CHECK(sent[0]["patches"] == 0);
     CHECK(sent[0]["bytes"] == announcement.bytes);
-    CHECK(sent[2]["announcement"] == false);
+    CHECK(sent[1]["patches"] == 2);
+}
+
+TEST_CASE("patchpicker: a round of more patches than a packet takes goes out in several") {
+    const TestEngine engine(picking_engine("return [0, 1, 2, 3, 4, 5, 6];"));
+    PickerFixture picker("lockstep=true");
+    picker.push(0, 0);
+    CHECK(picker.pull().patches.empty());
+    CHECK(picker.pull().patches.size() == 5);
+    CHECK(picker.pull().patches.size() == 2);
 }
 
 TEST_CASE("patchpicker: an offer carries each cell's squared error against the enlarged picture") {
@@ -126,7 +158,7 @@ TEST_CASE("patchpicker: pictures whose time stamps are shifted are paired by run
     REQUIRE(gst_harness_push_event(picker.low(), gst_event_new_segment(&segment)));
     picker.push_high(0);
     picker.push_low(0, segment.start);
-    CHECK(picker.pull().header.codec == PatchCodec::none);
+    CHECK(picker.pull().patches.empty());
     const auto patch = picker.pull();
     CHECK(patch.pts == 0);
     CHECK(patch.header.running_time_ns == 0);
@@ -139,7 +171,7 @@ TEST_CASE("patchpicker: the true size is announced at once, and each second whil
         picker.push(0, frames - 1);
         for (guint64 n = 0; n < picker.stat("announcements"); ++n) {
             const auto packet = picker.pull();
-            CHECK(packet.header.codec == PatchCodec::none);
+            CHECK(packet.patches.empty());
             CHECK(packet.header.frame_width == width);
             CHECK(packet.header.frame_height == height);
         }
@@ -164,7 +196,7 @@ TEST_CASE("patchpicker: a change of size is announced, told to the engine and vo
     CHECK(picker.pull().header.frame_width == 480);
     CHECK(picker.pull().header.frame_width == 240);
     const auto patch = picker.pull();
-    CHECK(patch.header.codec == PatchCodec::jpeg_luma);
+    CHECK(patch.patches.size() == 1);
     CHECK(patch.header.frame_width == 240);
     CHECK(picker.stat("offers-unanswered") == 1);
 }
@@ -207,6 +239,6 @@ TEST_CASE("patchpicker: patches come without lockstep too") {
     PickerFixture picker("");
     picker.push(0, 0);
     REQUIRE(picker.wait_for_stat("patches", 1));
-    CHECK(picker.pull().header.codec == PatchCodec::none);
-    CHECK(picker.pull().header.x == 120);
+    CHECK(picker.pull().patches.empty());
+    CHECK(picker.pull().patches.at(0).x == 120);
 }

@@ -31,12 +31,13 @@ TEST_CASE(
     const auto packets = packets_of(patches);
     REQUIRE(packets.size() == 21);  // an announcement and one for each offer
     for (std::size_t i = 0; i < packets.size(); ++i) {
-        CHECK(packets[i].sequence == i);
-        CHECK(packets[i].scale == 3);
+        CHECK(packets[i].header.sequence == i);
+        CHECK(packets[i].header.scale == 3);
         // Each belongs to a frame of the video.
         const auto& times = video.running_times;
-        CHECK(std::find(times.begin(), times.end(), packets[i].running_time_ns) != times.end());
-        CHECK(patches.running_times[i] == packets[i].running_time_ns);
+        CHECK(std::find(times.begin(), times.end(), packets[i].header.running_time_ns) !=
+              times.end());
+        CHECK(patches.running_times[i] == packets[i].header.running_time_ns);
     }
     CHECK(patches.gaps.size() > 0);
     CHECK(pipeline.stat("frames-unpaired") == 0);
@@ -110,9 +111,11 @@ TEST_CASE("patchsender: encoder=none gives the padded low-resolution picture out
     }
     const auto packets = packets_of(patches);
     REQUIRE(packets.size() > 1);
-    CHECK(packets[0].frame_width == 475);
-    CHECK(packets[0].frame_height == 359);
-    CHECK(packets[1].codec == livesr::PatchCodec::jpeg_luma);
+    CHECK(packets[0].header.frame_width == 475);
+    CHECK(packets[0].header.frame_height == 359);
+    REQUIRE(packets[1].patches.size() == 1);
+    // Nobody here knows what a receiver decodes.
+    CHECK(packets[1].patches[0].codec == livesr::PatchCodec::jpeg_luma);
     CHECK(pipeline.stat("video-bytes") == 0);
 }
 
@@ -223,7 +226,7 @@ TEST_CASE("patchsender: MPEG-TS keeps packets whole and at their frames' running
     const GstClockTime start = video.running_times[0];
     for (std::size_t i = 0; i < packets.size(); ++i) {
         const auto shown = static_cast<std::int64_t>(patches.running_times[i] - start);
-        const auto meant = static_cast<std::int64_t>(packets[i].running_time_ns);
+        const auto meant = static_cast<std::int64_t>(packets[i].header.running_time_ns);
         CHECK(std::abs(shown - meant) < static_cast<std::int64_t>(GST_MSECOND));
     }
 }

@@ -123,10 +123,11 @@ PickerFixture::Received PickerFixture::pull() {
     std::span<const std::uint8_t> bytes(map.data, map.size);
     PatchPacket packet;
     const PacketError error = read_packet(bytes, packet);
-    const Received received{packet.header,
-                            {packet.payload.begin(), packet.payload.end()},
-                            GST_BUFFER_PTS(buffer),
-                            map.size};
+    Received received{packet.header, packet.patches, {}, GST_BUFFER_PTS(buffer), map.size};
+    for (CodedPatch& patch : received.patches) {
+        received.payloads.emplace_back(patch.payload.begin(), patch.payload.end());
+        patch.payload = received.payloads.back();  // a vector that moves keeps its memory
+    }
     gst_buffer_unmap(buffer, &map);
     gst_buffer_unref(buffer);
     CHECK(name(error) == "none");

@@ -44,8 +44,9 @@ class PickerFixture {
 
     // The next packet of the patches pad, payload copied. Waits for it.
     struct Received {
-        PatchHeader header;
-        std::vector<std::uint8_t> payload;
+        PacketHeader header;
+        std::vector<CodedPatch> patches;  // their payloads lie below
+        std::vector<std::vector<std::uint8_t>> payloads;
         GstClockTime pts = 0;
         std::size_t bytes = 0;
     };

@@ -170,17 +170,17 @@ guint Pipeline::number(const char* property) const {
     return value;
 }
 
-std::vector<PatchHeader> packets_of(const Tap& tap) {
-    std::vector<PatchHeader> headers;
+std::vector<PatchPacket> packets_of(const Tap& tap) {
+    std::vector<PatchPacket> packets;
     for (const auto& buffer : tap.buffers) {
         std::span<const std::uint8_t> bytes(buffer);
         while (!bytes.empty()) {
             PatchPacket packet;
             REQUIRE(read_packet(bytes, packet) == PacketError::none);
-            headers.push_back(packet.header);
+            packets.push_back(std::move(packet));
         }
     }
-    return headers;
+    return packets;
 }
 
 std::size_t elements_of(GstElement* bin, const char* factory) {

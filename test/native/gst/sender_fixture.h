@@ -67,7 +67,8 @@ class Pipeline {
 };
 
 // Every triplet of these buffers.
-std::vector<PatchHeader> packets_of(const Tap& tap);
+// Their payloads point into the tap.
+std::vector<PatchPacket> packets_of(const Tap& tap);
 
 // How many elements of a kind are in the bin now.
 std::size_t elements_of(GstElement* bin, const char* factory);

@@ -311,46 +311,46 @@ TEST_CASE("garbage on the patches pad is counted by its fault and stops nothing"
         CHECK(harness.push_patch_bytes(bytes, 0) == GST_FLOW_OK);
     };
     push({good.begin(), good.begin() + 30});
-    CHECK(harness.count("patches-dropped-truncated") == 1);
+    CHECK(harness.count("packets-dropped-truncated") == 1);
 
     auto foreign = good;
     foreign[12] ^= 0xFFU;
     push(foreign);
-    CHECK(harness.count("patches-dropped-foreign") == 1);
+    CHECK(harness.count("packets-dropped-foreign") == 1);
 
     auto flipped = good;
     flipped.at(flipped.size() - 1) ^= 1U;
     push(flipped);
-    CHECK(harness.count("patches-dropped-checksum") == 1);
+    CHECK(harness.count("packets-dropped-checksum") == 1);
 
     push(std::vector<std::uint8_t>(5000, 0x55));
     push({});
 
     // A picture that is no JPEG, in a packet that is right in all else.
-    livesr::PatchHeader header;
-    header.codec = livesr::PatchCodec::jpeg_luma;
-    header.quality = 95;
+    livesr::PacketHeader header;
     header.frame_width = 128;
     header.frame_height = 96;
-    header.width = 32;
-    header.height = 32;
-    push(livesr::write_packet(header, std::vector<std::uint8_t>(100, 7)));
+    livesr::CodedPatch patch;
+    patch.quality = 95;
+    patch.width = 32;
+    patch.height = 32;
+    const std::vector<std::uint8_t> noise(100, 7);
+    patch.payload = noise;
+    push(livesr::write_packet(header, {&patch, 1}));
     CHECK(harness.count("patches-dropped-bad-image") == 1);
     // A JPEG that is not as large as its header says.
     const Plane large = livesr::test::texture(40, 40, 0);
-    push(livesr::write_packet(header,
-                              livesr::encode_jpeg_luma(large.pixels.data(), 40, 40, 40, 90)));
+    const auto jpeg = livesr::encode_jpeg_luma(large.pixels.data(), 40, 40, 40, 90);
+    patch.payload = jpeg;
+    push(livesr::write_packet(header, {&patch, 1}));
     CHECK(harness.count("patches-dropped-bad-image") == 2);
 
     // Two in a buffer, the first of another scale.
     header.scale = 3;
-    header.codec = livesr::PatchCodec::none;
-    header.quality = 0;
-    header.width = header.height = 0;
     auto two = livesr::write_packet(header, {});
     two.insert(two.end(), good.begin(), good.end());
     push(two);
-    CHECK(harness.count("patches-dropped-other-scale") == 1);
+    CHECK(harness.count("packets-dropped-other-scale") == 1);
     const std::string warning = text_of(harness.message(GST_MESSAGE_WARNING));
     CHECK(warning.find("scale=3") != std::string::npos);
     push(two);

@@ -1,0 +1,155 @@
+// Adaptive binary range coder of the residual codec. Integer arithmetic only: encoder and decoder
+// stay in step on every machine. The format is specified in docs/protocol.md.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace livesr {
+
+// Probability that the next bit is 0, as the mean of a fast and a slow estimate (16 bits each): the
+// fast one follows a patch, the slow one keeps what is known of it.
+class BitModel {
+  public:
+    constexpr BitModel() = default;
+    constexpr explicit BitModel(std::uint16_t zero_probability)
+        : fast_(zero_probability), slow_(zero_probability) {}
+
+    // In 1/2^15, within (0, 2^15).
+    constexpr std::uint32_t zero() const {
+        return std::clamp<std::uint32_t>((std::uint32_t{fast_} + slow_) >> 2U, 64, 32768 - 64);
+    }
+    constexpr void update(bool bit) {
+        if (bit) {
+            fast_ = static_cast<std::uint16_t>(fast_ - (fast_ >> fast_rate));
+            slow_ = static_cast<std::uint16_t>(slow_ - (slow_ >> slow_rate));
+        } else {
+            fast_ = static_cast<std::uint16_t>(fast_ + ((65535 - fast_) >> fast_rate));
+            slow_ = static_cast<std::uint16_t>(slow_ + ((65535 - slow_) >> slow_rate));
+        }
+    }
+
+  private:
+    static constexpr int fast_rate = 5;
+    static constexpr int slow_rate = 7;
+    std::uint16_t fast_ = 32768;
+    std::uint16_t slow_ = 32768;
+};
+
+constexpr std::uint32_t least_range = 1U << 24U;
+
+class RangeEncoder {
+  public:
+    void bit(BitModel& model, bool value) {
+        const std::uint32_t bound = (range_ >> 15U) * model.zero();
+        narrow(bound, value);
+        model.update(value);
+    }
+    // A bit as likely 0 as 1.
+    void bypass(bool value) { narrow(range_ >> 1U, value); }
+
+    // The shortest bytes that decode to what was encoded: bytes after them read as 0.
+    std::vector<std::uint8_t> finish() {
+        // Of the values within the interval the one with the most zeros at its end.
+        const std::uint64_t last = low_ + range_ - 1;
+        for (unsigned zeros = 32; zeros-- > 0;) {
+            const std::uint64_t value = last >> zeros << zeros;
+            if (value >= low_) {
+                low_ = value;
+                break;
+            }
+        }
+        for (int i = 0; i < 5; ++i) shift();
+        // The first byte is always 0: the interval starts with the top byte unused.
+        bytes_.erase(bytes_.begin());
+        while (!bytes_.empty() && bytes_.back() == 0) bytes_.pop_back();
+        return std::move(bytes_);
+    }
+
+  private:
+    void narrow(std::uint32_t bound, bool value) {
+        if (value) {
+            low_ += bound;
+            range_ -= bound;
+        } else {
+            range_ = bound;
+        }
+        while (range_ < least_range) {
+            range_ <<= 8U;
+            shift();
+        }
+    }
+
+    // Moves the top byte out. A byte of 255 waits: a carry may still turn it and those before over.
+    void shift() {
+        if (low_ < 0xFF000000U || low_ > 0xFFFFFFFFU) {
+            const auto carry = static_cast<std::uint8_t>(low_ >> 32U);
+            bytes_.push_back(static_cast<std::uint8_t>(held_ + carry));
+            bytes_.insert(bytes_.end(), waiting_, static_cast<std::uint8_t>(0xFF + carry));
+            waiting_ = 0;
+            held_ = static_cast<std::uint8_t>(low_ >> 24U);
+        } else {
+            ++waiting_;
+        }
+        low_ = (low_ << 8U) & 0xFFFFFFFFU;
+    }
+
+    std::uint64_t low_ = 0;
+    std::uint32_t range_ = 0xFFFFFFFFU;
+    std::uint8_t held_ = 0;
+    std::size_t waiting_ = 0;
+    std::vector<std::uint8_t> bytes_;
+};
+
+class RangeDecoder {
+  public:
+    explicit RangeDecoder(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+        for (int i = 0; i < 4; ++i) take();
+    }
+
+    bool bit(BitModel& model) {
+        const std::uint32_t bound = (range_ >> 15U) * model.zero();
+        const bool value = narrow(bound);
+        model.update(value);
+        return value;
+    }
+    bool bypass() { return narrow(range_ >> 1U); }
+
+    // Whether all bytes were needed, and none beyond what an encoder leaves out.
+    bool used_up() const { return read_ >= bytes_.size() && !bytes_ends_in_zero(); }
+
+  private:
+    bool bytes_ends_in_zero() const { return !bytes_.empty() && bytes_.back() == 0; }
+
+    bool narrow(std::uint32_t bound) {
+        const bool value = code_ >= bound;
+        if (value) {
+            code_ -= bound;
+            range_ -= bound;
+        } else {
+            range_ = bound;
+        }
+        while (range_ < least_range) {
+            range_ <<= 8U;
+            take();
+        }
+        return value;
+    }
+
+    void take() {
+        const std::uint8_t next = read_ < bytes_.size() ? bytes_[read_] : std::uint8_t{0};
+        ++read_;
+        code_ = (code_ << 8U) | next;
+    }
+
+    std::span<const std::uint8_t> bytes_;
+    std::size_t read_ = 0;
+    std::uint32_t range_ = 0xFFFFFFFFU;
+    std::uint32_t code_ = 0;
+};
+
+}  // namespace livesr

@@ -1,0 +1,49 @@
+// The residual codec of patches: the difference between a piece of the original and the bicubic
+// enlargement of what the decoder shows there, which both ends have. Integer arithmetic: every
+// machine decodes the same samples. Bitstream in docs/protocol.md. Hostile bytes are refused.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace livesr {
+
+// Quantiser step in grey levels of an orthonormal transform's coefficient.
+constexpr int least_residual_step = 4;
+constexpr int largest_residual_step = 255;
+constexpr int default_residual_step = 26;
+
+// Low-resolution pixels that the enlargement reads on each side of the patch.
+constexpr int residual_margin = 2;
+
+// Luma of the decoded picture under a patch with residual_margin around it, the picture's edge
+// replicated beyond it: (width / scale + 2 * residual_margin) x (height / scale + 2 *
+// residual_margin) dense pixels.
+struct LowCrop {
+    std::span<const std::uint8_t> pixels;
+    int width = 0;  // of the patch, high-resolution pixels, a multiple of scale
+    int height = 0;
+    int scale = 2;
+};
+
+// Bicubic enlargement of the crop without its margin: width x height. The same pixels as the whole
+// picture's enlargement has there. Throws std::invalid_argument when the sizes do not agree.
+std::vector<std::uint8_t> enlarge(const LowCrop& low);
+
+// Payload of a patch packet. `high`: width x height pixels at `stride`. The step must lie within
+// least_ and largest_residual_step. Throws std::invalid_argument on sizes that do not agree.
+std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff_t stride,
+                                          const LowCrop& low, int step);
+
+// Whether a payload was made from this crop: told by a checksum, before anything is decoded.
+bool is_residual_of(std::span<const std::uint8_t> payload, const LowCrop& low);
+
+// The patch's pixels, width x height. nullopt when the payload is of another crop or is none that
+// an encoder writes; never throws on bad bytes.
+std::optional<std::vector<std::uint8_t>> decode_residual(std::span<const std::uint8_t> payload,
+                                                         const LowCrop& low, int step);
+
+}  // namespace livesr
