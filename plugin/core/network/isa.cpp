@@ -1,6 +1,9 @@
 #include "core/network/isa.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 
 namespace livesr {
@@ -35,9 +38,12 @@ bool detect(Isa isa) {
 std::optional<Isa> limit_from_environment() {
     const char* value = std::getenv("LIVESR_ISA");
     if (value == nullptr) return std::nullopt;
-    for (const Isa isa : all_isas)
-        if (name(isa) == value) return isa;
-    return std::nullopt;
+    if (const std::string problem = describe_isa_problem(value); !problem.empty()) {
+        std::fprintf(stderr, "livesr: %s\n", problem.c_str());
+        return std::nullopt;
+    }
+    return *std::find_if(std::begin(all_isas), std::end(all_isas),
+                         [value](Isa isa) { return name(isa) == value; });
 }
 
 Isa evaluate_best() {
@@ -49,6 +55,16 @@ Isa evaluate_best() {
 }
 
 }  // namespace
+
+std::string describe_isa_problem(std::string_view value) {
+    std::string names;
+    for (const Isa isa : all_isas) {
+        if (name(isa) == value) return {};
+        names += (names.empty() ? "" : ", ") + std::string(name(isa));
+    }
+    return "LIVESR_ISA=" + std::string(value) + " is unknown and ignored; it can be one of " +
+           names;
+}
 
 bool supported(Isa isa) { return detect(isa); }
 

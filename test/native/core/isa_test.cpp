@@ -30,4 +30,14 @@ TEST_CASE("paths have the names that LIVESR_ISA takes") {
     CHECK(name(Isa::avx512vnni) == "avx512vnni");
 }
 
+TEST_CASE("a LIVESR_ISA that names no path is called unknown, with those that there are") {
+    for (const Isa isa : {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512vnni})
+        CHECK(describe_isa_problem(name(isa)).empty());
+    for (const char* value : {"", "AVX2", "avx5", "neon"}) {
+        const std::string problem = describe_isa_problem(value);
+        CHECK(problem.find("LIVESR_ISA=" + std::string(value) + " is unknown") == 0);
+        CHECK(problem.find("reference, avx2, avx512, avx512vnni") != std::string::npos);
+    }
+}
+
 }  // namespace livesr
