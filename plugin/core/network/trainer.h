@@ -33,6 +33,8 @@ struct TrainerOptions {
     std::uint64_t seed = 1;
 };
 
+// One thread at a time, whichever it is: also the const functions, which share scratch memory and
+// a cache of packed weights.
 class Trainer {
   public:
     // Starts from the network's parameters, fresh Adam moments (0.9, 0.999, 1e-8).
