@@ -2,17 +2,20 @@
  * element-srloopsrc
  *
  * Plays a Y4M file forward, then backward, and so on: no cut at the seam, so that a short clip can
- * be measured on for as long as one likes. Time stamps are exact multiples of the frame time.
+ * be measured on for as long as one likes. Time stamps are exact multiples of the frame time. With
+ * switch-every several files take turns: a session with scene changes.
  */
 #include "gst/measure/loopsrc.h"
 
 #include <gst/base/gstpushsrc.h>
 #include <gst/video/video.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gst/measure/y4m.h"
 
@@ -21,18 +24,21 @@ GST_DEBUG_CATEGORY_STATIC(loop_src_debug);
 
 namespace {
 
-enum Property : guint { location = 1, duration, is_live };
+enum Property : guint { location = 1, switch_every, duration, is_live };
 
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(GST_VIDEO_CAPS_MAKE("I420")));
 
 struct LoopState {
     std::string location;
-    double duration_s = 0;  // 0: for ever
+    double switch_every_s = 0;  // 0: one file
+    double duration_s = 0;      // 0: for ever
     // While started; caps and total are read from any thread, under the object lock.
     GstCaps* caps = nullptr;
     GstClockTime total = GST_CLOCK_TIME_NONE;
-    std::unique_ptr<livesr::gst::Y4mFile> file;
+    std::vector<std::unique_ptr<livesr::gst::Y4mFile>> files;
+    std::vector<std::uint64_t> frames;  // of each file
+    guint64 turn = 0;                   // frames until the next file
     GstVideoInfo info;
     guint64 next = 0;
     guint64 end = G_MAXUINT64;  // number of frames to show
@@ -61,13 +67,13 @@ G_DEFINE_TYPE(GstSrLoopSrc, gst_sr_loop_src, GST_TYPE_PUSH_SRC)
 namespace {
 
 GstClockTime time_of_frame(const LoopState& state, guint64 number) {
-    const livesr::gst::Y4mHeader& header = state.file->header();
+    const livesr::gst::Y4mHeader& header = state.files.front()->header();
     return gst_util_uint64_scale(number, static_cast<guint64>(header.rate_d) * GST_SECOND,
                                  static_cast<guint64>(header.rate_n));
 }
 
 GstCaps* caps_of(const LoopState& state) {
-    const livesr::gst::Y4mHeader& header = state.file->header();
+    const livesr::gst::Y4mHeader& header = state.files.front()->header();
     GstVideoInfo info = state.info;
     if (header.full_range) info.colorimetry.range = GST_VIDEO_COLOR_RANGE_0_255;
     GstCaps* caps = gst_video_info_to_caps(&info);
@@ -75,6 +81,42 @@ GstCaps* caps_of(const LoopState& state) {
         gst_caps_set_simple(caps, "chroma-site", G_TYPE_STRING, header.chroma_site, nullptr);
     }
     return caps;
+}
+
+// The files that take turns. A single one may have any character in its name.
+std::vector<std::string> locations(const LoopState& state) {
+    if (state.switch_every_s <= 0) return {state.location};
+    std::vector<std::string> paths;
+    for (std::size_t begin = 0; begin <= state.location.size();) {
+        const std::size_t end = std::min(state.location.find('|', begin), state.location.size());
+        paths.push_back(state.location.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return paths;
+}
+
+// Throws Y4mError.
+void open_files(LoopState& state) {
+    state.files.clear();
+    state.frames.clear();
+    for (const std::string& path : locations(state)) {
+        try {
+            state.files.push_back(std::make_unique<livesr::gst::Y4mFile>(path));
+        } catch (const livesr::gst::Y4mError& error) {
+            throw livesr::gst::Y4mError("Cannot play " + path + ": " + error.what());
+        }
+        state.frames.push_back(state.files.back()->frames());
+        const livesr::gst::Y4mHeader& first = state.files.front()->header();
+        const livesr::gst::Y4mHeader& header = state.files.back()->header();
+        if (header.width != first.width || header.height != first.height ||
+            header.rate_n != first.rate_n || header.rate_d != first.rate_d) {
+            throw livesr::gst::Y4mError("Cannot play " + path +
+                                        ": another size or frame rate than the first file");
+        }
+    }
+    const livesr::gst::Y4mHeader& header = state.files.front()->header();
+    const double turn = state.switch_every_s * header.rate_n / header.rate_d;
+    state.turn = state.switch_every_s <= 0 ? 0 : std::max<guint64>(1, std::llround(turn));
 }
 
 }  // namespace
@@ -88,13 +130,12 @@ static gboolean gst_sr_loop_src_start(GstBaseSrc* base) {
         return FALSE;
     }
     try {
-        state.file = std::make_unique<livesr::gst::Y4mFile>(state.location);
+        open_files(state);
     } catch (const livesr::gst::Y4mError& error) {
-        GST_ELEMENT_ERROR(self, RESOURCE, OPEN_READ,
-                          ("Cannot play %s: %s", state.location.c_str(), error.what()), (nullptr));
+        GST_ELEMENT_ERROR(self, RESOURCE, OPEN_READ, ("%s", error.what()), (nullptr));
         return FALSE;
     }
-    const livesr::gst::Y4mHeader& header = state.file->header();
+    const livesr::gst::Y4mHeader& header = state.files.front()->header();
     gst_video_info_set_format(&state.info, GST_VIDEO_FORMAT_I420, static_cast<guint>(header.width),
                               static_cast<guint>(header.height));
     state.info.fps_n = header.rate_n;
@@ -121,7 +162,7 @@ static gboolean gst_sr_loop_src_stop(GstBaseSrc* base) {
     gst_clear_caps(&state.caps);
     state.total = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK(base);
-    state.file.reset();
+    state.files.clear();
     return TRUE;
 }
 
@@ -178,8 +219,8 @@ static GstFlowReturn gst_sr_loop_src_create(GstPushSrc* source, GstBuffer** out)
         gst_buffer_unref(buffer);
         return GST_FLOW_ERROR;
     }
-    const std::uint8_t* from =
-        state.file->frame(livesr::gst::loop_frame(state.next, state.file->frames())).data();
+    const auto place = livesr::gst::loop_place(state.next, state.turn, state.frames);
+    const std::uint8_t* from = state.files[place.clip]->frame(place.frame).data();
     for (guint p = 0; p < 3; ++p) {
         const auto width = static_cast<std::size_t>(GST_VIDEO_FRAME_COMP_WIDTH(&frame, p));
         auto* to = static_cast<std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, p));
@@ -207,6 +248,9 @@ static void gst_sr_loop_src_set_property(GObject* object, guint id, const GValue
             state.location = text ? text : "";
             break;
         }
+        case switch_every:
+            state.switch_every_s = g_value_get_double(value);
+            break;
         case duration:
             state.duration_s = g_value_get_double(value);
             break;
@@ -224,6 +268,9 @@ static void gst_sr_loop_src_get_property(GObject* object, guint id, GValue* valu
     switch (id) {
         case location:
             g_value_set_string(value, state.location.c_str());
+            break;
+        case switch_every:
+            g_value_set_double(value, state.switch_every_s);
             break;
         case duration:
             g_value_set_double(value, state.duration_s);
@@ -250,7 +297,16 @@ static void gst_sr_loop_src_class_init(GstSrLoopSrcClass* klass) {
                                                     GST_PARAM_MUTABLE_READY);
     g_object_class_install_property(
         object_class, location,
-        g_param_spec_string("location", "Location", "The Y4M file, 8-bit 4:2:0", "", flags));
+        g_param_spec_string("location", "Location",
+                            "The Y4M file, 8-bit 4:2:0; with switch-every several of one size and "
+                            "rate, with | between them",
+                            "", flags));
+    g_object_class_install_property(
+        object_class, switch_every,
+        g_param_spec_double("switch-every", "Switch every",
+                            "How long each of several files plays before the next takes its turn "
+                            "(s); 0: location names one file",
+                            0, 1e6, 0, flags));
     g_object_class_install_property(
         object_class, duration,
         g_param_spec_double("duration", "Duration", "How long to play (s); 0: for ever", 0, 1e6, 0,
@@ -291,6 +347,14 @@ std::uint64_t loop_frame(std::uint64_t number, std::uint64_t frames) {
     const std::uint64_t period = 2 * (frames - 1);
     const std::uint64_t at = number % period;
     return at < frames ? at : period - at;
+}
+
+LoopPlace loop_place(std::uint64_t number, std::uint64_t turn,
+                     std::span<const std::uint64_t> frames) {
+    if (turn == 0) return {0, loop_frame(number, frames[0])};
+    const std::uint64_t turns = number / turn;
+    const std::size_t clip = turns % frames.size();
+    return {clip, loop_frame(turns / frames.size() * turn + number % turn, frames[clip])};
 }
 
 bool register_loop_src(GstPlugin* plugin) {

@@ -142,6 +142,46 @@ bool says(const std::string& text, const std::string& what) {
 
 }  // namespace
 
+TEST_CASE("clips take turns, each going on where its last turn ended") {
+    const std::uint64_t frames[] = {3, 2};
+    std::vector<livesr::gst::LoopPlace> places;
+    for (std::uint64_t n = 0; n < 12; ++n) {
+        places.push_back(livesr::gst::loop_place(n, 2, frames));
+    }
+    using Place = livesr::gst::LoopPlace;
+    const std::vector<Place> expected = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {0, 2}, {0, 1},
+                                         {1, 0}, {1, 1}, {0, 0}, {0, 1}, {1, 0}, {1, 1}};
+    CHECK(places == expected);
+    CHECK(livesr::gst::loop_place(3, 0, frames) == Place{0, 1});
+}
+
+TEST_CASE("files with | between them are switched after the stated time") {
+    const TemporaryFile first(clip(4, 2, 3, "F25:1"));
+    const TemporaryFile second(clip(4, 2, 1, "F25:1"));
+    Played played;
+    play("switch-every=0.08 location=\"" + first.path.string() + "|" + second.path.string() + "\"",
+         5, played);
+    CHECK(played.error.empty());
+    REQUIRE(played.samples.size() == 5);
+    const auto luma = [&](std::size_t index) {
+        guint8 value = 255;
+        gst_buffer_extract(gst_sample_get_buffer(played.samples[index]), 0, &value, 1);
+        return static_cast<int>(value);
+    };
+    CHECK(std::vector<int>{luma(0), luma(1), luma(2), luma(3), luma(4)} ==
+          std::vector<int>{0, 10, 0, 0, 20});
+}
+
+TEST_CASE("a file of another size than the first is refused by name") {
+    const TemporaryFile first(clip(4, 2, 3, "F25:1"));
+    const TemporaryFile second(clip(4, 4, 1, "F25:1"));
+    Played played;
+    play("switch-every=1 location=\"" + first.path.string() + "|" + second.path.string() + "\"", 5,
+         played);
+    CHECK(played.error.find(second.path.string()) != std::string::npos);
+    CHECK(played.error.find("another size") != std::string::npos);
+}
+
 TEST_CASE("srloopsrc: frames go forward and backward without a frame shown twice") {
     std::vector<std::uint64_t> order;
     for (std::uint64_t n = 0; n < 10; ++n) order.push_back(loop_frame(n, 4));
