@@ -14,6 +14,9 @@ const finiteDb = z.number();
 export const weightSource = z.enum(['bicubic', 'generic', 'online']);
 export type WeightSource = z.infer<typeof weightSource>;
 
+export const trainingMode = z.enum(['adaptive', 'continuous', 'once', 'early-stop', 'off']);
+export type TrainingMode = z.infer<typeof trainingMode>;
+
 export const enhancerStart = z.object({
   type: z.literal('enhancer.start'),
   streamKey: z.string(),
@@ -22,7 +25,8 @@ export const enhancerStart = z.object({
   layers: positive.max(16),
   width: side,
   height: side,
-  training: z.enum(['continuous', 'off']),
+  training: trainingMode,
+  modelStore: z.string(),
   lockstep: z.boolean(),
   stepsPerSecond: z.number().nonnegative(),
   seed: count,
@@ -61,7 +65,7 @@ export const trainingReport = z.object({
   type: z.literal('training.report'),
   epoch: count,
   mediaTimeNs: count,
-  state: z.enum(['waiting', 'training', 'off']),
+  state: z.enum(['waiting', 'training', 'suspended', 'off']),
   steps: count,
   loss: z.number(),
   pairs: count,

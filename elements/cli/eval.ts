@@ -2,13 +2,16 @@
 import { writeFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { ssimEvery } from '../measure/lockstep.ts';
+import type { ClipShape } from '../measure/clip.ts';
 import { evaluate, schemeNames, type Evaluation, type SchemeName } from '../measure/evaluate.ts';
 import { openUplink } from '../measure/uplink.ts';
 import { UsageError } from './failure.ts';
 import { numberWithin, wholeWithin } from './numbers.ts';
 
 interface EvalOptions {
-  readonly clip: string;
+  readonly clip: readonly string[];
+  readonly switchEvery: number;
+  readonly size?: ClipShape;
   readonly scale: string;
   readonly uplink: string;
   readonly seconds: number;
@@ -25,21 +28,42 @@ interface EvalOptions {
  */
 export const referenceStepsPerSecond = 700;
 
+/** Not those that only compare when to train, which take as long again each. */
+const defaultSchemes = ['bilinear', 'bicubic', 'lanczos', 'generic', 'online', 'ladder'] as const;
+
 const explanation = `
-The clip runs forward and backward through patchsender, an H.264 decoder and srenhancer, in lockstep:
+The clip (or several, taking turns of --switch-every seconds, each brought to the size and frame rate
+of the first) runs forward and backward through patchsender, an H.264 decoder and srenhancer, in lockstep:
 the same command gives the same numbers on the same kind of machine. Every scheme spends the same uplink:
 
   bilinear, bicubic, lanczos   all of it video; the plain enlargement
   generic                      all of it video; the network that a stream starts with, untrained
-  online                       video and patches; the network trained on the patches meanwhile
+  online, adaptive             video and patches; the network trained on the patches while that gains
+  continuous                   the same, but trained without a pause
+  once                         trained over the first 60 s and never again
+  early-stop                   trained until the gain first saturates and never again
+  persistent                   the second of two sessions: it starts from what the first one learned
   ladder                       all of it video, at the best of native, 2/3, 1/2 and 1/3 size; Lanczos
 
 The encoder's target is corrected until the bits that it really sends fill 99 to 100 % of the uplink,
 for each scheme alike. All measures are of luma; PSNR is the mean of the frames' PSNR in dB, SSIM that
 of every ${ssimEvery}th frame. gainOverBilinearDb and gainOverBicubicDb compare with those schemes at
 the same uplink; worstSecondOverBicubicDb and overBicubicDb with bicubic of the very frames that the
-scheme decoded. The default of --steps-per-second is what one core does beside the stream on the
+scheme decoded. "trained" is the share of the stream's time that training took. The default of --steps-per-second is what one core does beside the stream on the
 reference machine (AMD EPYC, Zen 5, AVX-512).`;
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...value.split(',')];
+}
+
+function parseSize(value: string): ClipShape {
+  const match = /^(\d+)x(\d+)$/.exec(value);
+  const [width, height] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(width >= 32 && height >= 32 && width <= 8192 && height <= 8192)) {
+    throw new UsageError(`--size ${value}: must be WIDTHxHEIGHT, sides from 32 to 8192`);
+  }
+  return { width, height };
+}
 
 function parseSchemes(list: string): SchemeName[] {
   return list.split(',').map((word) => {
@@ -54,8 +78,19 @@ function parseSchemes(list: string): SchemeName[] {
 /** The evaluation as a table for people. */
 export function evaluationTable(evaluation: Evaluation): string {
   const rows = [
-    ['scheme', 'PSNR', 'SSIM', 'bilinear', 'bicubic', 'worst s', 'first 10 s', 'video', 'patches'],
-    ['', 'dB', '', '+dB', '+dB', '+dB', '+dB', 'kbit/s', 'kbit/s'],
+    [
+      'scheme',
+      'PSNR',
+      'SSIM',
+      'bilinear',
+      'bicubic',
+      'worst s',
+      'first 10 s',
+      'video',
+      'patches',
+      'trained',
+    ],
+    ['', 'dB', '', '+dB', '+dB', '+dB', '+dB', 'kbit/s', 'kbit/s', '%'],
   ];
   for (const [name, summary] of Object.entries(evaluation.schemes)) {
     rows.push([
@@ -68,6 +103,7 @@ export function evaluationTable(evaluation: Evaluation): string {
       summary.first10s.gainOverBicubicDb.toFixed(2),
       summary.videoKbps.toFixed(1),
       summary.patchKbps.toFixed(1),
+      summary.training === undefined ? '-' : (100 * summary.training.share).toFixed(0),
     ]);
   }
   const widths = (rows[0] ?? []).map((_, column) =>
@@ -96,7 +132,13 @@ export function registerEval(program: Command): void {
   program
     .command('eval')
     .description('compare the schemes on a clip at the same uplink, repeatably')
-    .requiredOption('--clip <file>', 'video file, the source')
+    .requiredOption(
+      '--clip <file>',
+      'video file, the source; given more than once (or a,b,c) the files take turns',
+      collect,
+    )
+    .option('--switch-every <s>', 'how long a turn is', numberWithin(0.2, 3600), 30)
+    .option('--size <WxH>', 'bring the source to this size first (default: its own)', parseSize)
     .addOption(
       new Option('--scale <n>', 'how much smaller the video is sent')
         .choices(['2', '3', '4'])
@@ -104,7 +146,7 @@ export function registerEval(program: Command): void {
     )
     .option('--uplink <kbits|trace>', 'kbit/s, or a trace (mahimahi, or seconds and Mbit/s)', '600')
     .option('--seconds <s>', 'length of the stream', numberWithin(1, 3600), 60)
-    .option('--schemes <a,b,c>', 'which to run', schemeNames.join(','))
+    .option('--schemes <a,b,c>', 'which to run', defaultSchemes.join(','))
     .option('--json <file>', 'write the figures there, "-" for standard output')
     .option(
       '--steps-per-second <n>',
@@ -118,7 +160,9 @@ export function registerEval(program: Command): void {
     .action(async (options: EvalOptions) => {
       const showsTable = options.json !== '-';
       const evaluation = await evaluate({
-        clip: options.clip,
+        clips: options.clip,
+        switchSeconds: options.switchEvery,
+        ...(options.size && { shape: options.size }),
         scale: Number(options.scale),
         uplink: openUplink(options.uplink, options.seconds),
         seconds: options.seconds,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../cli/failure.ts';
 import { bestTrial, nextAsked, type Trial } from './calibrate.ts';
-import { framesPerSecond, openClip, type Clip } from './clip.ts';
+import { framesPerSecond, openSession, type Clip, type ClipShape } from './clip.ts';
 import {
   runSender,
   runWhole,
@@ -13,10 +13,13 @@ import {
   type SenderSetup,
   type SentStream,
   type Stretch,
+  type TrainingEpoch,
+  type TrainingMode,
 } from './lockstep.ts';
 import {
   mean,
   summariseScheme,
+  summariseTraining,
   type SchemeRun,
   type SchemeSummary,
   type ShownFrame,
@@ -29,12 +32,33 @@ export const schemeNames = [
   'lanczos',
   'generic',
   'online',
+  'once',
+  'early-stop',
+  'continuous',
+  'adaptive',
+  'persistent',
   'ladder',
 ] as const;
 export type SchemeName = (typeof schemeNames)[number];
 
+/** Those that train, and how. */
+const trainingOf = {
+  online: 'adaptive',
+  once: 'once',
+  'early-stop': 'early-stop',
+  continuous: 'continuous',
+  adaptive: 'adaptive',
+  persistent: 'adaptive',
+} as const satisfies Partial<Record<SchemeName, TrainingMode>>;
+type TrainedScheme = keyof typeof trainingOf;
+const isTrained = (name: SchemeName): name is TrainedScheme => name in trainingOf;
+
 export interface EvaluationRequest {
-  readonly clip: string;
+  /** Several take turns of `switchSeconds`: a session with scene changes. */
+  readonly clips: readonly string[];
+  readonly switchSeconds: number;
+  /** What the clips are brought to first; the size of the first one without. */
+  readonly shape?: ClipShape;
   readonly scale: number;
   readonly uplink: EvaluatedUplink;
   readonly seconds: number;
@@ -54,6 +78,8 @@ export interface Rung {
 
 export interface Evaluation {
   readonly clip: string;
+  /** Of a session of several clips. */
+  readonly switchSeconds?: number;
   readonly scale: number;
   readonly uplinkKbps: number;
   readonly seconds: number;
@@ -78,6 +104,7 @@ class Evaluator {
   readonly #request: EvaluationRequest;
   readonly #stretch: Stretch;
   readonly #seconds: number;
+  #withPatches: SenderSetup | undefined;
 
   constructor(request: EvaluationRequest, clip: Clip, folder: string) {
     this.#request = request;
@@ -134,18 +161,26 @@ class Evaluator {
   }
 
   /** Video and patches together fill the uplink; the network learns from the patches. */
-  async online(): Promise<SchemeRun> {
+  async trained(
+    name: TrainedScheme,
+  ): Promise<{ readonly run: SchemeRun; readonly epochs: readonly TrainingEpoch[] }> {
     const { scale, seed, stepsPerSecond } = this.#request;
-    const setup = await this.#calibrate(this.#choice('auto'), 'video with patches');
-    this.#request.onProgress('online');
-    const run = await runWhole(this.#stretch, setup, {
+    this.#withPatches ??= await this.#calibrate(this.#choice('auto'), 'video with patches');
+    const receiver = {
       kind: 'enhanced',
       scale,
-      training: 'continuous',
+      training: trainingOf[name],
       stepsPerSecond,
       seed,
-    });
-    return this.#schemeRun(run, run.frames, 'test');
+      ...(name === 'persistent' && { modelStore: join(this.#stretch.folder, 'models') }),
+    } as const;
+    if (name === 'persistent') {
+      this.#request.onProgress('persistent: the session before');
+      await runWhole(this.#stretch, this.#withPatches, receiver);
+    }
+    this.#request.onProgress(name);
+    const run = await runWhole(this.#stretch, this.#withPatches, receiver);
+    return { run: this.#schemeRun(run, run.frames, 'test'), epochs: run.epochs };
   }
 
   /** The rung that shows the best picture, enlarged by Lanczos. */
@@ -193,8 +228,9 @@ function totalBytes({ video, patches }: SentStream): number {
 }
 
 export async function evaluate(request: EvaluationRequest): Promise<Evaluation> {
-  request.onProgress(`decoding ${request.clip}`);
-  const clip = await openClip(request.clip, request.seconds);
+  const { clips, seconds, switchSeconds, shape, stepsPerSecond } = request;
+  request.onProgress(`decoding ${clips.join(', ')}`);
+  const clip = await openSession(clips, seconds, switchSeconds, shape);
   const folder = mkdtempSync(join(tmpdir(), 'livesr-eval-'));
   try {
     const evaluator = new Evaluator(request, clip, folder);
@@ -203,19 +239,23 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
     for (const name of request.schemes) {
       if (name === 'ladder') {
         const { run, rung } = await evaluator.ladder();
-        schemes.ladder = { ...summariseScheme(run, plain), rung };
+        schemes.ladder = { ...summariseScheme(run, plain, clip.switchSeconds), rung };
+      } else if (isTrained(name)) {
+        const { run, epochs } = await evaluator.trained(name);
+        schemes[name] = {
+          ...summariseScheme(run, plain, clip.switchSeconds),
+          training: summariseTraining(epochs, stepsPerSecond),
+        };
       } else {
-        schemes[name] = summariseScheme(
-          name === 'online' ? await evaluator.online() : plain[name],
-          plain,
-        );
+        schemes[name] = summariseScheme(plain[name], plain, clip.switchSeconds);
       }
     }
     return {
-      clip: request.clip,
+      clip: clips.join(', '),
+      ...(clip.switchSeconds !== undefined && { switchSeconds: clip.switchSeconds }),
       scale: request.scale,
       uplinkKbps: request.uplink.kbps,
-      seconds: request.seconds,
+      seconds,
       schemes,
     };
   } finally {

@@ -9,6 +9,9 @@ import { readGdp } from './gdp.ts';
 import { quoted, runPipeline } from './pipeline.ts';
 import type { SentBuffer } from './summary.ts';
 
+/** What `training` of srenhancer is set to. */
+export type TrainingMode = 'adaptive' | 'continuous' | 'once' | 'early-stop' | 'off';
+
 /** How patchsender is set up. */
 export interface SenderSetup {
   /** Size of the video that is sent. */
@@ -25,7 +28,9 @@ export type ReceiverSetup =
   | {
       readonly kind: 'enhanced';
       readonly scale: number;
-      readonly training: 'continuous' | 'off';
+      readonly training: TrainingMode;
+      /** A folder that keeps what was learned for the next session; none without. */
+      readonly modelStore?: string;
       readonly stepsPerSecond: number;
       readonly seed: number;
     }
@@ -55,6 +60,14 @@ export interface MeasuredFrame {
   readonly schemes: Readonly<Partial<Record<string, PictureQuality>>>;
 }
 
+/** What srenhancer reported at the end of an epoch. */
+export interface TrainingEpoch {
+  readonly timeSeconds: number;
+  readonly state: string;
+  /** Training steps in the epoch. */
+  readonly steps: number;
+}
+
 /** SSIM is measured of every fifth frame: it takes longer than all the rest of a run together. */
 export const ssimEvery = 5;
 
@@ -66,7 +79,11 @@ const properties = (values: Readonly<Record<string, string | number | boolean>>)
 function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup): string {
   const { size, uplink, patches, patchBitrateBps, seed } = sender;
   return (
-    `srloopsrc ${properties({ location: clip.path, 'num-buffers': frameCount })} ! tee name=source ` +
+    `srloopsrc ${properties({
+      location: clip.path,
+      'switch-every': clip.switchSeconds ?? 0,
+      'num-buffers': frameCount,
+    })} ! tee name=source ` +
     `source. ! queue ! patchsender name=sender ${properties({
       ...size,
       uplink,
@@ -97,6 +114,8 @@ function receiverLaunch({ clip, folder }: Stretch, receiver: ReceiverSetup): str
       ? `! srenhancer name=enhancer ${properties({
           scale: receiver.scale,
           training: receiver.training,
+          'model-store': receiver.modelStore ?? '',
+          'stream-key': 'evaluation',
           'training-steps-per-second': receiver.stepsPerSecond,
           seed: receiver.seed,
           lockstep: true,
@@ -163,10 +182,24 @@ export async function runWhole(
   stretch: Stretch,
   sender: SenderSetup,
   receiver: ReceiverSetup,
-): Promise<SentStream & { readonly frames: readonly MeasuredFrame[] }> {
+): Promise<
+  SentStream & {
+    readonly frames: readonly MeasuredFrame[];
+    readonly epochs: readonly TrainingEpoch[];
+  }
+> {
+  const epochs: TrainingEpoch[] = [];
   await runPipeline({
     name: 'the evaluation',
     launch: senderLaunch(stretch, sender) + receiverLaunch(stretch, receiver),
+    onMessage: ({ name, fields }) => {
+      if (name !== 'livesr-epoch') return;
+      epochs.push({
+        timeSeconds: Number(fields['media-time-ns']) / 1e9,
+        state: String(fields.state),
+        steps: Number(fields.steps),
+      });
+    },
   });
-  return { ...readSent(stretch), frames: readFrames(stretch) };
+  return { ...readSent(stretch), frames: readFrames(stretch), epochs };
 }

@@ -47,8 +47,22 @@ export interface SpanSummary {
   readonly patchKbps: number;
 }
 
+/** What a scheme spent on training. */
+export interface TrainingSummary {
+  /** Of the steps that training without a pause would have run since the stream began. */
+  readonly share: number;
+  readonly epochs: readonly {
+    readonly timeSeconds: number;
+    readonly state: string;
+    readonly share: number;
+  }[];
+}
+
 export interface SchemeSummary extends SpanSummary {
   readonly first10s: SpanSummary;
+  /** Of a session: from the first scene change on. */
+  readonly afterSwitch?: SpanSummary;
+  readonly training?: TrainingSummary;
   readonly perSecond: readonly SecondSummary[];
 }
 
@@ -102,6 +116,40 @@ export function firstPart(run: SchemeRun, endSeconds: number): SchemeRun {
   };
 }
 
+/** The part of a run from `beginSeconds` on. */
+export function lastPart(run: SchemeRun, beginSeconds: number): SchemeRun {
+  const later = <T extends { readonly timeSeconds: number }>(things: readonly T[]): T[] =>
+    things
+      .filter(({ timeSeconds }) => timeSeconds >= beginSeconds)
+      .map((thing) => ({ ...thing, timeSeconds: thing.timeSeconds - beginSeconds }));
+  return {
+    frames: later(run.frames),
+    video: later(run.video),
+    patches: later(run.patches),
+    seconds: run.seconds - beginSeconds,
+  };
+}
+
+/** Epochs as srenhancer reported them, and the steps that an epoch without a pause has. */
+export function summariseTraining(
+  epochs: readonly {
+    readonly timeSeconds: number;
+    readonly state: string;
+    readonly steps: number;
+  }[],
+  stepsPerSecond: number,
+): TrainingSummary {
+  let begin = 0;
+  let trained = 0;
+  const shares = epochs.map(({ timeSeconds, state, steps }) => {
+    const share = steps / (stepsPerSecond * (timeSeconds - begin));
+    begin = timeSeconds;
+    trained += steps;
+    return { timeSeconds, state, share };
+  });
+  return { share: begin > 0 ? trained / (stepsPerSecond * begin) : 0, epochs: shares };
+}
+
 export function summariseSpan(run: SchemeRun, baselines: Baselines): SpanSummary {
   const psnrYDb = psnrOf(run.frames);
   return {
@@ -115,7 +163,16 @@ export function summariseSpan(run: SchemeRun, baselines: Baselines): SpanSummary
   };
 }
 
-export function summariseScheme(run: SchemeRun, baselines: Baselines): SchemeSummary {
+export function summariseScheme(
+  run: SchemeRun,
+  baselines: Baselines,
+  switchSeconds?: number,
+): SchemeSummary {
+  const afterSwitch = (begin: number): SpanSummary =>
+    summariseSpan(lastPart(run, begin), {
+      bilinear: lastPart(baselines.bilinear, begin),
+      bicubic: lastPart(baselines.bicubic, begin),
+    });
   const start = (whole: SchemeRun): SchemeRun => firstPart(whole, startSeconds);
   return {
     ...summariseSpan(run, baselines),
@@ -123,6 +180,8 @@ export function summariseScheme(run: SchemeRun, baselines: Baselines): SchemeSum
       bilinear: start(baselines.bilinear),
       bicubic: start(baselines.bicubic),
     }),
+    ...(switchSeconds !== undefined &&
+      switchSeconds < run.seconds && { afterSwitch: afterSwitch(switchSeconds) }),
     perSecond: perSecond(run),
   };
 }

@@ -53,14 +53,31 @@ export function paired(
   return { t: mean / (Math.sqrt(variance / n) + leastDeviation), mean };
 }
 
+/** How much better (dB, mean over the patches) `b` shows them than `a`; null without evidence. */
+export function differenceDb(
+  evidence: readonly Scores[],
+  a: Contender,
+  b: Contender,
+): number | null {
+  return meanGainDb(
+    evidence.map((scores) => errorOf(scores, a)),
+    evidence.map((scores) => errorOf(scores, b)),
+  );
+}
+
+/** The same of bare mean squared errors, patch by patch. */
+export function meanGainDb(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
+  if (a.length === 0) return null;
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) {
+    sum += Math.log(((a[i] ?? 0) + floorError) / ((b[i] ?? 0) + floorError));
+  }
+  return ((10 / Math.LN10) * sum) / a.length;
+}
+
 /** Mean gain over bicubic in dB; null without evidence. */
 export function gainDb(evidence: readonly Scores[], contender: Contender): number | null {
-  if (evidence.length === 0) return null;
-  const sum = evidence.reduce(
-    (total, scores) => total + logError(scores, 'bicubic') - logError(scores, contender),
-    0,
-  );
-  return ((10 / Math.LN10) * sum) / evidence.length;
+  return differenceDb(evidence, 'bicubic', contender);
 }
 
 export interface Evidence {

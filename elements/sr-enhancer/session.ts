@@ -10,10 +10,13 @@ import {
   type WeightSource,
 } from '../channel/messages.ts';
 import type { Send, Session } from '../engine/session.ts';
+import { initialPlan, nextPlan, type TrainingPlan } from './adaptive.ts';
 import {
   afterSwap,
+  differenceDb,
   gainDb,
   judge,
+  meanGainDb,
   mostArrivals,
   shares,
   type Challenger,
@@ -74,6 +77,12 @@ export class EnhancerSession implements Session {
   #epochLoss = 0;
   #candidateShown = false; // in this epoch
 
+  #plan: TrainingPlan = initialPlan;
+  /** What training had come to at the end of the epoch before. */
+  #epochWeights: Float32Array;
+  /** Arrivals of this epoch. */
+  #epochArrivals: Scores[] = [];
+
   constructor(start: EnhancerStart, blob: Uint8Array, send: Send) {
     this.#start = start;
     this.#send = send;
@@ -81,13 +90,14 @@ export class EnhancerSession implements Session {
     const parameters = floatsOfBlob(blob);
     checkCounts(start, parameters.length, native().parameterCount(this.#architecture));
     this.#generic = parameters.slice(0, start.genericParameters);
-    const handedOver = start.liveParameters > 0;
     // After a restart training goes on from what was shown (its moments and pool are lost).
-    const from = handedOver ? parameters.slice(start.genericParameters) : this.#generic;
+    const from =
+      start.liveParameters > 0 ? parameters.slice(start.genericParameters) : this.#generic;
     this.#trainer = new (native().Trainer)(this.#architecture, from, { seed: start.seed });
     this.#candidates = this.#mixed(from);
-    this.#live = from;
-    this.#liveSource = handedOver ? start.liveSource : 'generic';
+    this.#epochWeights = from;
+    this.#liveSource = start.liveSource;
+    this.#live = start.liveSource === 'bicubic' ? null : from;
     this.#sendSwap();
     const rehearsal = makeRehearsal(native(), this.#architecture, this.#generic);
     this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0));
@@ -114,7 +124,10 @@ export class EnhancerSession implements Session {
   async #receive(pair: PatchPair, blob: Uint8Array): Promise<void> {
     const id = this.#trainer.add(splitPair(this.#architecture, pair, blob), 0);
     const [scores] = await this.#score([id]);
-    if (scores) this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
+    if (scores) {
+      this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
+      this.#epochArrivals.push(scores);
+    }
     const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
     this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
     const change = admit(this.#pool, id);
@@ -140,16 +153,38 @@ export class EnhancerSession implements Session {
     if (epoch !== this.#epoch) {
       await this.#decide();
       if (this.#epochSteps > 0 && !this.#candidateShown) this.#refused++;
+      await this.#planNext(mediaTimeNs);
       this.#report(mediaTimeNs);
       this.#epoch = epoch;
       this.#epochSteps = 0;
       this.#epochLoss = 0;
+      this.#epochArrivals = [];
       this.#candidateShown = false;
     }
   }
 
+  async #planNext(mediaTimeNs: number): Promise<void> {
+    if (this.#steps.sinceNs === undefined) return;
+    this.#plan = nextPlan(this.#start.training, this.#plan, {
+      elapsedNs: mediaTimeNs - this.#steps.sinceNs,
+      epochGainDb: this.#epochSteps > 0 ? await this.#epochGainDb() : null,
+      leadDb: differenceDb(this.#epochArrivals, 'generic', 'live'),
+    });
+  }
+
+  /** What the epoch's training gained, on patches held out of it. */
+  async #epochGainDb(): Promise<number | null> {
+    const held = this.#pool.held.filter((id) => !this.#staleHeld.has(id));
+    const before = this.#epochWeights;
+    this.#epochWeights = this.#trainer.averaged();
+    if (held.length < 2) return null;
+    const errors = await this.#trainer.meanSquaredError(held, [before, this.#epochWeights]);
+    return meanGainDb(errors.subarray(0, held.length), errors.subarray(held.length));
+  }
+
   get #trainable(): boolean {
-    return this.#start.training === 'continuous' && this.#pool.training.length > 0;
+    const { training } = this.#start;
+    return training !== 'off' && this.#plan.phase === 'training' && this.#pool.training.length > 0;
   }
 
   #stepsAllowed(): number {
@@ -237,12 +272,13 @@ export class EnhancerSession implements Session {
   #report(mediaTimeNs: number): void {
     const { training, held } = this.#pool;
     const evidence = [...this.#held, ...this.#arrivals];
-    const active = this.#trainable ? 'training' : 'waiting';
+    const { training: mode } = this.#start;
+    const state = mode === 'off' ? 'off' : this.#plan.phase;
     this.#send({
       type: 'training.report',
       epoch: this.#epoch ?? 0,
       mediaTimeNs,
-      state: this.#start.training === 'off' ? 'off' : active,
+      state: state === 'training' && training.length === 0 ? 'waiting' : state,
       steps: this.#epochSteps,
       loss: this.#epochSteps > 0 ? this.#epochLoss / this.#epochSteps : 0,
       pairs: training.length,
@@ -257,11 +293,19 @@ export class EnhancerSession implements Session {
 }
 
 function checkCounts(start: EnhancerStart, carried: number, expected: number): void {
-  const { genericParameters, liveParameters } = start;
+  const { genericParameters, liveParameters, liveSource } = start;
   if (genericParameters !== expected || (liveParameters !== 0 && liveParameters !== expected)) {
     throw new ChannelError(
       `enhancer.start: ${genericParameters} generic and ${liveParameters} live parameters, ` +
         `the network has ${expected}`,
+    );
+  }
+  const contradicts =
+    (liveSource === 'bicubic' && liveParameters > 0) ||
+    (liveSource === 'online' && liveParameters === 0);
+  if (contradicts) {
+    throw new ChannelError(
+      `enhancer.start: liveSource ${liveSource} with ${liveParameters} live parameters`,
     );
   }
   if (carried !== genericParameters + liveParameters) {

@@ -129,12 +129,16 @@ describe('what people read', () => {
       patchKbps: 0,
     };
     const summary = { ...span, first10s: { ...span, gainOverBicubicDb: 0.25 }, perSecond: [] };
+    const training = { share: 0.347, epochs: [] };
     const evaluation: Evaluation = {
       clip: 'a.mp4',
       scale: 2,
       uplinkKbps: 600,
       seconds: 60,
-      schemes: { online: summary, ladder: { ...summary, rung: { width: 854, height: 480 } } },
+      schemes: {
+        online: { ...summary, training },
+        ladder: { ...summary, rung: { width: 854, height: 480 } },
+      },
     };
     const lines = evaluationTable(evaluation).split('\n');
     const online = lines.find((line) => line.startsWith('online'));
@@ -149,7 +153,9 @@ describe('what people read', () => {
       '0.25',
       '590.0',
       '0.0',
+      '35',
     ]);
+    expect(ladder?.endsWith(' -')).toBe(true);
   });
 
   test('rungs are native, 2/3, 1/2 and 1/3, with even sides', () => {

@@ -153,6 +153,7 @@ describe('the engine as a child', () => {
         width: 320,
         height: 180,
         training: 'continuous',
+        modelStore: '',
         lockstep: true,
         stepsPerSecond: 20,
         seed: 1,

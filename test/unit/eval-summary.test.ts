@@ -4,6 +4,7 @@ import {
   firstPart,
   perSecond,
   summariseScheme,
+  summariseTraining,
   type SchemeRun,
 } from '../../elements/measure/summary.ts';
 
@@ -54,6 +55,33 @@ describe('summary of a scheme', () => {
     expect(summary.first10s.gainOverBicubicDb).toBe(1);
     expect(summary.gainOverBicubicDb).toBeCloseTo(5 / 3);
     expect(summary.perSecond).toHaveLength(15);
+  });
+
+  test('a session is reported from its first scene change on too', () => {
+    const gains = Array.from({ length: 12 }, (_, index) => (index < 4 ? 1 : 3));
+    const flat = run(new Array<number>(12).fill(0), 100);
+    const baselines = { bicubic: flat, bilinear: flat };
+    const session = summariseScheme(run(gains, 100), baselines, 2);
+    expect(session.afterSwitch?.gainOverBicubicDb).toBe(3);
+    expect(session.afterSwitch?.worstSecondOverBicubicDb).toBe(3);
+    expect(session.afterSwitch?.videoKbps).toBeCloseTo(1.6);
+    expect(summariseScheme(run(gains, 100), baselines, 6).afterSwitch).toBeUndefined();
+    expect(summariseScheme(run(gains, 100), baselines).afterSwitch).toBeUndefined();
+  });
+
+  test('training is what it took of all the steps that there was time for', () => {
+    const epoch = (timeSeconds: number, state: string, steps: number) => ({
+      timeSeconds,
+      state,
+      steps,
+    });
+    const summary = summariseTraining(
+      [epoch(5, 'training', 400), epoch(10, 'suspended', 500), epoch(15, 'suspended', 0)],
+      100,
+    );
+    expect(summary.share).toBeCloseTo(0.6);
+    expect(summary.epochs.map(({ share }) => share)).toEqual([0.8, 1, 0]);
+    expect(summariseTraining([], 100)).toEqual({ share: 0, epochs: [] });
   });
 
   test('no frame and no byte is lost or counted twice by cutting a run into seconds', () => {

@@ -30,6 +30,7 @@ class Harness {
       width: 320,
       height: 180,
       training: 'continuous',
+      modelStore: '',
       lockstep: true,
       stepsPerSecond: 100,
       seed: 1,
@@ -131,6 +132,14 @@ describe('the trainer of a stream', () => {
     const { sent, sources } = new Harness({ liveSource: 'online' }, both);
     expect(sources).toEqual(['online']);
     expect(floatsOfBlob(sent[0]?.blob ?? new Uint8Array(0))).toEqual(live);
+  });
+
+  it('stays with bicubic when the engine before it had fallen back to it', async () => {
+    const harness = new Harness({ liveSource: 'bicubic' });
+    expect(harness.sources).toEqual(['bicubic']);
+    expect(harness.sent[0]?.blob).toBeUndefined();
+    await harness.tick(0);
+    expect(harness.sources).toEqual(['bicubic']);
   });
 
   it('learns from patches and swaps to weights that gain', async () => {
@@ -237,5 +246,8 @@ describe('the trainer of a stream', () => {
       ChannelError,
     );
     expect(() => new Harness({ layers: 1 })).toThrow(Error);
+    expect(() => new Harness({ liveSource: 'online' })).toThrow('online with 0 live parameters');
+    const both = Float32Array.of(...generic, ...generic);
+    expect(() => new Harness({ liveSource: 'bicubic' }, both)).toThrow(ChannelError);
   });
 });

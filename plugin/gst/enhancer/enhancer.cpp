@@ -59,7 +59,7 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> star
       upscaler_(settings.scale, settings.threads),
       last_model_(std::make_shared<LiveModel>()),
       patch_input_(settings.scale) {
-    if (!settings_.training) {
+    if (settings_.training == "off") {
         if (!start) return;
         LiveModel model;
         model.source = "generic";
@@ -73,6 +73,8 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> star
         start ? std::move(*start) : make_network({.scale = settings_.scale}, settings_.seed);
     options.engine = settings_.engine;
     options.stream_key = settings_.stream_key;
+    options.model_store = settings_.model_store;
+    options.training = settings_.training;
     options.lockstep = settings_.lockstep;
     options.steps_per_second = settings_.training_steps_per_second;
     options.seed = settings_.seed;

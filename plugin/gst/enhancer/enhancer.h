@@ -33,7 +33,8 @@ struct EnhancerSettings {
     int scale = 2;
     std::string model = "generic";
     std::string stream_key;
-    bool training = true;
+    std::string model_store;            // a folder; empty: none
+    std::string training = "adaptive";  // as in docs/protocol.md, enhancer.start
     int threads = 1;
     std::string engine = "auto";
     bool lockstep = false;

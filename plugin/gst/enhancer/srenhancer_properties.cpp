@@ -11,6 +11,7 @@ enum Property {
     prop_scale,
     prop_model,
     prop_stream_key,
+    prop_model_store,
     prop_training,
     prop_threads,
     prop_backend,
@@ -27,7 +28,13 @@ enum Property {
 
 GParamSpec* properties[prop_count];
 
-enum Training { training_continuous, training_off };
+enum Training {
+    training_adaptive,
+    training_continuous,
+    training_once,
+    training_early_stop,
+    training_off
+};
 enum Backend { backend_auto, backend_cpu };
 
 constexpr int default_scale = 2;
@@ -36,11 +43,29 @@ constexpr const char* default_engine = "auto";
 
 GType training_type() {
     static const GEnumValue values[] = {
+        {training_adaptive, "Train while that gains and after scene changes", "adaptive"},
         {training_continuous, "Train all the time, as patches come", "continuous"},
+        {training_once, "Train over the first minute only, for comparison", "once"},
+        {training_early_stop, "Train until the gain first saturates, for comparison", "early-stop"},
         {training_off, "Run the model as it is; no engine", "off"},
         {0, nullptr, nullptr}};
     static const GType type = g_enum_register_static("GstSrEnhancerTraining", values);
     return type;
+}
+
+// As the channel has it.
+std::string training_name(int value) {
+    auto* values = static_cast<GEnumClass*>(g_type_class_ref(training_type()));
+    const std::string name = g_enum_get_value(values, value)->value_nick;
+    g_type_class_unref(values);
+    return name;
+}
+
+int training_value(const std::string& name) {
+    auto* values = static_cast<GEnumClass*>(g_type_class_ref(training_type()));
+    const int value = g_enum_get_value_by_nick(values, name.c_str())->value;
+    g_type_class_unref(values);
+    return value;
 }
 
 GType backend_type() {
@@ -70,8 +95,11 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_stream_key:
             settings.stream_key = text_of(value, "");
             break;
+        case prop_model_store:
+            settings.model_store = text_of(value, "");
+            break;
         case prop_training:
-            settings.training = g_value_get_enum(value) == training_continuous;
+            settings.training = training_name(g_value_get_enum(value));
             break;
         case prop_threads:
             settings.threads = g_value_get_int(value);
@@ -134,8 +162,11 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         case prop_stream_key:
             g_value_set_string(value, settings.stream_key.c_str());
             break;
+        case prop_model_store:
+            g_value_set_string(value, settings.model_store.c_str());
+            break;
         case prop_training:
-            g_value_set_enum(value, settings.training ? training_continuous : training_off);
+            g_value_set_enum(value, training_value(settings.training));
             break;
         case prop_threads:
             g_value_set_int(value, settings.threads);
@@ -176,10 +207,16 @@ void install_properties(GObjectClass* object_class) {
         "$LIVESR_MODELS), bicubic (none), or the path of an ONNX file of livesr pretrain",
         default_model, ready);
     properties[prop_stream_key] = g_param_spec_string(
-        "stream-key", "Stream key", "Name of the stream, told to the engine", "", ready);
+        "stream-key", "Stream key",
+        "Name of the stream: what the model store keeps its weights under", "", ready);
+    properties[prop_model_store] = g_param_spec_string(
+        "model-store", "Model store",
+        "Folder that keeps what was learned of each stream key for its next session; made when it "
+        "is not there. Empty: nothing is kept",
+        "", ready);
     properties[prop_training] =
         g_param_spec_enum("training", "Training", "When to train on the patches that come",
-                          training_type(), training_continuous, ready);
+                          training_type(), training_adaptive, ready);
     properties[prop_threads] =
         g_param_spec_int("threads", "Threads", "Threads that work on one picture", 1, 64, 1, ready);
     properties[prop_backend] = g_param_spec_enum("backend", "Backend", "What computes the picture",
@@ -206,7 +243,9 @@ void install_properties(GObjectClass* object_class) {
         -G_MAXDOUBLE, G_MAXDOUBLE, 0.0, read_only);
     properties[prop_training_state] = g_param_spec_string(
         "training-state", "Training state",
-        "starting, waiting (for patches), training, off, or stopped and why", "off", read_only);
+        "starting, waiting (for patches), training, suspended (nothing to gain by it), off, or "
+        "stopped and why",
+        "off", read_only);
     properties[prop_model_in_use] = g_param_spec_string(
         "model-in-use", "Model in use", "What makes the picture: bicubic, generic or online",
         "bicubic", read_only);

@@ -74,13 +74,16 @@ EngineMessage TrainingSession::hello() {
         {"layers", architecture.layers},
         {"width", width_},
         {"height", height_},
-        {"training", "continuous"},
+        {"training", options_.training},
+        {"modelStore", options_.model_store},
         {"lockstep", options_.lockstep},
         {"stepsPerSecond", options_.steps_per_second},
         {"seed", options_.seed},
         {"genericParameters", options_.generic.parameters.size()},
         {"liveParameters", live_parameters_.size()},
-        {"liveSource", live_->source},
+        // Bicubic without parameters is either a start, or what the gate fell back to: only the
+        // latter must outlive a restart of the engine.
+        {"liveSource", live_->version == 0 ? "generic" : live_->source},
     };
     append_floats(message.blob, options_.generic.parameters);
     append_floats(message.blob, live_parameters_);

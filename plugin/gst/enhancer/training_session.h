@@ -35,6 +35,8 @@ class TrainingSession {
         Network generic;
         std::string engine = "auto";
         std::string stream_key;
+        std::string model_store;
+        std::string training = "adaptive";
         bool lockstep = false;
         double steps_per_second = 0.0;  // 0: as fast as one core goes
         std::uint32_t seed = 0;
@@ -62,7 +64,7 @@ class TrainingSession {
     const Network& generic() const { return options_.generic; }
 
     struct Status {
-        std::string state;  // starting, waiting, training, off, or "stopped: WHY"
+        std::string state;  // starting, waiting, training, suspended, or "stopped: WHY"
         double gain_db = 0.0;
         std::string model_source;
         std::uint64_t model_version = 0;

@@ -20,8 +20,9 @@ struct LoopPlace {
     bool operator==(const LoopPlace&) const = default;
 };
 
-// What is shown as the number-th frame of clips that take turns of `turn` frames (0: the first alone,
-// for ever), each going on where its last turn ended. frames: of each clip, at least one.
-LoopPlace loop_place(std::uint64_t number, std::uint64_t turn, std::span<const std::uint64_t> frames);
+// What is shown as the number-th frame of clips that take turns of `turn` frames (0: the first
+// alone, for ever), each going on where its last turn ended. frames: of each clip, at least one.
+LoopPlace loop_place(std::uint64_t number, std::uint64_t turn,
+                     std::span<const std::uint64_t> frames);
 
 }  // namespace livesr::gst

@@ -173,13 +173,14 @@ function on(kind, head, blob) {
     CHECK(start["layers"] == 3);
     CHECK(start["width"] == width);
     CHECK(start["height"] == height);
-    CHECK(start["training"] == "continuous");
+    CHECK(start["training"] == "adaptive");
+    CHECK(start["modelStore"] == "");
     CHECK(start["lockstep"] == true);
     CHECK(start["stepsPerSecond"] == 12.5);
     CHECK(start["seed"] == 99);
     CHECK(start["genericParameters"] == models.generic.parameters.size());
     CHECK(start["liveParameters"] == 0);
-    CHECK(start["liveSource"] == "bicubic");
+    CHECK(start["liveSource"] == "generic");
     for (std::size_t i = 1; i < told.size(); ++i)
         CHECK(told[i]["mediaTimeNs"] == (i - 1) * 200'000'000);
 }
@@ -226,7 +227,7 @@ function on(kind, head, blob) {
         }));
     }
     const auto told = notes(engine);
-    CHECK(told[0]["source"] == "bicubic");
+    CHECK(told[0]["source"] == "generic");
     CHECK(told[0]["live"].empty());
     for (std::size_t i = 1; i < told.size(); ++i) {
         CHECK(told[i]["source"] == "online");
@@ -234,6 +235,34 @@ function on(kind, head, blob) {
     }
     CHECK(count_messages(harness, GST_MESSAGE_WARNING) == 1);
     CHECK(count_messages(harness, GST_MESSAGE_ERROR) == 0);
+}
+
+TEST_CASE("a fall back to bicubic is told to the engine's successor") {
+    const Models models;
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type !== 'enhancer.start') return;
+  begin(head, blob);
+  note({ pid: process.pid, source: head.liveSource, live: head.liveParameters });
+  swap(1, 'generic', generic);
+  swap(2, 'bicubic');
+}
+)js");
+    EnhancerHarness harness("scale=2");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    int number = 0;
+    REQUIRE(eventually([&] {
+        CHECK((shows(harness, number++, nullptr) || harness.count("model-version") < 2));
+        return harness.count("model-version") == 2;
+    }));
+    REQUIRE(kill(notes(engine).back()["pid"].get<pid_t>(), SIGKILL) == 0);
+    REQUIRE(eventually([&] {
+        gst_buffer_unref(harness.enhance(number++));
+        return notes(engine).size() == 2;
+    }));
+    CHECK(notes(engine)[0]["source"] == "generic");
+    CHECK(notes(engine)[1]["source"] == "bicubic");
+    CHECK(notes(engine)[1]["live"] == 0);
 }
 
 TEST_CASE("patches become pairs that the engine gets, and its reports become messages") {

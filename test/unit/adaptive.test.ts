@@ -1,0 +1,110 @@
+// Algorithm 1 of LiveNAS as a machine of its own, and the rules it is compared with.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  afterEpoch,
+  afterSceneChange,
+  afterValidation,
+  initialPlan,
+  lostLeadDb,
+  lostLeadPeriods,
+  nextPlan,
+  onceNs,
+  saturatedEpochs,
+  saturatedGainDb,
+  type TrainingPlan,
+} from '../../elements/sr-enhancer/adaptive.ts';
+
+const suspended: TrainingPlan = { phase: 'suspended', patience: 0 };
+const gaining = saturatedGainDb + 0.2;
+const leading = lostLeadDb + 0.5;
+
+function epochs(plan: TrainingPlan, gains: readonly (number | null)[]): TrainingPlan {
+  return gains.reduce(afterEpoch, plan);
+}
+
+function periods(plan: TrainingPlan, leads: readonly (number | null)[]): TrainingPlan {
+  return leads.reduce(afterValidation, plan);
+}
+
+const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+
+describe('content-adaptive training', () => {
+  it('begins with training', () => {
+    expect(initialPlan).toEqual({ phase: 'training', patience: 0 });
+  });
+
+  it('is suspended when more than count_sat epochs in a row gain less than thresh_sat', () => {
+    expect(epochs(initialPlan, times(saturatedEpochs, 0)).phase).toBe('training');
+    expect(epochs(initialPlan, times(saturatedEpochs + 1, 0))).toEqual(suspended);
+  });
+
+  it('is not suspended by saturated epochs with a gaining one between them', () => {
+    const gains = [...times(saturatedEpochs, 0), gaining, ...times(saturatedEpochs, 0)];
+    expect(epochs(initialPlan, gains).phase).toBe('training');
+  });
+
+  it('takes a gain of exactly thresh_sat for a gain', () => {
+    expect(epochs(initialPlan, times(20, saturatedGainDb))).toEqual(initialPlan);
+  });
+
+  it('resumes when the lead was below thresh_online in more than count_online periods', () => {
+    expect(periods(suspended, times(lostLeadPeriods, 0)).phase).toBe('suspended');
+    expect(periods(suspended, times(lostLeadPeriods + 1, 0))).toEqual(initialPlan);
+    const recovered = [...times(lostLeadPeriods, 0), leading, ...times(lostLeadPeriods, 0)];
+    expect(periods(suspended, recovered).phase).toBe('suspended');
+    expect(periods(suspended, times(20, lostLeadDb))).toEqual(suspended);
+  });
+
+  it('learns nothing from an epoch without patches', () => {
+    const impatient = { phase: 'training', patience: saturatedEpochs } as const;
+    expect(epochs(impatient, [null, null])).toEqual(impatient);
+    expect(periods({ ...suspended, patience: 1 }, [null])).toEqual({ ...suspended, patience: 1 });
+  });
+
+  it('never holds a patience above its limit, whatever comes', () => {
+    const db = fc.option(fc.double({ min: -10, max: 10, noNaN: true }), { nil: null });
+    const outcomes = fc.array(fc.record({ epochGainDb: db, leadDb: db, elapsedNs: fc.nat() }));
+    fc.assert(
+      fc.property(outcomes, (list) => {
+        let plan = initialPlan;
+        for (const outcome of list) {
+          const before = plan;
+          plan = nextPlan('adaptive', plan, outcome);
+          const limit = plan.phase === 'training' ? saturatedEpochs : lostLeadPeriods;
+          expect(plan.patience).toBeLessThanOrEqual(limit);
+          if (plan.phase !== before.phase) expect(plan.patience).toBe(0);
+        }
+      }),
+    );
+  });
+
+  it('resumes at once when the scene is seen to change', () => {
+    expect(afterSceneChange('adaptive', suspended)).toEqual(initialPlan);
+    expect(afterSceneChange('early-stop', suspended)).toEqual(suspended);
+  });
+});
+
+describe('the other rules', () => {
+  const poor = { elapsedNs: 5e9, epochGainDb: 0, leadDb: 0 };
+  const run = (mode: Parameters<typeof nextPlan>[0], count: number, outcome = poor): TrainingPlan =>
+    times(count, outcome).reduce((plan, o) => nextPlan(mode, plan, o), initialPlan);
+
+  it('continuous trains whatever is gained', () => {
+    expect(run('continuous', 50).phase).toBe('training');
+  });
+
+  it('once trains for the first minute', () => {
+    expect(run('once', 50, { ...poor, elapsedNs: onceNs - 1 }).phase).toBe('training');
+    expect(run('once', 1, { ...poor, elapsedNs: onceNs })).toEqual(suspended);
+  });
+
+  it('early-stop never resumes', () => {
+    expect(run('early-stop', saturatedEpochs).phase).toBe('training');
+    expect(run('early-stop', 50)).toEqual(suspended);
+  });
+
+  it('off never trains', () => {
+    expect(run('off', 1)).toEqual(suspended);
+  });
+});
