@@ -88,6 +88,8 @@ export const senderStart = z.object({
   minVideoBitrateBps: bitrateBps,
   patchBitrateBps: bitrateBps,
   patches: z.enum(['residual', 'jpeg', 'off']),
+  /** Whatever they cost; 0: as many as patchBitrateBps pays for. */
+  patchesPerSecond: z.int().nonnegative().max(1000),
   uplink: z.string(),
   lockstep: z.boolean(),
   seed: count,

@@ -19,6 +19,8 @@ interface EvalOptions {
   readonly json?: string;
   readonly stepsPerSecond: number;
   readonly patchBitrate: number;
+  readonly patchesPerSecond: number;
+  readonly residualStep: number;
   readonly seed: number;
 }
 
@@ -43,14 +45,18 @@ the same command gives the same numbers on the same kind of machine. Every schem
   once                         trained over the first 60 s and never again
   early-stop                   trained until the gain first saturates and never again
   persistent                   the second of two sessions: it starts from what the first one learned
+  residual, jpeg, raw          as continuous, with patches of that codec; the others have residual ones,
+                               raw is without loss
   ladder                       all of it video, at the best of native, 2/3, 1/2 and 1/3 size; Lanczos
 
 The encoder's target is corrected until the bits that it really sends fill 99 to 100 % of the uplink,
 for each scheme alike. All measures are of luma; PSNR is the mean of the frames' PSNR in dB, SSIM that
 of every ${ssimEvery}th frame. gainOverBilinearDb and gainOverBicubicDb compare with those schemes at
 the same uplink; worstSecondOverBicubicDb and overBicubicDb with bicubic of the very frames that the
-scheme decoded. "trained" is the share of the stream's time that training took. The default of --steps-per-second is what one core does beside the stream on the
-reference machine (AMD EPYC, Zen 5, AVX-512).`;
+scheme decoded. "trained" is the share of the stream's time that training took. The default of
+--steps-per-second is what one core does beside the stream on the reference machine (AMD EPYC, Zen 5,
+AVX-512). With --patches-per-second the patches of all codecs are the same ones and are not billed: what
+a codec loses in training is the difference to raw.`;
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, ...value.split(',')];
@@ -88,9 +94,11 @@ export function evaluationTable(evaluation: Evaluation): string {
       'first 10 s',
       'video',
       'patches',
+      'patches',
+      'a patch',
       'trained',
     ],
-    ['', 'dB', '', '+dB', '+dB', '+dB', '+dB', 'kbit/s', 'kbit/s', '%'],
+    ['', 'dB', '', '+dB', '+dB', '+dB', '+dB', 'kbit/s', 'kbit/s', '1/s', 'bytes', '%'],
   ];
   for (const [name, summary] of Object.entries(evaluation.schemes)) {
     rows.push([
@@ -103,6 +111,8 @@ export function evaluationTable(evaluation: Evaluation): string {
       summary.first10s.gainOverBicubicDb.toFixed(2),
       summary.videoKbps.toFixed(1),
       summary.patchKbps.toFixed(1),
+      summary.patchesPerSecond.toFixed(1),
+      summary.bytesPerPatch?.toFixed(0) ?? '-',
       summary.training === undefined ? '-' : (100 * summary.training.share).toFixed(0),
     ]);
   }
@@ -155,6 +165,13 @@ export function registerEval(program: Command): void {
       referenceStepsPerSecond,
     )
     .option('--patch-bitrate <kbits>', 'kbit/s for patches', numberWithin(1, 10_000), 50)
+    .option(
+      '--patches-per-second <n>',
+      'so many patches instead, whatever they cost; 0: as the bit rate allows',
+      wholeWithin(0, 1000),
+      0,
+    )
+    .option('--residual-step <n>', 'quantiser step of residual patches', wholeWithin(1, 255), 26)
     .option('--seed <n>', 'seed of every random choice', wholeWithin(0, 2 ** 31 - 1), 1)
     .addHelpText('after', explanation)
     .action(async (options: EvalOptions) => {
@@ -169,6 +186,8 @@ export function registerEval(program: Command): void {
         schemes: parseSchemes(options.schemes),
         stepsPerSecond: options.stepsPerSecond,
         patchBitrateBps: options.patchBitrate * 1000,
+        patchesPerSecond: options.patchesPerSecond,
+        residualStep: options.residualStep,
         seed: options.seed,
         onProgress: (what) => {
           console.error(`  ${what}`);

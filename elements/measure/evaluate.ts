@@ -20,6 +20,7 @@ import {
   mean,
   summariseScheme,
   summariseTraining,
+  type SentBuffer,
   type SchemeRun,
   type SchemeSummary,
   type ShownFrame,
@@ -37,21 +38,31 @@ export const schemeNames = [
   'continuous',
   'adaptive',
   'persistent',
+  'residual',
+  'jpeg',
+  'raw',
   'ladder',
 ] as const;
 export type SchemeName = (typeof schemeNames)[number];
 
-/** Those that train, and how. */
-const trainingOf = {
-  online: 'adaptive',
-  once: 'once',
-  'early-stop': 'early-stop',
-  continuous: 'continuous',
-  adaptive: 'adaptive',
-  persistent: 'adaptive',
-} as const satisfies Partial<Record<SchemeName, TrainingMode>>;
-type TrainedScheme = keyof typeof trainingOf;
-const isTrained = (name: SchemeName): name is TrainedScheme => name in trainingOf;
+/** Those that train: how, and on patches of which codec. `raw` is a codec without loss. */
+const trainedSchemes = {
+  online: { training: 'adaptive', codec: 'residual' },
+  once: { training: 'once', codec: 'residual' },
+  'early-stop': { training: 'early-stop', codec: 'residual' },
+  continuous: { training: 'continuous', codec: 'residual' },
+  adaptive: { training: 'adaptive', codec: 'residual' },
+  persistent: { training: 'adaptive', codec: 'residual' },
+  residual: { training: 'continuous', codec: 'residual' },
+  jpeg: { training: 'continuous', codec: 'jpeg' },
+  raw: { training: 'continuous', codec: 'raw' },
+} as const satisfies Partial<Record<SchemeName, { training: TrainingMode; codec: string }>>;
+type TrainedScheme = keyof typeof trainedSchemes;
+type Codec = (typeof trainedSchemes)[TrainedScheme]['codec'];
+const isTrained = (name: SchemeName): name is TrainedScheme => name in trainedSchemes;
+
+/** A residual at this step is off by rounding only: half a grey level at most, 59 dB. */
+const losslessStep = 1;
 
 export interface EvaluationRequest {
   /** Several take turns of `switchSeconds`: a session with scene changes. */
@@ -65,6 +76,9 @@ export interface EvaluationRequest {
   readonly schemes: readonly SchemeName[];
   readonly stepsPerSecond: number;
   readonly patchBitrateBps: number;
+  /** Patches go by number and are not billed; 0: by bit rate. */
+  readonly patchesPerSecond: number;
+  readonly residualStep: number;
   readonly seed: number;
   /** Told what is being done, for people who wait. */
   readonly onProgress: (what: string) => void;
@@ -104,7 +118,7 @@ class Evaluator {
   readonly #request: EvaluationRequest;
   readonly #stretch: Stretch;
   readonly #seconds: number;
-  #withPatches: SenderSetup | undefined;
+  readonly #setups = new Map<Codec, SenderSetup>();
 
   constructor(request: EvaluationRequest, clip: Clip, folder: string) {
     this.#request = request;
@@ -118,6 +132,16 @@ class Evaluator {
     return this.#request.uplink.carried(this.#seconds) / 8;
   }
 
+  /** The share of the uplink that a stream fills. */
+  #filled({ video, packets }: SentStream, choice: SenderChoice): number {
+    if (choice.patchesPerSecond === 0) {
+      return (totalBytes(video) + totalBytes(packets)) / this.#bytesAllowed();
+    }
+    // By number: they stand in for what patch-bitrate would carry.
+    const patchBytes = (choice.patchBitrateBps * this.#seconds) / 8;
+    return (totalBytes(video) + patchBytes) / this.#bytesAllowed();
+  }
+
   /** The setup whose stream fills the uplink and does not exceed it. */
   async #calibrate(choice: SenderChoice, what: string): Promise<SenderSetup> {
     const { uplink, seconds, onProgress } = this.#request;
@@ -126,7 +150,7 @@ class Evaluator {
       onProgress(`${what}: filling the uplink, trial ${trials.length + 1}`);
       const trace = join(this.#stretch.folder, `share-${asked.toFixed(6)}.trace`);
       const setup = { ...choice, uplink: shareOfUplink(uplink, asked, seconds, trace) };
-      const sent = totalBytes(await runSender(this.#stretch, setup)) / this.#bytesAllowed();
+      const sent = this.#filled(await runSender(this.#stretch, setup), choice);
       trials.push({ asked, sent, setup });
     }
     const best = bestTrial(trials);
@@ -160,26 +184,38 @@ class Evaluator {
     };
   }
 
-  /** Video and patches together fill the uplink; the network learns from the patches. */
+  /** Video and patches together fill the uplink. */
+  async #withPatches(codec: Codec): Promise<SenderSetup> {
+    const known = this.#setups.get(codec);
+    if (known !== undefined) return known;
+    const choice = this.#choice(codec === 'jpeg' ? 'jpeg' : 'residual');
+    const coded = codec === 'raw' ? { ...choice, residualStep: losslessStep } : choice;
+    const setup = await this.#calibrate(coded, `video with ${codec} patches`);
+    this.#setups.set(codec, setup);
+    return setup;
+  }
+
+  /** The network learns from the patches. */
   async trained(
     name: TrainedScheme,
   ): Promise<{ readonly run: SchemeRun; readonly epochs: readonly TrainingEpoch[] }> {
     const { scale, seed, stepsPerSecond } = this.#request;
-    this.#withPatches ??= await this.#calibrate(this.#choice('auto'), 'video with patches');
+    const { training, codec } = trainedSchemes[name];
+    const setup = await this.#withPatches(codec);
     const receiver = {
       kind: 'enhanced',
       scale,
-      training: trainingOf[name],
+      training,
       stepsPerSecond,
       seed,
       ...(name === 'persistent' && { modelStore: join(this.#stretch.folder, 'models') }),
     } as const;
     if (name === 'persistent') {
       this.#request.onProgress('persistent: the session before');
-      await runWhole(this.#stretch, this.#withPatches, receiver);
+      await runWhole(this.#stretch, setup, receiver);
     }
     this.#request.onProgress(name);
-    const run = await runWhole(this.#stretch, this.#withPatches, receiver);
+    const run = await runWhole(this.#stretch, setup, receiver);
     return { run: this.#schemeRun(run, run.frames, 'test'), epochs: run.epochs };
   }
 
@@ -201,8 +237,8 @@ class Evaluator {
   }
 
   #choice(patches: SenderSetup['patches']): SenderChoice {
-    const { scale, patchBitrateBps, seed } = this.#request;
-    return { size: { scale }, patches, patchBitrateBps, seed };
+    const { scale, patchBitrateBps, patchesPerSecond, residualStep, seed } = this.#request;
+    return { size: { scale }, patches, residualStep, patchBitrateBps, patchesPerSecond, seed };
   }
 
   #schemeRun(sent: SentStream, frames: readonly MeasuredFrame[], scheme: string): SchemeRun {
@@ -219,12 +255,12 @@ class Evaluator {
         bicubicPsnrDb: bicubic.psnrDb,
       };
     });
-    return { frames: shown, video: sent.video, patches: sent.patches, seconds: this.#seconds };
+    return { frames: shown, video: sent.video, packets: sent.packets, seconds: this.#seconds };
   }
 }
 
-function totalBytes({ video, patches }: SentStream): number {
-  return [...video, ...patches].reduce((sum, { bytes }) => sum + bytes, 0);
+function totalBytes(sent: readonly SentBuffer[]): number {
+  return sent.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 export async function evaluate(request: EvaluationRequest): Promise<Evaluation> {

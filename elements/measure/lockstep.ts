@@ -7,7 +7,7 @@ import { native } from '../bridge/index.ts';
 import { framesPerSecond, type Clip } from './clip.ts';
 import { readGdp } from './gdp.ts';
 import { quoted, runPipeline } from './pipeline.ts';
-import type { SentBuffer } from './summary.ts';
+import type { SentBuffer, SentPacket } from './summary.ts';
 
 /** What `training` of srenhancer is set to. */
 export type TrainingMode = 'adaptive' | 'continuous' | 'once' | 'early-stop' | 'off';
@@ -18,8 +18,11 @@ export interface SenderSetup {
   readonly size: { readonly scale: number } | { readonly width: number; readonly height: number };
   /** Text of its `uplink` property. */
   readonly uplink: string;
-  readonly patches: 'auto' | 'off';
+  readonly patches: 'residual' | 'jpeg' | 'off';
+  readonly residualStep: number;
   readonly patchBitrateBps: number;
+  /** Whatever they cost; 0: as many as the patch bit rate pays for. */
+  readonly patchesPerSecond: number;
   readonly seed: number;
 }
 
@@ -45,7 +48,7 @@ export interface Stretch {
 
 export interface SentStream {
   readonly video: readonly SentBuffer[];
-  readonly patches: readonly SentBuffer[];
+  readonly packets: readonly SentPacket[];
 }
 
 export interface PictureQuality {
@@ -77,7 +80,7 @@ const properties = (values: Readonly<Record<string, string | number | boolean>>)
     .join(' ');
 
 function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup): string {
-  const { size, uplink, patches, patchBitrateBps, seed } = sender;
+  const { size, uplink, patches, residualStep, patchBitrateBps, patchesPerSecond, seed } = sender;
   return (
     `srloopsrc ${properties({
       location: clip.path,
@@ -89,8 +92,11 @@ function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup
       uplink,
       // The uplink alone says how much may go.
       'max-bitrate': 1_000_000_000,
-      patches,
+      ...(patches === 'off'
+        ? { patches }
+        : { 'patch-codec': patches, 'residual-step': residualStep }),
       'patch-bitrate': patchBitrateBps,
+      'patches-per-second': patchesPerSecond,
       seed,
       lockstep: true,
     })} ` +
@@ -139,17 +145,21 @@ function readSent({ clip, folder }: Stretch): SentStream {
   const video = readGdp(readFileSync(join(folder, 'video.gdp'))).buffers.map(
     ({ payload }, index) => ({ timeSeconds: index / rate, bytes: payload.length }),
   );
-  const patches: SentBuffer[] = [];
+  const packets: SentPacket[] = [];
   const klv = readFileSync(join(folder, 'patches.klv'));
   for (let at = 0; at < klv.length;) {
-    const { error, consumed, header } = native().readPacket(klv.subarray(at));
-    if (header === undefined || consumed === 0) {
+    const { error, consumed, header, patches } = native().readPacket(klv.subarray(at));
+    if (header === undefined || patches === undefined || consumed === 0) {
       throw new Failure(`the sender sent a patch packet that cannot be read: ${error}`);
     }
-    patches.push({ timeSeconds: header.runningTimeNs / 1e9, bytes: consumed });
+    packets.push({
+      timeSeconds: header.runningTimeNs / 1e9,
+      bytes: consumed,
+      patches: patches.length,
+    });
     at += consumed;
   }
-  return { video, patches };
+  return { video, packets };
 }
 
 function readFrames({ folder, frameCount }: Stretch): MeasuredFrame[] {

@@ -18,11 +18,16 @@ export interface SentBuffer {
   readonly bytes: number;
 }
 
+export interface SentPacket extends SentBuffer {
+  /** None: an announcement of the sizes. */
+  readonly patches: number;
+}
+
 /** All that a run of one scheme left behind. */
 export interface SchemeRun {
   readonly frames: readonly ShownFrame[];
   readonly video: readonly SentBuffer[];
-  readonly patches: readonly SentBuffer[];
+  readonly packets: readonly SentPacket[];
   readonly seconds: number;
 }
 
@@ -33,6 +38,7 @@ export interface SecondSummary {
   readonly overBicubicDb: number;
   readonly videoKbps: number;
   readonly patchKbps: number;
+  readonly patches: number;
 }
 
 export interface SpanSummary {
@@ -45,6 +51,9 @@ export interface SpanSummary {
   readonly worstSecondOverBicubicDb: number;
   readonly videoKbps: number;
   readonly patchKbps: number;
+  readonly patchesPerSecond: number;
+  /** Headers and labels included; null without patches. */
+  readonly bytesPerPatch: number | null;
 }
 
 /** What a scheme spent on training. */
@@ -82,6 +91,10 @@ function kbps(sent: readonly SentBuffer[], seconds: number): number {
   return (sent.reduce((sum, { bytes }) => sum + bytes, 0) * 8) / 1000 / seconds;
 }
 
+function patchCount(packets: readonly SentPacket[]): number {
+  return packets.reduce((sum, { patches }) => sum + patches, 0);
+}
+
 const psnrOf = (frames: readonly ShownFrame[]): number => mean(frames.map((f) => f.psnrDb));
 
 /** Groups by whole seconds; the last second may be cut short by the end of the run. */
@@ -98,7 +111,8 @@ export function perSecond(run: SchemeRun): SecondSummary[] {
       psnrYDb: psnrOf(frames),
       overBicubicDb: mean(frames.map((f) => f.psnrDb - f.bicubicPsnrDb)),
       videoKbps: kbps(run.video.filter(within), length),
-      patchKbps: kbps(run.patches.filter(within), length),
+      patchKbps: kbps(run.packets.filter(within), length),
+      patches: patchCount(run.packets.filter(within)),
     });
   }
   return summaries;
@@ -111,7 +125,7 @@ export function firstPart(run: SchemeRun, endSeconds: number): SchemeRun {
   return {
     frames: run.frames.filter(before),
     video: run.video.filter(before),
-    patches: run.patches.filter(before),
+    packets: run.packets.filter(before),
     seconds: Math.min(run.seconds, endSeconds),
   };
 }
@@ -125,7 +139,7 @@ export function lastPart(run: SchemeRun, beginSeconds: number): SchemeRun {
   return {
     frames: later(run.frames),
     video: later(run.video),
-    patches: later(run.patches),
+    packets: later(run.packets),
     seconds: run.seconds - beginSeconds,
   };
 }
@@ -152,6 +166,9 @@ export function summariseTraining(
 
 export function summariseSpan(run: SchemeRun, baselines: Baselines): SpanSummary {
   const psnrYDb = psnrOf(run.frames);
+  const carrying = run.packets.filter(({ patches }) => patches > 0);
+  const patches = patchCount(carrying);
+  const patchBytes = carrying.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     psnrYDb,
     ssim: mean(run.frames.flatMap((f) => f.ssim ?? [])),
@@ -159,7 +176,9 @@ export function summariseSpan(run: SchemeRun, baselines: Baselines): SpanSummary
     gainOverBicubicDb: psnrYDb - psnrOf(baselines.bicubic.frames),
     worstSecondOverBicubicDb: Math.min(...perSecond(run).map((s) => s.overBicubicDb)),
     videoKbps: kbps(run.video, run.seconds),
-    patchKbps: kbps(run.patches, run.seconds),
+    patchKbps: kbps(run.packets, run.seconds),
+    patchesPerSecond: patches / run.seconds,
+    bytesPerPatch: patches > 0 ? patchBytes / patches : null,
   };
 }
 

@@ -87,6 +87,12 @@ export function allowance(budget: PatchBudget): number {
   return Math.max(0, Math.min(mostPatchesPerRound, patches));
 }
 
+/** How many patches are due when they go by number, `sent` of them so far. */
+export function patchesDue(mediaTimeNs: number, patchesPerSecond: number, sent: number): number {
+  const due = Math.floor((mediaTimeNs / 1e9) * patchesPerSecond) - sent;
+  return Math.max(0, Math.min(mostPatchesPerRound, due));
+}
+
 export function selected(budget: PatchBudget, patches: number): PatchBudget {
   if (patches === 0) return budget;
   return {

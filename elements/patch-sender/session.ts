@@ -13,6 +13,7 @@ import {
   advance,
   allowance,
   emptyBudget,
+  patchesDue,
   selected,
   sent,
   splitUplink,
@@ -37,6 +38,7 @@ export class SenderSession implements Session {
   readonly #uplink: CumulativeBits;
   readonly #sampler: Sampler;
   #budget: PatchBudget;
+  #patchesChosen = 0;
   #plannedSecond: number | undefined;
 
   constructor(start: SenderStart, send: Send, log: Log) {
@@ -91,7 +93,13 @@ export class SenderSession implements Session {
       );
     }
     const errors = wordsOfBlob(blob);
-    const chosen = this.#sampler.select(offer, errors, allowance(this.#budget));
+    const { patchesPerSecond } = this.#start;
+    const most =
+      patchesPerSecond > 0
+        ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
+        : allowance(this.#budget);
+    const chosen = this.#sampler.select(offer, errors, most);
+    this.#patchesChosen += chosen.length;
     this.#budget = selected(this.#budget, chosen.length);
     this.#send({ type: 'patch.select', offer: offer.offer, cells: chosen });
   }

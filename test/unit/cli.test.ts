@@ -126,7 +126,9 @@ describe('what people read', () => {
       gainOverBicubicDb: 0.5,
       worstSecondOverBicubicDb: -0.01,
       videoKbps: 590,
-      patchKbps: 0,
+      patchKbps: 50,
+      patchesPerSecond: 12.5,
+      bytesPerPatch: 500,
     };
     const summary = { ...span, first10s: { ...span, gainOverBicubicDb: 0.25 }, perSecond: [] };
     const training = { share: 0.347, epochs: [] };
@@ -152,7 +154,9 @@ describe('what people read', () => {
       '-0.01',
       '0.25',
       '590.0',
-      '0.0',
+      '50.0',
+      '12.5',
+      '500',
       '35',
     ]);
     expect(ladder?.endsWith(' -')).toBe(true);

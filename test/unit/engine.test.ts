@@ -24,6 +24,7 @@ const senderStart = {
   minVideoBitrateBps: 200_000,
   patchBitrateBps: 50_000,
   patches: 'jpeg',
+  patchesPerSecond: 0,
   uplink: 'fixed:600',
   lockstep: true,
   seed: 1,

@@ -18,7 +18,10 @@ function run(gainsDb: readonly number[], bytesPerFrame: number): SchemeRun {
       bicubicPsnrDb: 30,
     })),
     video: gainsDb.map((_, index) => ({ timeSeconds: index / 2, bytes: bytesPerFrame })),
-    patches: [{ timeSeconds: 1.2, bytes: 125 }],
+    packets: [
+      { timeSeconds: 0, bytes: 0, patches: 0 },
+      { timeSeconds: 1.2, bytes: 125, patches: 2 },
+    ],
     seconds: gainsDb.length / 2,
   };
 }
@@ -26,8 +29,8 @@ function run(gainsDb: readonly number[], bytesPerFrame: number): SchemeRun {
 describe('summary of a scheme', () => {
   test('a second is the mean of its frames, and its bits are those sent within it', () => {
     expect(perSecond(run([0, 1, 2, 4], 250))).toEqual([
-      { second: 0, psnrYDb: 30.5, overBicubicDb: 0.5, videoKbps: 4, patchKbps: 0 },
-      { second: 1, psnrYDb: 33, overBicubicDb: 3, videoKbps: 4, patchKbps: 1 },
+      { second: 0, psnrYDb: 30.5, overBicubicDb: 0.5, videoKbps: 4, patchKbps: 0, patches: 0 },
+      { second: 1, psnrYDb: 33, overBicubicDb: 3, videoKbps: 4, patchKbps: 1, patches: 2 },
     ]);
   });
 
@@ -46,6 +49,8 @@ describe('summary of a scheme', () => {
     expect(summary.worstSecondOverBicubicDb).toBe(-1);
     expect(summary.ssim).toBe(0.9);
     expect(summary.patchKbps).toBe(0.5);
+    expect(summary.patchesPerSecond).toBe(1);
+    expect(summary.bytesPerPatch).toBe(62.5);
   });
 
   test('the first ten seconds are reported apart', () => {

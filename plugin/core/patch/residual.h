@@ -12,7 +12,7 @@
 namespace livesr {
 
 // Quantiser step in grey levels of an orthonormal transform's coefficient.
-constexpr int least_residual_step = 4;
+constexpr int least_residual_step = 1;
 constexpr int largest_residual_step = 255;
 constexpr int default_residual_step = 26;
 

@@ -114,6 +114,7 @@ void Picker::configure(const SenderSettings& settings) {
         active = settings;
         active.scale = active_.scale;
         active.patches = active_.patches;
+        active.patches_per_second = active_.patches_per_second;
         active.engine = active_.engine;
         active.lockstep = active_.lockstep;
         active.seed = active_.seed;

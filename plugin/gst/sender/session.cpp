@@ -142,6 +142,7 @@ EngineMessage SenderSession::hello() const {
                 {"patches", !settings_.sends_patches()    ? "off"
                             : settings_.sends_residuals() ? "residual"
                                                           : "jpeg"},
+                {"patchesPerSecond", settings_.patches_per_second},
                 {"uplink", settings_.uplink},
                 {"lockstep", settings_.lockstep},
                 {"seed", settings_.seed},

@@ -16,6 +16,7 @@ enum Property : guint {
     scale = 1,
     patches,
     patch_bitrate,
+    patches_per_second,
     max_bitrate,
     min_video_bitrate,
     patch_codec,
@@ -121,6 +122,12 @@ guint install_settings(GObjectClass* object_class) {
             g_param_spec_uint("patch-bitrate", "Patch bit rate",
                               "Bit rate of the patches (bit/s), announcements included", 0,
                               G_MAXUINT, defaults.patch_bitrate_bps, live));
+    install(
+        patches_per_second,
+        g_param_spec_uint("patches-per-second", "Patches per second",
+                          "Send so many patches, whatever they cost, to compare codecs by equal "
+                          "patches; 0: as many as patch-bitrate pays for",
+                          0, 1000, defaults.patches_per_second, before_start));
     install(max_bitrate, g_param_spec_uint("max-bitrate", "Maximum bit rate",
                                            "Most that video and patches together may take (bit/s)",
                                            1000, G_MAXUINT, defaults.max_bitrate_bps, live));
@@ -182,6 +189,9 @@ bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
         case patch_bitrate:
             settings.patch_bitrate_bps = g_value_get_uint(value);
             return true;
+        case patches_per_second:
+            settings.patches_per_second = g_value_get_uint(value);
+            return true;
         case max_bitrate:
             settings.max_bitrate_bps = g_value_get_uint(value);
             return true;
@@ -224,6 +234,9 @@ bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
             return true;
         case patch_bitrate:
             g_value_set_uint(value, settings.patch_bitrate_bps);
+            return true;
+        case patches_per_second:
+            g_value_set_uint(value, settings.patches_per_second);
             return true;
         case max_bitrate:
             g_value_set_uint(value, settings.max_bitrate_bps);
