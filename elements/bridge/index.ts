@@ -144,6 +144,12 @@ export interface Native {
   /** 100 dB for equal pictures. */
   psnrDb(meanSquaredError: number): number;
   ssim(a: Plane, b: Plane): number;
+  /**
+   * What the residual codec would code of a pair whose `low` has a margin of 2, added to `counts`:
+   * zeros and ones under each of its `residualContexts` contexts in turn.
+   */
+  countResidualBits(pair: TrainingPair, scale: number, step: number, counts: Uint32Array): void;
+  readonly residualContexts: number;
   writePacket(header: PacketHeader, patches: readonly CodedPatch[]): Uint8Array;
   readPacket(bytes: Uint8Array): PacketResult;
   encodeJpegLuma(plane: Plane, quality: number): Uint8Array;

@@ -1,7 +1,7 @@
 // `livesr pretrain`: trains the generic networks that ship in models/, and measures them.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { marginOf, native } from '../bridge/index.ts';
@@ -16,6 +16,7 @@ import {
   type StillsPsnr,
 } from './measure.ts';
 import { makePairs, qualities, type WeightedPair } from './pairs.ts';
+import { findStartProbabilities, tableText } from './residual-start.ts';
 import { listPhotos } from './stills.ts';
 import { architectureOf, trainNetwork, type Progress } from './training.ts';
 
@@ -29,6 +30,7 @@ interface PretrainOptions {
   readonly out: string;
   readonly steps: number;
   readonly clips: number;
+  readonly patchCodec?: string;
   readonly measure?: true;
   readonly footage?: string;
   readonly stills?: string;
@@ -63,8 +65,8 @@ const progressLine = (start: number): ((progress: Progress) => void) => {
   };
 };
 
-const pretrain = async (options: PretrainOptions): Promise<void> => {
-  const { scale, seed, steps, clips } = options;
+/** What both recipes start from; throws when something of it is missing. */
+const photographs = async (options: PretrainOptions): Promise<readonly string[]> => {
   if (options.photos === undefined)
     throw new UsageError('pretrain needs --photos DIR, a folder of photographs to learn from');
   requireFolder(options.photos, '--photos');
@@ -74,7 +76,19 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
       `fonts that the rendered pages need are missing: ${missing.join(', ')}\n` +
         '  sudo apt-get install -y fonts-dejavu-core fonts-dejavu-extra fonts-urw-base35 fontconfig',
     );
-  const photos = await listPhotos(options.photos);
+  return listPhotos(options.photos);
+};
+
+const writeResidualStart = async (file: string, options: PretrainOptions): Promise<void> => {
+  const photos = await photographs(options);
+  const { seed, clips } = options;
+  const plan = { seed, photos, clips, windows: recipe.windows };
+  await writeFile(file, tableText(await findStartProbabilities(native(), plan)));
+};
+
+const pretrain = async (options: PretrainOptions): Promise<void> => {
+  const { scale, seed, steps, clips } = options;
+  const photos = await photographs(options);
   await mkdir(options.out, { recursive: true });
   const core = native();
   const architecture = architectureOf(scale);
@@ -186,6 +200,10 @@ export const registerPretrain = (program: Command): void => {
     .option('--out <dir>', 'folder of the models and their manifest', 'models')
     .option('--steps <n>', 'training steps', wholeNumber('--steps', 1, 10_000_000), steps)
     .option('--clips <n>', 'clips to make for training', wholeNumber('--clips', 1, 10_000), clips)
+    .option(
+      '--patch-codec <file>',
+      "train no network; write the residual codec's start probabilities there",
+    )
     .option('--measure', 'train nothing; print what the models in --out gain over bicubic')
     .option('--footage <dir>', 'to measure on: video files, sent through the encoder')
     .option('--stills <dir>', 'to measure on: stills, shrunk by bicubic')
@@ -199,6 +217,7 @@ export const registerPretrain = (program: Command): void => {
     .option('--every <n>', 'measure every n-th frame', wholeNumber('--every', 1, 1000), 1)
     .option('--json', 'print the manifest entry or the figures as JSON')
     .action(async (options: PretrainOptions) => {
-      await (options.measure ? measure(options) : pretrain(options));
+      if (options.patchCodec !== undefined) await writeResidualStart(options.patchCodec, options);
+      else await (options.measure ? measure(options) : pretrain(options));
     });
 };

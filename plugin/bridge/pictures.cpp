@@ -1,6 +1,7 @@
 #include "bridge/arguments.h"
 #include "bridge/parts.h"
 #include "core/patch/packet.h"
+#include "core/patch/residual.h"
 #include "core/picture/metrics.h"
 #include "core/picture/resample.h"
 
@@ -168,6 +169,37 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
     });
 }
 
+// countResidualBits(pair, scale, step, counts): adds to counts, [context][bit]
+Napi::Value count_residual_bits_of(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const Napi::Object pair = object(info[0], "pair");
+    LowCrop low;
+    low.pixels = bytes(pair.Get("low"), "pair.low");
+    low.width = integer(pair.Get("width"), "pair.width", 1, max_side);
+    low.height = integer(pair.Get("height"), "pair.height", 1, max_side);
+    low.scale = integer(info[1], "scale", 1, 4);
+    const auto high = bytes(pair.Get("high"), "pair.high");
+    expect_size(env, high.size(),
+                static_cast<std::size_t>(low.width) * static_cast<std::size_t>(low.height),
+                "pair.high");
+    const int step = integer(info[2], "step", least_residual_step, largest_residual_step);
+    if (!info[3].IsTypedArray() ||
+        info[3].As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+        throw_type_error(env, "counts must be a Uint32Array");
+    }
+    auto counts = info[3].As<Napi::Uint32Array>();
+    expect_size(env, counts.ElementLength(), 2 * residual_context_count, "counts");
+    return guarded(env, [&] {
+        std::vector<BitCounts> added(residual_context_count);
+        count_residual_bits(high.data(), low.width, low, step, added);
+        for (std::size_t i = 0; i < added.size(); ++i) {
+            counts[2 * i] += added[i][0];
+            counts[2 * i + 1] += added[i][1];
+        }
+        return env.Undefined();
+    });
+}
+
 }  // namespace
 
 void add_pictures(Napi::Env env, Napi::Object exports) {
@@ -177,6 +209,9 @@ void add_pictures(Napi::Env env, Napi::Object exports) {
     exports.Set("ssim", Napi::Function::New(env, ssim_of));
     exports.Set("writePacket", Napi::Function::New(env, write_packet_of));
     exports.Set("readPacket", Napi::Function::New(env, read_packet_of));
+    exports.Set("countResidualBits", Napi::Function::New(env, count_residual_bits_of));
+    exports.Set("residualContexts",
+                Napi::Number::New(env, static_cast<double>(residual_context_count)));
     exports.Set("encodeJpegLuma", Napi::Function::New(env, encode_jpeg));
     exports.Set("decodeJpegLuma", Napi::Function::New(env, decode_jpeg));
 }

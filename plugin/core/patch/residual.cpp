@@ -139,6 +139,43 @@ struct DecodingCoder {
     bool bypass(bool) { return range.bypass(); }
 };
 
+// Codes nothing; counts which bits would be coded under which context.
+struct CountingCoder {
+    const BitModel* first;
+    std::span<BitCounts> counts;
+    bool bit(const BitModel& model, bool value) {
+        ++counts[static_cast<std::size_t>(&model - first)][value ? 1 : 0];
+        return value;
+    }
+    bool bypass(bool value) { return value; }
+};
+
+template <typename Coder>
+void code_patch(Coder& coder, Contexts& contexts, const std::uint8_t* high, std::ptrdiff_t stride,
+                const LowCrop& low, int step) {
+    check_step(step);
+    const std::vector<std::uint8_t> base = enlarge(low);
+    const int columns = blocks_along(low.width);
+    const int rows = blocks_along(low.height);
+    BlockCoder blocks(coder, contexts, columns);
+    for (int row = 0; row < rows; ++row) {
+        for (int column = 0; column < columns; ++column) {
+            Block samples{};  // 0 beyond the patch
+            const int height = std::min(block_side, low.height - row * block_side);
+            const int width = std::min(block_side, low.width - column * block_side);
+            for (int y = 0; y < height; ++y) {
+                const std::ptrdiff_t line = row * block_side + y;
+                const auto* original = high + line * stride + column * block_side;
+                const auto* enlarged = base.data() + line * low.width + column * block_side;
+                auto* sample = samples.data() + y * block_side;
+                for (int x = 0; x < width; ++x) sample[x] = original[x] - enlarged[x];
+            }
+            Levels levels = quantise(forward(samples), step);
+            blocks.block(column, levels);
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> enlarge(const LowCrop& low) {
@@ -162,31 +199,9 @@ std::vector<std::uint8_t> enlarge(const LowCrop& low) {
 
 std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff_t stride,
                                           const LowCrop& low, int step) {
-    check_step(step);
-    const std::vector<std::uint8_t> base = enlarge(low);
-    const int columns = blocks_along(low.width);
-    const int rows = blocks_along(low.height);
     EncodingCoder coder;
     Contexts contexts = residual::start_contexts();
-    BlockCoder blocks(coder, contexts, columns);
-    for (int row = 0; row < rows; ++row) {
-        for (int column = 0; column < columns; ++column) {
-            Block samples{};  // 0 beyond the patch
-            const int height = std::min(block_side, low.height - row * block_side);
-            const int width = std::min(block_side, low.width - column * block_side);
-            for (int y = 0; y < height; ++y) {
-                const std::ptrdiff_t line = row * block_side + y;
-                for (int x = 0; x < width; ++x) {
-                    const std::ptrdiff_t at = column * block_side + x;
-                    samples[static_cast<std::size_t>(y * block_side + x)] =
-                        high[line * stride + at] -
-                        base[static_cast<std::size_t>(line * low.width + at)];
-                }
-            }
-            Levels levels = quantise(forward(samples), step);
-            blocks.block(column, levels);
-        }
-    }
+    code_patch(coder, contexts, high, stride, low, step);
     std::vector<std::uint8_t> payload;
     const std::uint32_t checksum = crc32(low.pixels);
     for (int shift = 24; shift >= 0; shift -= 8) {
@@ -195,6 +210,18 @@ std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff
     const std::vector<std::uint8_t> coded = coder.range.finish();
     payload.insert(payload.end(), coded.begin(), coded.end());
     return payload;
+}
+
+void count_residual_bits(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low,
+                         int step, std::span<BitCounts> counts) {
+    if (counts.size() != residual::context_count) {
+        throw std::invalid_argument("the residual codec has " +
+                                    std::to_string(residual::context_count) + " contexts, not " +
+                                    std::to_string(counts.size()));
+    }
+    Contexts contexts;
+    CountingCoder coder{contexts.data(), counts};
+    code_patch(coder, contexts, high, stride, low, step);
 }
 
 bool is_residual_of(std::span<const std::uint8_t> payload, const LowCrop& low) {

@@ -3,6 +3,7 @@
 // machine decodes the same samples. Bitstream in docs/protocol.md. Hostile bytes are refused.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,15 @@ std::vector<std::uint8_t> enlarge(const LowCrop& low);
 // least_ and largest_residual_step. Throws std::invalid_argument on sizes that do not agree.
 std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff_t stride,
                                           const LowCrop& low, int step);
+
+// How often a bit was 0 and 1.
+using BitCounts = std::array<std::uint32_t, 2>;
+
+// What encode_residual would code under each of its contexts, added to `counts`: for finding the
+// start probabilities. Throws std::invalid_argument, also when there are not as many as contexts.
+void count_residual_bits(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low,
+                         int step, std::span<BitCounts> counts);
+constexpr std::size_t residual_context_count = 357;
 
 // Whether a payload was made from this crop: told by a checksum, before anything is decoded.
 bool is_residual_of(std::span<const std::uint8_t> payload, const LowCrop& low);

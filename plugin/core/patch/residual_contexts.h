@@ -14,7 +14,7 @@
 namespace livesr::residual {
 
 constexpr int block_side = 8;
-constexpr int block_size = 64;
+constexpr std::size_t block_size = 64;
 // No orthonormal coefficient of a residual within +-255 is larger; levels beyond are impossible.
 constexpr int largest_coefficient = 2048;
 
@@ -35,30 +35,33 @@ constexpr std::array<std::uint8_t, block_size> make_zigzag() {
 }
 constexpr auto zigzag = make_zigzag();
 
-constexpr int energy_classes = 6;
-constexpr int last_energy_classes = 3;
-constexpr int position_classes = 4;
-constexpr int near_classes = 4;       // of the coefficients already coded around this one
-constexpr int neighbour_classes = 3;  // of the same coefficient in the blocks left and above
-constexpr int escape_contexts = 12;
+// Contexts have one numbering, that of the start probabilities.
+constexpr std::size_t energy_classes = 6;
+constexpr std::size_t last_classes = 3;  // pairs of energy classes
+constexpr std::size_t position_classes = 4;
+constexpr std::size_t near_classes = 4;  // of the coefficients already coded around this one
+constexpr std::size_t neighbour_classes =
+    3;  // of the same coefficient in the blocks left and above
+constexpr std::size_t level_classes = position_classes * near_classes * neighbour_classes;
+constexpr std::size_t escape_contexts = 12;
+constexpr std::size_t sign_contexts = 3;
 
-// Bits are unary above this: 1, 2, then Exp-Golomb.
+constexpr std::size_t coded_at = 0;
+constexpr std::size_t last_at = coded_at + energy_classes;
+constexpr std::size_t significant_at = last_at + last_classes * block_size;
+constexpr std::size_t above_one_at = significant_at + level_classes;
+constexpr std::size_t above_two_at = above_one_at + level_classes;
+constexpr std::size_t escape_at = above_two_at + level_classes;
+constexpr std::size_t sign_at = escape_at + escape_contexts;
+constexpr std::size_t context_count = sign_at + sign_contexts;
+
+// Bits are unary below this level, then Exp-Golomb.
 constexpr int first_escaped_level = 3;
 
-struct Contexts {
-    std::array<BitModel, energy_classes> coded;
-    std::array<std::array<BitModel, block_size>, last_energy_classes>
-        last;  // nodes of a binary tree
-    std::array<BitModel, position_classes * near_classes * neighbour_classes> significant;
-    std::array<BitModel, position_classes * near_classes * neighbour_classes> above_one;
-    std::array<BitModel, position_classes * near_classes * neighbour_classes> above_two;
-    std::array<BitModel, escape_contexts> escape;
-    std::array<BitModel, 3> mean_sign;  // of the first coefficient
-};
-constexpr std::size_t context_count = sizeof(Contexts) / sizeof(BitModel);
+using Contexts = std::array<BitModel, context_count>;
 
-// The start probabilities that were trained (docs/protocol.md lists them).
-const Contexts& start_contexts();
+// As every patch starts: what `livesr pretrain --patch-codec` found.
+Contexts start_contexts();
 
 // Codes blocks of one patch in raster order. Coder: bool bit(BitModel&, bool), bool bypass(bool);
 // a decoder ignores the value it is given and returns the one it reads.
@@ -72,12 +75,11 @@ class BlockCoder {
     bool block(int column, Levels& levels) {
         Done& above = above_[static_cast<std::size_t>(column)];
         if (column == 0) left_ = {};
-        const int energy = energy_class(left_.energy + above.energy);
+        const std::size_t energy = energy_class(left_.energy + above.energy);
         int last = last_coded(levels);
         Done done;
-        if (coder_.bit(contexts_.coded[static_cast<std::size_t>(energy)], last >= 0)) {
-            last =
-                code_last(std::max(last, 0), contexts_.last[static_cast<std::size_t>(energy / 2)]);
+        if (coder_.bit(contexts_[coded_at + energy], last >= 0)) {
+            last = code_last(std::max(last, 0), last_at + energy / 2 * block_size);
             for (int i = last; i >= 0; --i) {
                 const std::size_t at = zigzag[static_cast<std::size_t>(i)];
                 if (!code_level(at, i == last, above, levels)) return false;
@@ -99,7 +101,7 @@ class BlockCoder {
         int mean_sign = 0;
     };
 
-    static int energy_class(int energy) {
+    static std::size_t energy_class(int energy) {
         return energy < 1    ? 0
                : energy < 3  ? 1
                : energy < 6  ? 2
@@ -109,19 +111,19 @@ class BlockCoder {
     }
 
     static int last_coded(const Levels& levels) {
-        for (int i = block_size; i-- > 0;) {
-            if (levels[zigzag[static_cast<std::size_t>(i)]] != 0) return i;
+        for (std::size_t i = block_size; i-- > 0;) {
+            if (levels[zigzag[i]] != 0) return static_cast<int>(i);
         }
         return -1;
     }
 
-    int code_last(int last, std::array<BitModel, block_size>& tree) {
+    int code_last(int last, std::size_t tree) {
         std::size_t node = 1;
         for (int shift = 5; shift >= 0; --shift) {
-            const bool bit = coder_.bit(tree[node], ((last >> shift) & 1) != 0);
+            const bool bit = coder_.bit(contexts_[tree + node], ((last >> shift) & 1) != 0);
             node = 2 * node + (bit ? 1 : 0);
         }
-        return static_cast<int>(node) - block_size;
+        return static_cast<int>(node) - static_cast<int>(block_size);
     }
 
     bool code_level(std::size_t at, bool is_last, const Done& above, Levels& levels) {
@@ -144,11 +146,11 @@ class BlockCoder {
         const int coded = levels[at];
         const int wanted = std::abs(coded);
         levels[at] = 0;
-        if (!is_last && !coder_.bit(contexts_.significant[context], wanted > 0)) return true;
+        if (!is_last && !coder_.bit(contexts_[significant_at + context], wanted > 0)) return true;
         int level = 1;
-        if (coder_.bit(contexts_.above_one[context], wanted > 1)) {
+        if (coder_.bit(contexts_[above_one_at + context], wanted > 1)) {
             level = 2;
-            if (coder_.bit(contexts_.above_two[context], wanted > 2)) {
+            if (coder_.bit(contexts_[above_two_at + context], wanted > 2)) {
                 level = code_escape(wanted - first_escaped_level);
                 if (level < 0) return false;
                 level += first_escaped_level;
@@ -157,7 +159,10 @@ class BlockCoder {
         bool negative = coded < 0;
         if (at == 0) {
             const int sign = left_.mean_sign + above.mean_sign;
-            negative = coder_.bit(contexts_.mean_sign[sign == 0 ? 0 : sign < 0 ? 1 : 2], negative);
+            negative = coder_.bit(contexts_[sign_at + (sign == 0  ? 0U
+                                                       : sign < 0 ? 1U
+                                                                  : 2U)],
+                                  negative);
         } else {
             negative = coder_.bypass(negative);
         }
@@ -170,8 +175,9 @@ class BlockCoder {
         const auto wanted = static_cast<std::uint32_t>(std::max(value, 0)) + 1;
         const int wanted_bits = static_cast<int>(std::bit_width(wanted)) - 1;
         int bits = 0;
-        while (coder_.bit(contexts_.escape[static_cast<std::size_t>(bits)], bits < wanted_bits)) {
-            if (++bits == escape_contexts) return -1;
+        while (
+            coder_.bit(contexts_[escape_at + static_cast<std::size_t>(bits)], bits < wanted_bits)) {
+            if (++bits == static_cast<int>(escape_contexts)) return -1;
         }
         std::uint32_t read = 1;
         for (int shift = bits - 1; shift >= 0; --shift) {
