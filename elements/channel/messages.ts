@@ -91,6 +91,12 @@ export const senderStart = z.object({
   /** Whatever they cost; 0: as many as patchBitrateBps pays for. */
   patchesPerSecond: z.int().nonnegative().max(1000),
   uplink: z.string(),
+  uplinkBitrateBps: bitrateBps, // with uplink "external"; 0: not told yet
+  schedule: z.enum(['residual', 'livenas']),
+  streamClass: z.string(),
+  streamKey: z.string(),
+  feedbackUri: z.string(), // empty: no feedback
+  token: z.string(),
   lockstep: z.boolean(),
   seed: count,
 });
@@ -121,8 +127,48 @@ export const senderTick = z.object({
   videoBytes: count,
 });
 
+const sequence16 = z.int().min(0).max(65_535);
+
+/** Counters of an srtsink since its connection. `timeNs` is of the machine's steady clock. */
+export const linkSrt = z.object({
+  type: z.literal('link.srt'),
+  timeNs: count,
+  bytesSent: count,
+  bytesRetransmitted: count,
+  packetsSent: count,
+  packetsLost: count,
+  nacks: count,
+  rttMs: z.number().nonnegative(),
+});
+
+/** Packets that transport-wide feedback tells of; null: lost. */
+export const linkTwcc = z.object({
+  type: z.literal('link.twcc'),
+  timeNs: count,
+  packets: z
+    .array(
+      z.object({
+        sequence: sequence16,
+        sentNs: count,
+        arrivedNs: count.nullable(),
+        bytes: count.max(65_535),
+      }),
+    )
+    .max(65_536),
+});
+
+/** The property uplink-bitrate. */
+export const linkRate = z.object({ type: z.literal('link.rate'), rateBps: bitrateBps });
+
 /** What patchsender sends after its start. */
-export const senderMessage = z.discriminatedUnion('type', [frameOffer, patchSent, senderTick]);
+export const senderMessage = z.discriminatedUnion('type', [
+  frameOffer,
+  patchSent,
+  senderTick,
+  linkSrt,
+  linkTwcc,
+  linkRate,
+]);
 export type SenderMessage = z.infer<typeof senderMessage>;
 
 export const planSet = z.object({

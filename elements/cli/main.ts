@@ -2,6 +2,7 @@
 // codes: 0 done, 1 failed, 2 wrong use.
 import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench.ts';
+import { registerCurves } from './curves.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
@@ -24,6 +25,7 @@ registerDoctor(program);
 registerPretrain(program);
 registerBench(program);
 registerLink(program);
+registerCurves(program);
 program
   .command('pipeline', { hidden: true })
   .description('run one GStreamer pipeline for another livesr process')

@@ -84,6 +84,7 @@ class Connection {
           this.#channel.notify(message, payload);
         },
         this.#log,
+        this.#session,
       );
     } else if (this.#session) {
       await this.#session.handle(head, blob);

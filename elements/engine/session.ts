@@ -15,10 +15,19 @@ export interface Session {
 export type Send = (message: EngineMessage, blob?: Uint8Array) => void;
 export type Log = (line: string) => void;
 
-/** The session that a start message asks for; what it sends at once has been sent. */
-export function startSession(head: Head, blob: Uint8Array, send: Send, log: Log): Session {
+/**
+ * The session that a start message asks for; what it sends at once has been sent. `before`: the one
+ * that it takes the place of.
+ */
+export function startSession(
+  head: Head,
+  blob: Uint8Array,
+  send: Send,
+  log: Log,
+  before?: Session,
+): Session {
   const start = parseHead(startMessage, head);
   if (start.type === 'enhancer.start') return new EnhancerSession(start, blob, send);
   if (blob.length > 0) throw new ChannelError('sender.start carries no blob');
-  return new SenderSession(start, send, log);
+  return new SenderSession(start, send, log, before instanceof SenderSession ? before : undefined);
 }

@@ -1,14 +1,18 @@
 // The engine's half for one patchsender: answers its offers and ticks with plans and selections. The
-// decisions are plan.ts and sampler.ts; here are the messages and the trace file.
-import { readFileSync } from 'node:fs';
+// decisions are link/, scheduler.ts, plan.ts and sampler.ts; here are the messages between them.
 import { ChannelError, wordsOfBlob, type Head } from '../channel/frame.ts';
 import {
   parseHead,
   senderMessage,
   type FrameOffer,
+  type SenderMessage,
   type SenderStart,
 } from '../channel/messages.ts';
 import type { Log, Send, Session } from '../engine/session.ts';
+import { curveOf } from './curves.ts';
+import type { LinkEstimator } from './link/estimator.ts';
+import { recorded } from './link/given.ts';
+import { openEstimator } from './link/open.ts';
 import {
   advance,
   allowance,
@@ -16,51 +20,55 @@ import {
   patchesDue,
   selected,
   sent,
-  splitUplink,
   type PatchBudget,
 } from './plan.ts';
 import { seededRandom } from './random.ts';
 import { Sampler } from './sampler.ts';
 import {
-  constantUplink,
-  parseTrace,
-  parseUplink,
-  UplinkError,
-  type CumulativeBits,
-} from './uplink.ts';
+  encoderTargetBps,
+  initialScheduler,
+  patchesSent,
+  pictureSeen,
+  schedule,
+  schedules,
+  type SchedulerSettings,
+  type SchedulerState,
+} from './scheduler.ts';
+import { constantUplink, UplinkError } from './uplink.ts';
 
-/** A plan holds for one second of media time (LiveNAS 5.1 updates every second). */
-const planNs = 1e9;
+/** When the caps do not say. */
+const usualFramesPerSecond = 25;
 
 export class SenderSession implements Session {
   readonly #start: SenderStart;
   readonly #send: Send;
-  readonly #uplink: CumulativeBits;
+  readonly #link: LinkEstimator;
+  readonly #settings: SchedulerSettings;
   readonly #sampler: Sampler;
   #budget: PatchBudget;
   #patchesChosen = 0;
-  #plannedSecond: number | undefined;
+  #scheduler: SchedulerState = initialScheduler;
+  /** Patches since the last tick. */
+  #patchBytes = 0;
 
-  constructor(start: SenderStart, send: Send, log: Log) {
+  /** `before`: the session that a new start on the same connection takes the place of. */
+  constructor(start: SenderStart, send: Send, log: Log, before?: SenderSession) {
     this.#start = start;
     this.#send = send;
     this.#sampler = new Sampler(seededRandom(start.seed));
-    this.#uplink = openUplink(start, log);
+    this.#settings = settingsOf(start);
+    // What was learned of the way holds on; a trace goes on by media time anyway.
+    const isSameLink =
+      before !== undefined &&
+      before.#start.uplink === start.uplink &&
+      before.#start.maxBitrateBps === start.maxBitrateBps;
+    this.#link = isSameLink ? before.#link : openLink(start, log);
     this.#budget = emptyBudget(start.patches === 'jpeg' ? 'jpeg' : 'residual');
-    this.#plan(0);
+    this.#plan(0, 0);
   }
 
   handle(head: Head, blob: Uint8Array): Promise<void> {
-    const message = parseHead(senderMessage, head);
-    if (message.type === 'frame.offer') {
-      this.#budget = advance(this.#budget, message.mediaTimeNs);
-      this.#offer(message, blob);
-    } else if (message.type === 'patch.sent') {
-      this.#budget = sent(this.#budget, message.bytes, message.patches);
-    } else {
-      this.#budget = advance(this.#budget, message.mediaTimeNs);
-      this.#plan(message.mediaTimeNs);
-    }
+    this.#take(parseHead(senderMessage, head), blob);
     return Promise.resolve();
   }
 
@@ -68,20 +76,50 @@ export class SenderSession implements Session {
     return Promise.resolve(false);
   }
 
-  #plan(mediaTimeNs: number): void {
-    const second = Math.floor(mediaTimeNs / planNs);
-    if (second === this.#plannedSecond) return;
-    this.#plannedSecond = second;
-    const carriedBps = this.#uplink(second + 1) - this.#uplink(second);
+  #take(message: SenderMessage, blob: Uint8Array): void {
+    switch (message.type) {
+      case 'frame.offer':
+        this.#budget = advance(this.#budget, message.mediaTimeNs);
+        this.#offer(message, blob);
+        break;
+      case 'patch.sent':
+        this.#budget = sent(this.#budget, message.bytes, message.patches);
+        this.#scheduler = patchesSent(this.#scheduler, message.bytes);
+        this.#patchBytes += message.bytes;
+        break;
+      case 'time.tick':
+        this.#budget = advance(this.#budget, message.mediaTimeNs);
+        this.#link.handle({ kind: 'media', bytes: message.videoBytes + this.#patchBytes });
+        this.#patchBytes = 0;
+        this.#plan(message.mediaTimeNs, message.videoBytes);
+        break;
+      case 'link.srt':
+        this.#link.handle({ ...message, kind: 'srt' });
+        break;
+      case 'link.twcc':
+        this.#link.handle({ ...message, kind: 'twcc' });
+        break;
+      case 'link.rate':
+        this.#link.handle({ kind: 'rate', rateBps: message.rateBps });
+        break;
+    }
+  }
+
+  #plan(mediaTimeNs: number, videoBytes: number): void {
+    const carriedBps = this.#link.estimateBps(mediaTimeNs);
     const limitBps = this.#start.maxBitrateBps;
     const uplinkBps = limitBps > 0 ? Math.min(carriedBps, limitBps) : carriedBps;
-    const split = splitUplink(uplinkBps, {
-      patchesOn: this.#start.patches !== 'off',
-      patchBitrateBps: this.#start.patchBitrateBps,
-      minVideoBitrateBps: this.#start.minVideoBitrateBps,
+    const before = this.#scheduler;
+    this.#scheduler = schedule(before, this.#settings, uplinkBps, videoBytes, mediaTimeNs);
+    const { plan, plannedNs } = this.#scheduler;
+    if (plan === before.plan && plannedNs === before.plannedNs) return;
+    this.#budget = { ...this.#budget, patchBitrateBps: plan.patchBitrateBps };
+    this.#send({
+      type: 'plan.set',
+      videoBitrateBps: encoderTargetBps(this.#scheduler),
+      patchBitrateBps: plan.patchBitrateBps,
+      estimatedUplinkBps: carriedBps,
     });
-    this.#budget = { ...this.#budget, patchBitrateBps: split.patchBitrateBps };
-    this.#send({ type: 'plan.set', ...split, estimatedUplinkBps: carriedBps });
   }
 
   #offer(offer: FrameOffer, blob: Uint8Array): void {
@@ -98,6 +136,10 @@ export class SenderSession implements Session {
       patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
         : allowance(this.#budget);
+    if (cells > 0) {
+      const sum = errors.reduce((total, error) => total + error, 0);
+      this.#scheduler = pictureSeen(this.#scheduler, sum / (cells * offer.cell ** 2));
+    }
     const chosen = this.#sampler.select(offer, errors, most);
     this.#patchesChosen += chosen.length;
     this.#budget = selected(this.#budget, chosen.length);
@@ -105,17 +147,27 @@ export class SenderSession implements Session {
   }
 }
 
+function settingsOf(start: SenderStart): SchedulerSettings {
+  const framesPerSecond = start.framesPerSecond > 0 ? start.framesPerSecond : usualFramesPerSecond;
+  const framePixels = (start.frameWidth * start.frameHeight) / start.scale ** 2;
+  return {
+    schedule: schedules[start.schedule],
+    curve: curveOf(start.streamClass),
+    patchesOn: start.patches !== 'off',
+    patchBitrateBps: start.patchBitrateBps,
+    minVideoBitrateBps: start.minVideoBitrateBps,
+    expectsFeedback: start.feedbackUri !== '',
+    pixelsPerSecond: framePixels * framesPerSecond,
+  };
+}
+
 /** A bad uplink must not stop the stream: it is said, and the limit of the element holds alone. */
-function openUplink(start: SenderStart, log: Log): CumulativeBits {
+function openLink(start: SenderStart, log: Log): LinkEstimator {
   try {
-    const choice = parseUplink(start.uplink);
-    if (choice.kind === 'fixed') return constantUplink(choice.rateBps);
-    if (choice.kind === 'trace') {
-      return parseTrace(readFileSync(choice.path, 'utf8'), choice.path);
-    }
+    return openEstimator(start.uplink, start.maxBitrateBps, start.uplinkBitrateBps);
   } catch (error) {
     const reason = error instanceof UplinkError ? error.message : String(error);
     log(`${reason}; the uplink is taken to carry the maximum bit rate`);
+    return recorded(constantUplink(start.maxBitrateBps));
   }
-  return constantUplink(start.maxBitrateBps);
 }

@@ -11,12 +11,21 @@ export class UplinkError extends Error {
 export type UplinkChoice =
   | { readonly kind: 'auto' }
   | { readonly kind: 'fixed'; readonly rateBps: number }
-  | { readonly kind: 'trace'; readonly path: string };
+  | { readonly kind: 'trace'; readonly path: string }
+  | { readonly kind: 'srt' | 'twcc'; readonly element: string }
+  | { readonly kind: 'external' };
 
-/** "auto", "fixed:N" (kbit/s) or "trace:FILE". Throws UplinkError with the ways to write it. */
+/**
+ * "auto", "fixed:N" (kbit/s), "trace:FILE", "srt:ELEMENT", "twcc:ELEMENT" or "external". Throws
+ * UplinkError with the ways to write it.
+ */
 export function parseUplink(text: string): UplinkChoice {
   if (text === 'auto' || text === '') return { kind: 'auto' };
-  const [, form, value] = /^(fixed|trace):(.+)$/s.exec(text) ?? [];
+  if (text === 'external') return { kind: 'external' };
+  const [, form, value] = /^(fixed|trace|srt|twcc):(.+)$/s.exec(text) ?? [];
+  if ((form === 'srt' || form === 'twcc') && value !== undefined) {
+    return { kind: form, element: value };
+  }
   if (form === 'trace' && value !== undefined) return { kind: 'trace', path: value };
   if (form === 'fixed') {
     const rateKbps = Number(value);
@@ -24,7 +33,10 @@ export function parseUplink(text: string): UplinkChoice {
       return { kind: 'fixed', rateBps: rateKbps * 1000 };
     }
   }
-  throw new UplinkError(`uplink "${text}": use auto, fixed:KBITS (a number above 0) or trace:FILE`);
+  throw new UplinkError(
+    `uplink "${text}": use auto, fixed:KBITS (a number above 0), trace:FILE, srt:ELEMENT, ` +
+      'twcc:ELEMENT or external',
+  );
 }
 
 export function constantUplink(rateBps: number): CumulativeBits {

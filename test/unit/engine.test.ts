@@ -26,6 +26,12 @@ const senderStart = {
   patches: 'jpeg',
   patchesPerSecond: 0,
   uplink: 'fixed:600',
+  uplinkBitrateBps: 0,
+  schedule: 'residual',
+  streamClass: 'default',
+  streamKey: '',
+  feedbackUri: '',
+  token: '',
   lockstep: true,
   seed: 1,
 };

@@ -8,13 +8,16 @@ import {
 } from '../../elements/patch-sender/uplink.ts';
 
 describe('the text of the uplink', () => {
-  it('is auto, a constant or a trace', () => {
+  it('is auto, a constant, a trace, an element or an application', () => {
+    expect(parseUplink('srt:sink')).toEqual({ kind: 'srt', element: 'sink' });
+    expect(parseUplink('twcc:bin')).toEqual({ kind: 'twcc', element: 'bin' });
+    expect(parseUplink('external')).toEqual({ kind: 'external' });
     expect(parseUplink('auto')).toEqual({ kind: 'auto' });
     expect(parseUplink('fixed:600')).toEqual({ kind: 'fixed', rateBps: 600_000 });
     expect(parseUplink('trace:/a b/c.up')).toEqual({ kind: 'trace', path: '/a b/c.up' });
   });
 
-  it.each(['fixed:', 'fixed:-1', 'fixed:0', 'fixed:x', 'trace:', 'srt:sink', '600'])(
+  it.each(['fixed:', 'fixed:-1', 'fixed:0', 'fixed:x', 'trace:', 'srt:', 'twcc:', '600'])(
     'is refused with the ways to write it: %s',
     (text) => {
       expect(() => parseUplink(text)).toThrow(UplinkError);

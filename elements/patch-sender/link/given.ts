@@ -18,7 +18,7 @@ export function external(firstBps: number): LinkEstimator {
   let rateBps = firstBps;
   return {
     handle: (event) => {
-      if (event.kind === 'rate') rateBps = event.rateBps;
+      if (event.kind === 'rate' && event.rateBps > 0) rateBps = event.rateBps;
     },
     estimateBps: () => rateBps,
   };

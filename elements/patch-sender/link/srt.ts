@@ -61,6 +61,9 @@ const shareToDrain = 0.75;
 const mostOfSevere = 0.5;
 const leastOfSevere = 0.35;
 const leastOfMeasure = 0.75;
+const mostOfDecrease = 0.9;
+/** A queue that stood for less was hardly measured. */
+const leastMeasureNs = 700e6;
 /** Delay that grows by this share of time. */
 const severeSlope = 0.3;
 const triesBeforeNewFloor = 4;
@@ -75,8 +78,8 @@ const falling = -0.05;
 const startGrowthPerSecond = 0.3;
 const mostGrowthPerSecond = 0.25;
 /** At the ceiling, and for each part that the rate is away from it. */
-const ceilingGrowthPerSecond = 0.012;
-const distanceGrowthPerSecond = 0.9;
+const ceilingGrowthPerSecond = 0.015;
+const distanceGrowthPerSecond = 0.95;
 /** More than half above what was ever tried lately says nothing (as GCC, 5.5). */
 const mostUntried = 1.5;
 const untriedBps = 50_000;
@@ -140,16 +143,22 @@ function decide(state: SrtState): SrtState {
   const view = lookAt(state.intervals, now);
   const { drainingSinceNs } = state;
   if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2) {
-    return drained(state, drainingSinceNs, now.timeNs);
+    return drained(state, drainingSinceNs, now);
   }
-  if (now.timeNs < state.settledNs) return state;
-  const overflows = view.loss > congestionLoss && view.standingMs > view.mostMs;
-  if (view.queueMs > view.mostMs || overflows) {
+  const isCongested =
+    view.queueMs > view.mostMs || (view.loss > congestionLoss && view.standingMs > view.mostMs);
+  // A small step back is not waited for when the queue goes on to grow.
+  const isNewlySevere = isCongested && isSevere(view) && drainingSinceNs === undefined;
+  if (now.timeNs < state.settledNs && !isNewlySevere) return state;
+  if (isCongested) {
     if (view.slope < falling && view.loss <= congestionLoss) return state;
     // An encoder that has yet to follow is waited for, but not for ever.
-    const isEnough = state.rateBps <= shareOfDelivered * view.deliveredBps;
+    const isEnough =
+      drainingSinceNs !== undefined &&
+      now.timeNs - drainingSinceNs >= leastMeasureNs &&
+      state.rateBps <= shareOfDelivered * carriedBps(state, drainingSinceNs, now);
     const waits = isEnough && now.timeNs < state.settledNs + patienceNs;
-    return waits ? state : decreased(state, now.timeNs, view);
+    return waits ? state : decreased(state, now, view);
   }
   if (view.loss > congestionLoss) return decreasedByLoss(state, now.timeNs, view);
   const isClear = view.standingMs < view.mostMs / 2;
@@ -158,6 +167,7 @@ function decide(state: SrtState): SrtState {
 
 /** What the last moments say. */
 interface View {
+  readonly floorMs: number;
   /** Least delay above the floor. */
   readonly standingMs: number;
   /** Of it, what our bursts do not explain. */
@@ -187,6 +197,7 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
     return rttMs - floorMs - Math.max(...trailed.map(({ burstMs }) => burstMs));
   });
   return {
+    floorMs,
     standingMs: isEnough ? Math.min(...window.map(({ rttMs }) => rttMs)) - floorMs : 0,
     queueMs: isEnough ? Math.max(0, Math.min(...unexplainedMs)) : 0,
     mostMs: leastQueueMs + queueShareOfFloor * floorMs,
@@ -197,29 +208,39 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
 }
 
 /**
- * The queue is gone. The link was busy as long as it stood, so all that went through meanwhile says
- * what it carries, better than any moment of it did.
+ * What went through since the queue came: the link was busy as long as it stood. Better than any
+ * moment of it, since losses are told late: what was sent a round trip ago has arrived or is told of.
  */
-function drained(state: SrtState, sinceNs: number, nowNs: number): SrtState {
-  const rttNs = (timeNs: number): number =>
-    (state.intervals.find((interval) => interval.timeNs > timeNs)?.rttMs ?? 0) * 1e6;
-  // What had been told of at a time was sent a round trip before.
-  const sent = between(state.intervals, sinceNs - rttNs(sinceNs), nowNs - rttNs(nowNs - 1));
-  const told = since(state.intervals, sinceNs);
+function carriedBps({ intervals }: SrtState, sinceNs: number, now: Interval): number {
+  const sent = between(intervals, sinceNs, now.timeNs - now.rttMs * 1e6);
+  const packets = sumOf(sent, (interval) => interval.packets);
+  const lost = sumOf(since(intervals, sinceNs), (interval) => interval.lostPackets);
   const sentBits = sumOf(sent, (interval) => interval.sentBits);
-  const deliveredBits = sentBits * (1 - lossOf(sent, told));
-  const ceilingBps = Math.max(leastRateBps, (deliveredBits * 1e9) / (nowNs - sinceNs));
+  const carriedBits = sentBits * Math.max(0, 1 - lost / Math.max(1, packets));
+  return Math.max(leastRateBps, (carriedBits * 1e9) / (now.timeNs - sinceNs));
+}
+
+/** The queue is gone. */
+function drained(state: SrtState, sinceNs: number, now: Interval): SrtState {
+  const ceilingBps = carriedBps(state, sinceNs, now);
   return {
     ...state,
-    rateBps: within(shareOfDelivered * ceilingBps, state.rateBps, state.mostBps),
+    rateBps: within(shareOfDelivered * ceilingBps, leastRateBps, state.mostBps),
     ceilingBps,
     drainingSinceNs: undefined,
-    settledNs: nowNs,
+    settledNs: now.timeNs,
     unmoved: 0,
   };
 }
 
-function decreased(state: SrtState, timeNs: number, view: View): SrtState {
+/** When the delay was last at its floor. */
+function lastClearNs({ intervals }: SrtState, { floorMs, mostMs }: View, nowNs: number): number {
+  const clear = intervals.findLast(({ rttMs }) => rttMs - floorMs < mostMs / 2);
+  return clear?.timeNs ?? nowNs - standingWindowNs;
+}
+
+function decreased(state: SrtState, now: Interval, view: View): SrtState {
+  const { timeNs } = now;
   const { rateBps, drainingSinceNs } = state;
   // A queue that stays as it is although less is sent than the link carried is not ours: the way has
   // become longer, or others fill it. After a few tries it is part of the floor.
@@ -230,24 +251,35 @@ function decreased(state: SrtState, timeNs: number, view: View): SrtState {
     return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined };
   }
   const settledNs = timeNs + settleNs;
-  const isSevere = view.queueMs > drainMs || view.slope > severeSlope || view.loss > congestionLoss;
-  if (!isSevere && drainingSinceNs === undefined) {
+  if (!isSevere(view) && drainingSinceNs === undefined) {
     const ceilingBps = within(view.deliveredBps, leastOfMeasure * rateBps, rateBps);
     const nextBps = Math.max(leastRateBps, shareOfDelivered * ceilingBps);
     return { ...state, rateBps: nextBps, ceilingBps, settledNs, unmoved };
   }
+  const sinceNs = drainingSinceNs ?? lastClearNs(state, view, timeNs);
+  const measuredBps = measureOf(state, sinceNs, now, view);
   const nextBps = within(
-    shareToDrain * view.deliveredBps,
+    shareToDrain * measuredBps,
     leastOfSevere * rateBps,
-    mostOfSevere * rateBps,
+    drainingSinceNs === undefined ? mostOfSevere * rateBps : mostOfDecrease * rateBps,
   );
   return {
     ...state,
     rateBps: Math.max(leastRateBps, nextBps),
-    drainingSinceNs: drainingSinceNs ?? timeNs - standingWindowNs,
+    drainingSinceNs: sinceNs,
     settledNs,
     unmoved,
   };
+}
+
+function isSevere({ queueMs, slope, loss }: View): boolean {
+  return queueMs > drainMs || slope > severeSlope || loss > congestionLoss;
+}
+
+/** What the link carries, while a queue stands. */
+function measureOf(state: SrtState, sinceNs: number, now: Interval, view: View): number {
+  if (now.timeNs - sinceNs < leastMeasureNs) return view.deliveredBps;
+  return carriedBps(state, sinceNs, now);
 }
 
 /** Loss without a queue: a short buffer, or a bad way (draft-ietf-rmcat-gcc-02, 6). */

@@ -87,7 +87,7 @@ bool Picker::start() {
     }
     // A receiver tells two senders apart by it; in lockstep a run must give the same bytes.
     writer_.start(chosen.lockstep ? chosen.seed : g_random_int(), chosen.scale);
-    session_.start(chosen);
+    session_.start(chosen, element_);
     return true;
 }
 

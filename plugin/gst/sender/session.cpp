@@ -34,20 +34,23 @@ std::uint64_t integer_of(const nlohmann::json& value, const char* what) {
 
 }  // namespace
 
-void SenderSession::start(const SenderSettings& settings) {
+void SenderSession::start(const SenderSettings& settings, GstElement* element) {
     const Plan plan = initial_plan(settings);
     {
         const std::lock_guard lock(mutex_);
         settings_ = settings;
+        element_ = element;
         stream_ = {};
         next_tick_ = 0;
         untold_video_bytes_ = video_bytes_ = offers_ = 0;
         last_trouble_.clear();
     }
     set_plan(plan);
+    link_probe_.start(element, parse_link_choice(settings.uplink));
 }
 
 void SenderSession::stop() {
+    link_probe_.stop();
     std::shared_ptr<EngineClient> client;
     {
         const std::lock_guard lock(mutex_);
@@ -58,14 +61,26 @@ void SenderSession::stop() {
 
 void SenderSession::update(const SenderSettings& settings) {
     bool engine = false;
+    bool only_rate = false;
+    GstElement* probe_anew = nullptr;
     {
         const std::lock_guard lock(mutex_);
+        if (settings == settings_) return;
+        only_rate = settings.differs_only_in_uplink_bitrate(settings_);
+        const bool same_link =
+            parse_link_choice(settings.uplink) == parse_link_choice(settings_.uplink);
+        if (!same_link) probe_anew = element_;
         settings_ = settings;
         engine = client_ != nullptr;
     }
+    if (probe_anew) link_probe_.start(probe_anew, parse_link_choice(settings.uplink));
     // A connected engine answers the new settings with a plan of its own.
     if (!connected()) set_plan(initial_plan(settings));
-    if (engine) send(hello().head, {}, false);
+    if (engine && only_rate) {
+        send({{"type", "link.rate"}, {"rateBps", settings.uplink_bitrate_bps}}, {}, false);
+    } else if (engine) {
+        send(hello().head, {}, false);
+    }
 }
 
 void SenderSession::set_stream(const Stream& stream) {
@@ -144,6 +159,12 @@ EngineMessage SenderSession::hello() const {
                                                           : "jpeg"},
                 {"patchesPerSecond", settings_.patches_per_second},
                 {"uplink", settings_.uplink},
+                {"uplinkBitrateBps", settings_.uplink_bitrate_bps},
+                {"schedule", settings_.schedule},
+                {"streamClass", settings_.stream_class},
+                {"streamKey", settings_.stream_key},
+                {"feedbackUri", settings_.feedback_uri},
+                {"token", settings_.token},
                 {"lockstep", settings_.lockstep},
                 {"seed", settings_.seed},
             },

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gst/engine/engine_client.h"
+#include "gst/sender/link_probe.h"
 #include "gst/sender/settings.h"
 
 namespace livesr::gst {
@@ -33,11 +34,14 @@ class SenderSession {
         bool operator==(const Stream&) const = default;
     };
 
-    explicit SenderSession(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+    explicit SenderSession(Callbacks callbacks)
+        : callbacks_(std::move(callbacks)),
+          link_probe_([this](const nlohmann::json& message) { send(message, {}, false); }) {}
     ~SenderSession() { stop(); }
 
-    // Puts the initial plan into force; the engine starts with the first stream.
-    void start(const SenderSettings& settings);
+    // Puts the initial plan into force; the engine starts with the first stream. `element` is the
+    // sender, in whose pipeline the element is looked for that the uplink is measured at.
+    void start(const SenderSettings& settings, GstElement* element);
     // Waits for callbacks under way: the caller holds no lock that they take.
     void stop();
 
@@ -69,8 +73,10 @@ class SenderSession {
     std::shared_ptr<EngineClient> client() const;
 
     Callbacks callbacks_;
+    LinkProbe link_probe_;
     mutable std::mutex mutex_;  // guards all below; not held while callbacks or the engine run
     SenderSettings settings_;
+    GstElement* element_ = nullptr;  // borrowed
     Stream stream_;
     Plan plan_;
     std::shared_ptr<EngineClient> client_;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "gst/engine/engine_client.h"
+#include "gst/sender/link_probe.h"
 
 namespace livesr::gst {
 
@@ -23,6 +24,12 @@ enum Property : guint {
     residual_step,
     jpeg_quality,
     uplink,
+    uplink_bitrate,
+    schedule,
+    stream_class,
+    stream_key,
+    feedback_uri,
+    token,
     engine,
     lockstep,
     seed,
@@ -35,6 +42,11 @@ enum Property : guint {
 
 const std::string fixed_prefix = "fixed:";
 const std::string trace_prefix = "trace:";
+const std::string external_uplink = "external";
+
+// What an uplink that is measured is taken to carry at first; the engine's first estimate too
+// (elements/patch-sender/link/open.ts).
+constexpr double first_estimate_bps = 500'000;
 
 // bit/s of a "fixed:KBITS"; 0 when it is not a number above 0.
 double fixed_uplink_bps(const std::string& text) {
@@ -79,8 +91,20 @@ std::string text_of(const GValue* value) {
 
 }  // namespace
 
+bool SenderSettings::differs_only_in_uplink_bitrate(const SenderSettings& other) const {
+    SenderSettings same = *this;
+    same.uplink_bitrate_bps = other.uplink_bitrate_bps;
+    return same == other && uplink_bitrate_bps != other.uplink_bitrate_bps;
+}
+
 Plan initial_plan(const SenderSettings& settings) {
     double carried_bps = settings.max_bitrate_bps;
+    if (settings.uplink == external_uplink && settings.uplink_bitrate_bps > 0) {
+        carried_bps = std::min(carried_bps, static_cast<double>(settings.uplink_bitrate_bps));
+    } else if (settings.uplink == external_uplink ||
+               parse_link_choice(settings.uplink).kind != LinkChoice::Kind::none) {
+        carried_bps = std::min(carried_bps, first_estimate_bps);
+    }
     if (settings.uplink.starts_with(fixed_prefix)) {
         const double fixed_bps = fixed_uplink_bps(settings.uplink);
         if (fixed_bps > 0) carried_bps = std::min(carried_bps, fixed_bps);
@@ -96,15 +120,25 @@ std::string describe_problem(const SenderSettings& settings) {
     if (std::string problem = describe_engine_problem(settings.engine); !problem.empty()) {
         return problem;
     }
+    if (settings.schedule != "residual" && settings.schedule != "livenas") {
+        return "schedule is \"" + settings.schedule + "\": use residual or livenas";
+    }
+    const std::string& uri = settings.feedback_uri;
+    if (!uri.empty() && !uri.starts_with("ws://") && !uri.starts_with("wss://")) {
+        return "feedback-uri is \"" + uri + "\": use ws://HOST:PORT or wss://HOST:PORT";
+    }
     const std::string& text = settings.uplink;
-    if (text == "auto") return "";
+    if (text == "auto" || text == external_uplink) return "";
+    if (parse_link_choice(text).kind != LinkChoice::Kind::none) return "";
     if (text.starts_with(fixed_prefix) && fixed_uplink_bps(text) > 0) return "";
     if (text.starts_with(trace_prefix)) {
         const std::string file = text.substr(trace_prefix.size());
         if (g_file_test(file.c_str(), G_FILE_TEST_IS_REGULAR)) return "";
         return "uplink names the trace \"" + file + "\", which is not a file";
     }
-    return "uplink is \"" + text + "\": use auto, fixed:KBITS (a number above 0) or trace:FILE";
+    return "uplink is \"" + text +
+           "\": use auto, fixed:KBITS (a number above 0), trace:FILE, srt:ELEMENT, twcc:ELEMENT or "
+           "external";
 }
 
 guint install_settings(GObjectClass* object_class) {
@@ -120,8 +154,9 @@ guint install_settings(GObjectClass* object_class) {
                                        patches_type(), defaults.patches ? 1 : 0, before_start));
     install(patch_bitrate,
             g_param_spec_uint("patch-bitrate", "Patch bit rate",
-                              "Bit rate of the patches (bit/s), announcements included", 0,
-                              G_MAXUINT, defaults.patch_bitrate_bps, live));
+                              "Bit rate of the patches (bit/s), announcements included; 0: as "
+                              "schedule says",
+                              0, G_MAXUINT, defaults.patch_bitrate_bps, live));
     install(
         patches_per_second,
         g_param_spec_uint("patches-per-second", "Patches per second",
@@ -146,11 +181,43 @@ guint install_settings(GObjectClass* object_class) {
     install(jpeg_quality,
             g_param_spec_int("jpeg-quality", "JPEG quality", "Of patches that are coded as JPEG", 1,
                              100, defaults.jpeg_quality, live));
-    install(uplink, g_param_spec_string(
-                        "uplink", "Uplink",
-                        "What the uplink carries: auto (max-bitrate), fixed:KBITS (kbit/s), or "
-                        "trace:FILE (mahimahi, or two columns of seconds and Mbit/s)",
-                        defaults.uplink.c_str(), live));
+    install(uplink,
+            g_param_spec_string(
+                "uplink", "Uplink",
+                "What the uplink carries: auto (max-bitrate), fixed:KBITS (kbit/s), "
+                "trace:FILE (mahimahi, or two columns of seconds and Mbit/s), srt:ELEMENT "
+                "(measured, from the counters of the srtsink of that name), twcc:ELEMENT "
+                "(measured, from the transport-wide feedback that the rtpbin, rtpsession or "
+                "webrtcbin of that name gets), or external (uplink-bitrate)",
+                defaults.uplink.c_str(), live));
+    install(uplink_bitrate,
+            g_param_spec_uint("uplink-bitrate", "Uplink bit rate",
+                              "With uplink=external: what video and patches may take (bit/s), from "
+                              "rtpgccbwe say; an application sets it as often as it likes",
+                              0, G_MAXUINT, defaults.uplink_bitrate_bps, live));
+    install(schedule, g_param_spec_string(
+                          "schedule", "Schedule",
+                          "With patch-bitrate=0, how patches get their share: residual (3 to "
+                          "7 % of the uplink, as measured) or livenas (the paper's constants)",
+                          defaults.schedule.c_str(), live));
+    install(stream_class,
+            g_param_spec_string("stream-class", "Stream class",
+                                "What the video shows, for the curve of its quality over its rate: "
+                                "a class of livesr curves; an unknown one is default",
+                                defaults.stream_class.c_str(), live));
+    install(stream_key, g_param_spec_string("stream-key", "Stream key",
+                                            "Name of the stream, told to the feedback server",
+                                            defaults.stream_key.c_str(), before_start));
+    install(feedback_uri,
+            g_param_spec_string("feedback-uri", "Feedback URI",
+                                "Where srenhancer tells what patches bring: ws://HOST:PORT or "
+                                "wss://HOST:PORT, its feedback-listen; empty: nowhere",
+                                defaults.feedback_uri.c_str(), before_start));
+    install(token,
+            g_param_spec_string("token", "Token", "Secret that the feedback server asks for",
+                                defaults.token.c_str(),
+                                static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
+                                                         GST_PARAM_MUTABLE_READY)));
     install(engine,
             g_param_spec_string("engine", "Engine",
                                 "auto (starts node), unix:PATH (joins a running engine) or off",
@@ -210,6 +277,24 @@ bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
         case uplink:
             settings.uplink = text_of(value);
             return true;
+        case uplink_bitrate:
+            settings.uplink_bitrate_bps = g_value_get_uint(value);
+            return true;
+        case schedule:
+            settings.schedule = text_of(value);
+            return true;
+        case stream_class:
+            settings.stream_class = text_of(value);
+            return true;
+        case stream_key:
+            settings.stream_key = text_of(value);
+            return true;
+        case feedback_uri:
+            settings.feedback_uri = text_of(value);
+            return true;
+        case token:
+            settings.token = text_of(value);
+            return true;
         case engine:
             settings.engine = text_of(value);
             return true;
@@ -255,6 +340,21 @@ bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
             return true;
         case uplink:
             g_value_set_string(value, settings.uplink.c_str());
+            return true;
+        case uplink_bitrate:
+            g_value_set_uint(value, settings.uplink_bitrate_bps);
+            return true;
+        case schedule:
+            g_value_set_string(value, settings.schedule.c_str());
+            return true;
+        case stream_class:
+            g_value_set_string(value, settings.stream_class.c_str());
+            return true;
+        case stream_key:
+            g_value_set_string(value, settings.stream_key.c_str());
+            return true;
+        case feedback_uri:
+            g_value_set_string(value, settings.feedback_uri.c_str());
             return true;
         case engine:
             g_value_set_string(value, settings.engine.c_str());

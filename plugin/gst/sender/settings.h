@@ -22,6 +22,12 @@ struct SenderSettings {
     int residual_step = default_residual_step;
     int jpeg_quality = 95;  // LiveNAS 5.2
     std::string uplink = "auto";
+    std::uint32_t uplink_bitrate_bps = 0;  // with uplink=external; 0: not told yet
+    std::string schedule = "residual";
+    std::string stream_class = "default";
+    std::string stream_key;
+    std::string feedback_uri;
+    std::string token;
     std::string engine = "auto";
     bool lockstep = false;
     std::uint32_t seed = 1;
@@ -30,6 +36,10 @@ struct SenderSettings {
     bool unrelated_sizes = false;
     // Not a property: the encoder is outside, so that nobody here knows what a receiver decodes.
     bool encoder_outside = false;
+
+    // With what `other` says that the uplink carries, and nothing else changed, are they equal?
+    bool differs_only_in_uplink_bitrate(const SenderSettings& other) const;
+    bool operator==(const SenderSettings&) const = default;
 
     bool sends_patches() const { return patches && scale > 1 && !unrelated_sizes; }
     bool sends_residuals() const { return patch_codec == PatchCodec::residual && !encoder_outside; }

@@ -1,0 +1,284 @@
+// How the uplink is shared between video and patches (LiveNAS 5.1), once a second: patches get more
+// while what the server learns from them is worth more than the same bits of video, less otherwise.
+// Pure functions of state, events and media time; the uplink's rate is handed in.
+import { slopeDbPerBps, type Curve } from './curves.ts';
+import { splitUplink, type Split } from './plan.ts';
+
+export interface Schedule {
+  /** Step of equation (2): patches change by at most this each second. */
+  readonly stepBps: number;
+  /**
+   * Discount of equation (1), per second: what is learned now is worth 1 / (1 - gamma) seconds of the
+   * same gain by video. The paper gives neither its gamma nor the units of its gradients.
+   */
+  readonly gamma: number;
+  /** To begin with, and when training resumes. */
+  readonly firstBps: number;
+  readonly firstShare: number;
+  /** While training is suspended, or the server is silent. */
+  readonly leastBps: number;
+  /** Bounds while training runs, of the uplink. */
+  readonly leastShare: number;
+  readonly mostShare: number;
+}
+
+export const schedules = {
+  /** LiveNAS 5.1 and 6.1. */
+  livenas: {
+    stepBps: 100_000,
+    gamma: 0.98,
+    firstBps: 100_000,
+    firstShare: 0,
+    leastBps: 25_000,
+    leastShare: 0,
+    mostShare: 1,
+  },
+  /** Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose (FIELD-NOTES quality 2, 3). */
+  residual: {
+    stepBps: 10_000,
+    gamma: 0.98,
+    firstBps: 0,
+    firstShare: 0.05,
+    leastBps: 5_000,
+    leastShare: 0.03,
+    mostShare: 0.07,
+  },
+} as const satisfies Record<string, Schedule>;
+
+export type ScheduleName = keyof typeof schedules;
+
+export interface SchedulerSettings {
+  readonly schedule: Schedule;
+  readonly curve: Curve;
+  readonly patchesOn: boolean;
+  /** Above 0: patches get this always. */
+  readonly patchBitrateBps: number;
+  readonly minVideoBitrateBps: number;
+  /** Whether a server is to tell how training goes. */
+  readonly expectsFeedback: boolean;
+  /** Of the low-resolution video. */
+  readonly pixelsPerSecond: number;
+}
+
+/** What the server says at the end of each epoch; gains in dB over bicubic on the same patches. */
+export interface TrainingNews {
+  readonly state: 'waiting' | 'training' | 'suspended' | 'off';
+  readonly gainDb: number | null;
+  readonly previousGainDb: number | null;
+}
+
+export interface SchedulerState {
+  readonly patchBitrateBps: number | undefined;
+  readonly plan: Split;
+  readonly plannedNs: number | undefined;
+  /** When the encoder was given its rate, and when that was clearly less than before. */
+  readonly encoderSetNs: number;
+  readonly fellNs: number | undefined;
+  readonly training: TrainingNews['state'] | undefined;
+  /** dB gained for each bit of patches, over the last epochs. */
+  readonly gainDbPerBit: number | undefined;
+  readonly newsNs: number | undefined;
+  /** Bits of patches sent since the last news. */
+  readonly epochPatchBits: number;
+  readonly videoPsnrDb: number;
+  readonly video: VideoMeasure;
+}
+
+/** What the encoder really gives. */
+interface VideoMeasure {
+  readonly bits: number;
+  readonly sinceNs: number | undefined;
+  readonly rateBps: number | undefined;
+  /** Given for what was asked; 1 until it is known. */
+  readonly ratio: number;
+}
+
+const planNs = 1e9;
+/** Three epochs without a word (DESIGN 7: keeps the last plan, then the minimum). */
+const silenceNs = 15e9;
+/** A rise is passed on when it is worth a change: NVENC starts a new group of pictures at each. */
+const leastRise = 0.05;
+const slowRiseNs = 5e9;
+const clearFall = 0.1;
+const videoWindowNs = 2e9;
+const weightOfWindow = 0.5;
+const weightOfGain = 0.5;
+const weightOfPsnr = 0.1;
+const firstPsnrDb = 36;
+/** Rate control wanders by some percent; more is corrected. */
+const mostOvershoot = 1.05;
+const mostCorrection = 1.5;
+
+const noVideo: VideoMeasure = {
+  bits: 0,
+  sinceNs: undefined,
+  rateBps: undefined,
+  ratio: 1,
+};
+
+export const initialScheduler: SchedulerState = {
+  patchBitrateBps: undefined,
+  plan: { videoBitrateBps: 0, patchBitrateBps: 0 },
+  plannedNs: undefined,
+  encoderSetNs: 0,
+  fellNs: undefined,
+  training: undefined,
+  gainDbPerBit: undefined,
+  newsNs: undefined,
+  epochPatchBits: 0,
+  videoPsnrDb: firstPsnrDb,
+  video: noVideo,
+};
+
+export function patchesSent(state: SchedulerState, bytes: number): SchedulerState {
+  return { ...state, epochPatchBits: state.epochPatchBits + bytes * 8 };
+}
+
+/** The decoded picture's mean squared error, 8-bit units. */
+export function pictureSeen(state: SchedulerState, meanSquaredError: number): SchedulerState {
+  const psnrDb = 10 * Math.log10(255 ** 2 / Math.max(0.05, meanSquaredError));
+  const videoPsnrDb = state.videoPsnrDb + weightOfPsnr * (psnrDb - state.videoPsnrDb);
+  return { ...state, videoPsnrDb };
+}
+
+export function newsCame(
+  state: SchedulerState,
+  news: TrainingNews,
+  mediaTimeNs: number,
+): SchedulerState {
+  const { gainDb, previousGainDb, state: training } = news;
+  const resumed = state.training === 'suspended' && training === 'training';
+  let { gainDbPerBit } = state;
+  if (gainDb !== null && previousGainDb !== null && state.epochPatchBits > 0) {
+    // A model that got worse says that more of the same does not help, not that it harms.
+    const measured = Math.max(0, gainDb - previousGainDb) / state.epochPatchBits;
+    const before = gainDbPerBit ?? measured;
+    gainDbPerBit = before + weightOfGain * (measured - before);
+  }
+  return {
+    ...state,
+    training,
+    newsNs: mediaTimeNs,
+    gainDbPerBit: resumed ? undefined : gainDbPerBit,
+    patchBitrateBps: resumed ? undefined : state.patchBitrateBps,
+    epochPatchBits: 0,
+  };
+}
+
+/** The plan at this time. `videoBytes`: what the encoder gave since the last call. */
+export function schedule(
+  state: SchedulerState,
+  settings: SchedulerSettings,
+  uplinkBps: number,
+  videoBytes: number,
+  mediaTimeNs: number,
+): SchedulerState {
+  const seen = { ...state, video: videoGiven(state, videoBytes, mediaTimeNs) };
+  const { plan, plannedNs } = seen;
+  // A flush may set time back.
+  const isDue =
+    plannedNs === undefined || mediaTimeNs < plannedNs || mediaTimeNs >= plannedNs + planNs;
+  const isTooMuch = plan.videoBitrateBps + plan.patchBitrateBps > uplinkBps;
+  if (!isDue && !isTooMuch) return seen;
+  const patchBitrateBps = isDue
+    ? wantedPatchRate(seen, settings, uplinkBps, mediaTimeNs)
+    : (seen.patchBitrateBps ?? 0);
+  return planned({ ...seen, patchBitrateBps }, settings, uplinkBps, isDue, mediaTimeNs);
+}
+
+/** What the encoder is to be told so that it gives its share. */
+export function encoderTargetBps({ plan, video }: SchedulerState): number {
+  const overshoot = video.ratio > mostOvershoot ? Math.min(mostCorrection, video.ratio) : 1;
+  return plan.videoBitrateBps / overshoot;
+}
+
+function planned(
+  state: SchedulerState,
+  settings: SchedulerSettings,
+  uplinkBps: number,
+  isDue: boolean,
+  mediaTimeNs: number,
+): SchedulerState {
+  const plannedNs = isDue ? Math.floor(mediaTimeNs / planNs) * planNs : state.plannedNs;
+  const wanted = splitUplink(uplinkBps, {
+    patchesOn: settings.patchesOn,
+    minVideoBitrateBps: settings.minVideoBitrateBps,
+    patchBitrateBps: Math.min(state.patchBitrateBps ?? 0, leftByVideo(state, uplinkBps)),
+  });
+  const { videoBitrateBps } = state.plan;
+  const rise = wanted.videoBitrateBps - videoBitrateBps;
+  const keeps =
+    rise >= 0 &&
+    rise < leastRise * videoBitrateBps &&
+    mediaTimeNs >= state.encoderSetNs &&
+    mediaTimeNs < state.encoderSetNs + slowRiseNs;
+  if (keeps) return { ...state, plannedNs, plan: { ...wanted, videoBitrateBps } };
+  const falls = rise < -clearFall * videoBitrateBps;
+  const fellNs = falls ? mediaTimeNs : state.fellNs;
+  return { ...state, plannedNs, plan: wanted, encoderSetNs: mediaTimeNs, fellNs };
+}
+
+/** An encoder that does not keep to its rate, however it is asked, takes from the patches. */
+function leftByVideo({ video }: SchedulerState, uplinkBps: number): number {
+  if (video.rateBps === undefined || video.ratio <= mostCorrection) return Infinity;
+  return Math.max(0, uplinkBps - video.rateBps);
+}
+
+function wantedPatchRate(
+  state: SchedulerState,
+  settings: SchedulerSettings,
+  uplinkBps: number,
+  mediaTimeNs: number,
+): number {
+  const { schedule: constants, patchBitrateBps: fixedBps, expectsFeedback } = settings;
+  if (fixedBps > 0) return fixedBps;
+  const firstBps = Math.max(constants.firstBps, constants.firstShare * uplinkBps);
+  // Nobody tells: what pays on average.
+  if (!expectsFeedback) return firstBps;
+  const isSilent = mediaTimeNs - (state.newsNs ?? 0) > silenceNs;
+  const isIdle = state.training === 'suspended' || state.training === 'off';
+  if (isSilent || isIdle) return constants.leastBps;
+  const leastBps = Math.max(constants.leastBps, constants.leastShare * uplinkBps);
+  const mostBps = Math.max(leastBps, constants.mostShare * uplinkBps);
+  const steppedBps =
+    state.patchBitrateBps === undefined
+      ? firstBps
+      : state.patchBitrateBps + constants.stepBps * gradient(state, settings);
+  return Math.min(mostBps, Math.max(leastBps, steppedBps));
+}
+
+/** dB by each further 100 kbit/s of patches instead of video (equation 2), within -1 and 1. */
+function gradient(state: SchedulerState, settings: SchedulerSettings): number {
+  if (state.gainDbPerBit === undefined) return 0;
+  const lastsSeconds = 1 / (1 - settings.schedule.gamma);
+  const byPatches = state.gainDbPerBit * lastsSeconds;
+  const rateBps = state.video.rateBps ?? state.plan.videoBitrateBps;
+  const byVideo = slopeDbPerBps(
+    settings.curve,
+    state.videoPsnrDb,
+    rateBps,
+    settings.pixelsPerSecond,
+  );
+  return Math.max(-1, Math.min(1, (byPatches - byVideo) * 100_000));
+}
+
+function videoGiven(state: SchedulerState, bytes: number, mediaTimeNs: number): VideoMeasure {
+  const { video } = state;
+  const { sinceNs = mediaTimeNs } = video;
+  if (mediaTimeNs < sinceNs) return { ...noVideo, ratio: video.ratio, sinceNs: mediaTimeNs };
+  const bits = video.bits + bytes * 8;
+  const elapsedSeconds = (mediaTimeNs - sinceNs) / 1e9;
+  if (mediaTimeNs - sinceNs < videoWindowNs) return { ...video, bits, sinceNs };
+  const rateBps = bits / elapsedSeconds;
+  const askedBps = state.plan.videoBitrateBps;
+  // An encoder that is on its way to a lower rate is not one that ignores it.
+  const hasFallen = state.fellNs !== undefined && state.fellNs > sinceNs - videoWindowNs;
+  const given = askedBps > 0 && bits > 0 ? (rateBps / askedBps) * appliedCorrection(video) : 1;
+  const ratio = hasFallen ? video.ratio : video.ratio + weightOfWindow * (given - video.ratio);
+  return { bits: 0, sinceNs: mediaTimeNs, rateBps, ratio };
+}
+
+/** The encoder was asked for less than its share by this much. */
+function appliedCorrection({ ratio }: VideoMeasure): number {
+  return ratio > mostOvershoot ? Math.min(mostCorrection, ratio) : 1;
+}

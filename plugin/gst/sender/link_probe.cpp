@@ -1,0 +1,254 @@
+// See link_probe.h.
+#include "gst/sender/link_probe.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+GST_DEBUG_CATEGORY_EXTERN(patch_picker_debug);
+#define GST_CAT_DEFAULT patch_picker_debug
+
+namespace livesr::gst {
+
+namespace {
+
+const std::string srt_prefix = "srt:";
+const std::string twcc_prefix = "twcc:";
+
+constexpr auto sample_interval = std::chrono::milliseconds(100);
+// Then a pipeline is complete, if it ever is.
+constexpr int samples_until_warning = 50;
+
+guint64 steady_now_ns() { return static_cast<guint64>(g_get_monotonic_time()) * 1000; }
+
+// The field as a number, whatever its type; nullopt when there is none or it is no finite number.
+std::optional<double> number_field(const GstStructure* structure, const char* name) {
+    const GValue* value = gst_structure_get_value(structure, name);
+    if (!value || !g_value_type_transformable(G_VALUE_TYPE(value), G_TYPE_DOUBLE)) {
+        return std::nullopt;
+    }
+    GValue number = G_VALUE_INIT;
+    g_value_init(&number, G_TYPE_DOUBLE);
+    g_value_transform(value, &number);
+    const double result = g_value_get_double(&number);
+    g_value_unset(&number);
+    if (!std::isfinite(result)) return std::nullopt;
+    return result;
+}
+
+// A listener's stats have those of its callers inside; the latest one is the server.
+const GstStructure* last_caller(const GstStructure* stats) {
+    const GValue* callers = gst_structure_get_value(stats, "callers");
+    if (!callers) return stats;
+    G_GNUC_BEGIN_IGNORE_DEPRECATIONS
+    if (!G_VALUE_HOLDS(callers, g_value_array_get_type())) return stats;
+    auto* array = static_cast<GValueArray*>(g_value_get_boxed(callers));
+    if (!array || array->n_values == 0) return stats;
+    const GValue* last = g_value_array_get_nth(array, array->n_values - 1);
+    G_GNUC_END_IGNORE_DEPRECATIONS
+    return GST_VALUE_HOLDS_STRUCTURE(last) ? gst_value_get_structure(last) : stats;
+}
+
+// The pipeline, or whatever is topmost; a reference.
+GstElement* topmost(GstElement* element) {
+    GstObject* top = GST_OBJECT_CAST(gst_object_ref(element));
+    while (GstObject* parent = gst_object_get_parent(top)) {
+        gst_object_unref(top);
+        top = parent;
+    }
+    return GST_ELEMENT_CAST(top);
+}
+
+}  // namespace
+
+LinkChoice parse_link_choice(const std::string& uplink) {
+    if (uplink.starts_with(srt_prefix) && uplink.size() > srt_prefix.size()) {
+        return {LinkChoice::Kind::srt, uplink.substr(srt_prefix.size())};
+    }
+    if (uplink.starts_with(twcc_prefix) && uplink.size() > twcc_prefix.size()) {
+        return {LinkChoice::Kind::twcc, uplink.substr(twcc_prefix.size())};
+    }
+    return {};
+}
+
+nlohmann::json srt_message(const GstStructure* stats, guint64 time_ns) {
+    const GstStructure* connection = last_caller(stats);
+    struct Field {
+        const char* name;
+        const char* stat;
+    };
+    constexpr std::array counters{
+        Field{"bytesSent", "bytes-sent"},       Field{"bytesRetransmitted", "bytes-retransmitted"},
+        Field{"packetsSent", "packets-sent"},   Field{"packetsLost", "packets-sent-lost"},
+        Field{"nacks", "packet-nack-received"},
+    };
+    nlohmann::json message = {{"type", "link.srt"}, {"timeNs", time_ns}};
+    for (const Field& field : counters) {
+        const auto value = number_field(connection, field.stat);
+        if (!value || *value < 0) return nullptr;
+        message[field.name] = static_cast<std::uint64_t>(*value);
+    }
+    const auto rtt_ms = number_field(connection, "rtt-ms");
+    if (!rtt_ms || *rtt_ms < 0) return nullptr;
+    message["rttMs"] = *rtt_ms;
+    return message;
+}
+
+nlohmann::json twcc_message(const GstStructure* event, guint64 time_ns) {
+    if (!event || !gst_structure_has_name(event, "RTPTWCCPackets")) return nullptr;
+    const GValue* packets = gst_structure_get_value(event, "packets");
+    if (!packets || !GST_VALUE_HOLDS_ARRAY(packets)) return nullptr;
+    nlohmann::json list = nlohmann::json::array();
+    for (guint i = 0; i < gst_value_array_get_size(packets); ++i) {
+        const GValue* value = gst_value_array_get_value(packets, i);
+        if (!GST_VALUE_HOLDS_STRUCTURE(value)) return nullptr;
+        const GstStructure* packet = gst_value_get_structure(value);
+        guint sequence = 0;
+        guint bytes = 0;
+        guint64 sent = GST_CLOCK_TIME_NONE;
+        guint64 arrived = GST_CLOCK_TIME_NONE;
+        gboolean lost = TRUE;
+        gst_structure_get_uint(packet, "seqnum", &sequence);
+        gst_structure_get_uint(packet, "size", &bytes);
+        gst_structure_get_uint64(packet, "local-ts", &sent);
+        gst_structure_get_uint64(packet, "remote-ts", &arrived);
+        gst_structure_get_boolean(packet, "lost", &lost);
+        // Sent before the session knew, or long ago.
+        if (!GST_CLOCK_TIME_IS_VALID(sent)) continue;
+        const bool here = !lost && GST_CLOCK_TIME_IS_VALID(arrived);
+        list.push_back({
+            {"sequence", sequence & 0xffff},
+            {"sentNs", sent},
+            {"arrivedNs", here ? nlohmann::json(arrived) : nlohmann::json(nullptr)},
+            {"bytes", bytes},
+        });
+    }
+    return {{"type", "link.twcc"}, {"timeNs", time_ns}, {"packets", std::move(list)}};
+}
+
+void LinkProbe::start(GstElement* inside, LinkChoice choice) {
+    stop();
+    if (choice.kind == LinkChoice::Kind::none) return;
+    inside_ = GST_ELEMENT_CAST(gst_object_ref(inside));
+    choice_ = std::move(choice);
+    stopping_ = false;
+    thread_ = std::thread(&LinkProbe::run, this);
+}
+
+void LinkProbe::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    gst_clear_object(&inside_);
+}
+
+void LinkProbe::run() {
+    int samples_without = 0;
+    while (true) {
+        const bool found = choice_.kind == LinkChoice::Kind::srt ? sample_srt() : watch_sessions();
+        samples_without = found ? 0 : samples_without + 1;
+        if (samples_without == samples_until_warning) {
+            GST_ELEMENT_WARNING(
+                inside_, RESOURCE, NOT_FOUND,
+                ("uplink names \"%s\", and the pipeline has no such %s: the uplink is not "
+                 "measured. "
+                 "Give the element that name",
+                 choice_.element.c_str(),
+                 choice_.kind == LinkChoice::Kind::srt ? "srtsink"
+                                                       : "rtpbin, rtpsession or webrtcbin"),
+                (nullptr));
+        }
+        std::unique_lock lock(mutex_);
+        if (changed_.wait_for(lock, sample_interval, [this] { return stopping_; })) break;
+    }
+    unwatch();
+}
+
+void LinkProbe::tell(const nlohmann::json& message) {
+    if (message.is_null()) return;
+    // A pad probe may still be under way when it is removed.
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) sink_(message);
+}
+
+GstElement* LinkProbe::find() const {
+    GstElement* top = topmost(inside_);
+    GstElement* found =
+        GST_IS_BIN(top) ? gst_bin_get_by_name(GST_BIN(top), choice_.element.c_str()) : nullptr;
+    gst_object_unref(top);
+    return found;
+}
+
+bool LinkProbe::sample_srt() {
+    GstElement* element = find();
+    if (!element) return false;
+    GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(element), "stats");
+    const bool has_stats = spec && spec->value_type == GST_TYPE_STRUCTURE;
+    if (has_stats) {
+        GstStructure* stats = nullptr;
+        g_object_get(element, "stats", &stats, nullptr);
+        if (stats) {
+            tell(srt_message(stats, steady_now_ns()));
+            gst_structure_free(stats);
+        }
+    }
+    gst_object_unref(element);
+    return has_stats;
+}
+
+GstPadProbeReturn LinkProbe::on_event(GstPad*, GstPadProbeInfo* info, gpointer self) {
+    GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_UPSTREAM) {
+        static_cast<LinkProbe*>(self)->tell(
+            twcc_message(gst_event_get_structure(event), steady_now_ns()));
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+// Sessions come as pads are requested, so this looks again and again.
+bool LinkProbe::watch_sessions() {
+    GstElement* element = find();
+    if (!element) return false;
+    const auto watch = [this](GstElement* session) {
+        GstPad* pad = gst_element_get_static_pad(session, "send_rtp_sink");
+        if (!pad) return;
+        for (const Watched& known : watched_) {
+            if (known.pad == pad) {
+                gst_object_unref(pad);
+                return;
+            }
+        }
+        const gulong probe =
+            gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, &on_event, this, nullptr);
+        watched_.push_back({pad, probe});
+    };
+    watch(element);
+    if (GST_IS_BIN(element)) {
+        GstIterator* inner =
+            gst_bin_iterate_all_by_element_factory_name(GST_BIN(element), "rtpsession");
+        GValue item = G_VALUE_INIT;
+        while (gst_iterator_next(inner, &item) == GST_ITERATOR_OK) {
+            watch(GST_ELEMENT_CAST(g_value_get_object(&item)));
+            g_value_reset(&item);
+        }
+        g_value_unset(&item);
+        gst_iterator_free(inner);
+    }
+    gst_object_unref(element);
+    return !watched_.empty();
+}
+
+void LinkProbe::unwatch() {
+    for (const Watched& watched : watched_) {
+        gst_pad_remove_probe(watched.pad, watched.probe);
+        gst_object_unref(watched.pad);
+    }
+    watched_.clear();
+}
+
+}  // namespace livesr::gst

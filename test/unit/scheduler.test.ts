@@ -1,0 +1,261 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { curveOf, slopeDbPerBps, streamClasses } from '../../elements/patch-sender/curves.ts';
+import {
+  encoderTargetBps,
+  initialScheduler,
+  newsCame,
+  patchesSent,
+  pictureSeen,
+  schedule,
+  schedules,
+  type SchedulerSettings,
+  type SchedulerState,
+  type TrainingNews,
+} from '../../elements/patch-sender/scheduler.ts';
+
+const settings: SchedulerSettings = {
+  schedule: schedules.residual,
+  curve: curveOf('default'),
+  patchesOn: true,
+  patchBitrateBps: 0,
+  minVideoBitrateBps: 200_000,
+  expectsFeedback: true,
+  pixelsPerSecond: 640 * 360 * 25,
+};
+
+const second = 1e9;
+
+/** A stream of `seconds`, ticked each 200 ms; the encoder gives what it is told. */
+function run(
+  seconds: number,
+  change: Partial<SchedulerSettings>,
+  uplinkBps: (seconds: number) => number,
+  news: (seconds: number) => TrainingNews | undefined,
+  from: SchedulerState = initialScheduler,
+): SchedulerState[] {
+  const used = { ...settings, ...change };
+  let state = from;
+  const states: SchedulerState[] = [];
+  for (let tick = 0; tick <= seconds * 5; tick++) {
+    const now = tick / 5;
+    state = patchesSent(state, state.plan.patchBitrateBps / 40);
+    const told = tick % 25 === 0 && tick > 0 ? news(now) : undefined;
+    if (told) state = newsCame(state, told, now * second);
+    const bytes = encoderTargetBps(state) / 40;
+    state = schedule(state, used, uplinkBps(now), bytes, now * second);
+    states.push(state);
+  }
+  return states;
+}
+
+const learning =
+  (gained: number) =>
+  (seconds: number): TrainingNews => ({
+    state: 'training',
+    gainDb: 1 + seconds / 100,
+    previousGainDb: 1 + seconds / 100 - gained,
+  });
+
+const share = (state: SchedulerState | undefined): number =>
+  (state?.plan.patchBitrateBps ?? NaN) /
+  ((state?.plan.patchBitrateBps ?? NaN) + (state?.plan.videoBitrateBps ?? NaN));
+
+describe('the schedule of residual patches', () => {
+  it('begins with 5 % of the uplink', () => {
+    expect(share(run(1, {}, () => 600e3, learning(0))[0])).toBeCloseTo(0.05);
+  });
+
+  it('goes to 7 % while training gains, and to 3 % when it does not', () => {
+    expect(share(run(60, {}, () => 600e3, learning(0.3)).at(-1))).toBeCloseTo(0.07, 2);
+    expect(share(run(60, {}, () => 600e3, learning(0)).at(-1))).toBeCloseTo(0.03, 2);
+  });
+
+  it('steps by at most 10 kbit/s a second', () => {
+    const rates = run(60, {}, () => 2e6, learning(0.3)).map(({ plan }) => plan.patchBitrateBps);
+    rates.slice(1).forEach((rate, i) => {
+      expect(Math.abs(rate - (rates[i] ?? NaN))).toBeLessThanOrEqual(10_000 + 1);
+    });
+  });
+
+  it('falls to the minimum while training is suspended, and begins anew when it resumes', () => {
+    const news = (seconds: number): TrainingNews => ({
+      ...learning(0.3)(seconds),
+      state: seconds < 30 ? 'training' : seconds < 60 ? 'suspended' : 'training',
+    });
+    const states = run(70, {}, () => 600e3, news);
+    expect(states[5 * 45]?.plan.patchBitrateBps).toBe(5000);
+    expect(states[5 * 60 + 5]?.plan.patchBitrateBps).toBeGreaterThanOrEqual(0.05 * 600e3 - 10_000);
+  });
+
+  it('keeps its plan for 15 s without a word, then sends at the minimum rate', () => {
+    const silent = (seconds: number): TrainingNews | undefined =>
+      seconds <= 20 ? learning(0.3)(seconds) : undefined;
+    const states = run(50, {}, () => 600e3, silent);
+    expect(states[5 * 34]?.plan.patchBitrateBps).toBeGreaterThan(30_000);
+    expect(states[5 * 37]?.plan.patchBitrateBps).toBe(5000);
+  });
+
+  it('keeps to its first share where no server tells', () => {
+    const states = run(
+      60,
+      { expectsFeedback: false },
+      () => 600e3,
+      () => undefined,
+    );
+    expect(states.every((state) => Math.abs(share(state) - 0.05) < 1e-9)).toBe(true);
+  });
+});
+
+describe("the paper's schedule", () => {
+  const livenas = { schedule: schedules.livenas };
+
+  it('begins with 100 kbit/s and never goes below 25', () => {
+    const states = run(120, livenas, () => 900e3, learning(0));
+    expect(states[0]?.plan.patchBitrateBps).toBe(100_000);
+    expect(states.at(-1)?.plan.patchBitrateBps).toBe(25_000);
+  });
+
+  it('has no upper bound but the video', () => {
+    const states = run(120, livenas, () => 900e3, learning(5));
+    expect(states.at(-1)?.plan).toEqual({ videoBitrateBps: 200_000, patchBitrateBps: 700_000 });
+  });
+});
+
+describe('any schedule', () => {
+  const name = fc.constantFrom<keyof typeof schedules>('livenas', 'residual');
+  const news = fc.record({
+    state: fc.constantFrom<TrainingNews['state']>('waiting', 'training', 'suspended', 'off'),
+    gainDb: fc.option(fc.double({ min: -20, max: 20, noNaN: true })),
+    previousGainDb: fc.option(fc.double({ min: -20, max: 20, noNaN: true })),
+  });
+
+  it('never plans more than the uplink carries, and no patches beside little video', () => {
+    fc.assert(
+      fc.property(
+        name,
+        fc.array(
+          fc.record({
+            uplinkBps: fc.integer({ min: 0, max: 20_000_000 }),
+            videoBytes: fc.integer({ min: 0, max: 500_000 }),
+            seconds: fc.double({ min: 0, max: 3, noNaN: true }),
+            squaredError: fc.double({ min: 0, max: 65_025, noNaN: true }),
+            news: fc.option(news),
+          }),
+          { maxLength: 60 },
+        ),
+        (scheduleName, steps) => {
+          const used = { ...settings, schedule: schedules[scheduleName] };
+          let state = initialScheduler;
+          let now = 0;
+          for (const step of steps) {
+            now += step.seconds * second;
+            state = patchesSent(pictureSeen(state, step.squaredError), 500);
+            if (step.news) state = newsCame(state, step.news, now);
+            state = schedule(state, used, step.uplinkBps, step.videoBytes, now);
+            const { videoBitrateBps, patchBitrateBps } = state.plan;
+            expect(videoBitrateBps + patchBitrateBps).toBeLessThanOrEqual(step.uplinkBps + 1e-6);
+            expect(patchBitrateBps).toBeGreaterThanOrEqual(0);
+            if (videoBitrateBps < 200_000) expect(patchBitrateBps).toBe(0);
+            expect(encoderTargetBps(state)).toBeLessThanOrEqual(videoBitrateBps);
+          }
+        },
+      ),
+    );
+  });
+
+  it('cannot be lied out of its bounds by a server', () => {
+    fc.assert(
+      fc.property(fc.array(news, { minLength: 1, maxLength: 30 }), (told) => {
+        const states = run(
+          told.length * 5,
+          {},
+          () => 600e3,
+          (seconds) => told[seconds / 5 - 1],
+        );
+        for (const { plan } of states) {
+          expect(plan.patchBitrateBps).toBeGreaterThanOrEqual(5000 - 1e-6);
+          expect(plan.patchBitrateBps).toBeLessThanOrEqual(0.07 * 600e3 + 1e-6);
+        }
+      }),
+    );
+  });
+
+  it('gives the same series for the same events', () => {
+    expect(run(30, {}, () => 7e5, learning(0.1))).toEqual(run(30, {}, () => 7e5, learning(0.1)));
+  });
+
+  it('gives a patch rate that is set, whatever the server says', () => {
+    const states = run(30, { patchBitrateBps: 80_000 }, () => 600e3, learning(0.3));
+    expect(states.every(({ plan }) => plan.patchBitrateBps === 80_000)).toBe(true);
+  });
+});
+
+describe('the rate of the encoder', () => {
+  const changes = (uplinkBps: (seconds: number) => number): number => {
+    const targets = run(60, {}, uplinkBps, learning(0)).map(encoderTargetBps);
+    return targets.filter((target, i) => i > 0 && target !== targets[i - 1]).length;
+  };
+
+  it('is not changed for every small rise', () => {
+    expect(changes((seconds) => 600e3 + 10 * seconds)).toBeLessThanOrEqual(60 / 5 + 5);
+  });
+
+  it('follows a drop within one tick', () => {
+    const states = run(20, {}, (seconds) => (seconds < 10.1 ? 3e6 : 0.8e6), learning(0));
+    const at = states[5 * 10 + 1];
+    expect(
+      (at?.plan.videoBitrateBps ?? NaN) + (at?.plan.patchBitrateBps ?? NaN),
+    ).toBeLessThanOrEqual(0.8e6);
+  });
+
+  it('is asked for less where it gives more than it is told', () => {
+    let state = initialScheduler;
+    for (let tick = 0; tick < 200; tick++) {
+      state = schedule(state, settings, 600e3, (encoderTargetBps(state) * 1.2) / 40, tick * 2e8);
+    }
+    expect(encoderTargetBps(state) * 1.2).toBeLessThan(1.03 * state.plan.videoBitrateBps);
+  });
+
+  it('that ignores its rate takes from the patches, not from the uplink', () => {
+    let state = initialScheduler;
+    for (let tick = 0; tick < 200; tick++) {
+      state = schedule(state, settings, 600e3, 1_200_000 / 40, tick * 2e8);
+    }
+    expect(state.plan.patchBitrateBps).toBe(0);
+  });
+});
+
+describe('the curves of the classes', () => {
+  it.each(streamClasses)('%s rises and flattens out', (name) => {
+    const curve = curveOf(name);
+    curve.slice(1).forEach((point, i) => {
+      const before = curve[i];
+      expect(point.bitsPerPixel).toBeGreaterThan(before?.bitsPerPixel ?? NaN);
+      expect(point.quality).toBeGreaterThanOrEqual(before?.quality ?? NaN);
+    });
+    expect(curve.at(-1)?.quality).toBe(1);
+    const slope = (bitsPerPixel: number): number =>
+      slopeDbPerBps(curve, 36, bitsPerPixel * 1e6, 1e6);
+    expect(slope(0.02)).toBeGreaterThan(slope(0.2));
+    expect(slope(0.2)).toBeGreaterThanOrEqual(0);
+  });
+
+  it('has a default for a class that nobody measured', () => {
+    expect(curveOf('cooking')).toBe(curveOf('default'));
+  });
+
+  it('has slopes that are finite anywhere', () => {
+    const number = fc.double({ min: 0, max: 1e9, noNaN: true });
+    fc.assert(
+      fc.property(
+        number,
+        number,
+        fc.double({ min: 0, max: 60, noNaN: true }),
+        (rate, pixels, psnr) => {
+          expect(Number.isFinite(slopeDbPerBps(curveOf('default'), psnr, rate, pixels))).toBe(true);
+        },
+      ),
+    );
+  });
+});
