@@ -56,7 +56,7 @@ const rttTrailNs = 300e6;
 /** A queue that costs this much is emptied before the rate goes back to what the link carries. */
 const drainMs = 100;
 const shareOfDelivered = 0.9;
-const shareToDrain = 0.75;
+const shareToDrain = 0.65;
 /** What a moment says of the link is vague while losses are still being told: steps stay in bounds. */
 const mostOfSevere = 0.5;
 const leastOfSevere = 0.35;
