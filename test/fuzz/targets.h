@@ -22,6 +22,7 @@ inline void require(bool holds, const char* promise) {
 
 void packet(Input input);
 void jpeg(Input input);
+void residual(Input input);
 void model_file(Input input);
 void channel(Input input);
 

@@ -41,6 +41,7 @@ class BitModel {
 };
 
 constexpr std::uint32_t least_range = 1U << 24U;
+constexpr std::size_t most_left_out = 4;
 
 class RangeEncoder {
   public:
@@ -52,7 +53,8 @@ class RangeEncoder {
     // A bit as likely 0 as 1.
     void bypass(bool value) { narrow(range_ >> 1U, value); }
 
-    // The shortest bytes that decode to what was encoded: bytes after them read as 0.
+    // Bytes that decode to what was encoded. Bytes after them read as 0, so that up to
+    // most_left_out zeros at the end are left out.
     std::vector<std::uint8_t> finish() {
         // Of the values within the interval the one with the most zeros at its end.
         const std::uint64_t last = low_ + range_ - 1;
@@ -66,7 +68,9 @@ class RangeEncoder {
         for (int i = 0; i < 5; ++i) shift();
         // The first byte is always 0: the interval starts with the top byte unused.
         bytes_.erase(bytes_.begin());
-        while (!bytes_.empty() && bytes_.back() == 0) bytes_.pop_back();
+        for (std::size_t i = 0; i < most_left_out && !bytes_.empty() && bytes_.back() == 0; ++i) {
+            bytes_.pop_back();
+        }
         return std::move(bytes_);
     }
 
@@ -119,12 +123,12 @@ class RangeDecoder {
     }
     bool bypass() { return narrow(range_ >> 1U); }
 
-    // Whether all bytes were needed, and none beyond what an encoder leaves out.
-    bool used_up() const { return read_ >= bytes_.size() && !bytes_ends_in_zero(); }
+    // Whether all bytes were needed, and no more beyond them than an encoder leaves out.
+    bool used_up() const {
+        return read_ >= bytes_.size() && read_ <= bytes_.size() + most_left_out;
+    }
 
   private:
-    bool bytes_ends_in_zero() const { return !bytes_.empty() && bytes_.back() == 0; }
-
     bool narrow(std::uint32_t bound) {
         const bool value = code_ >= bound;
         if (value) {

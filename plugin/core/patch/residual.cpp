@@ -6,9 +6,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/network/bicubic_base.h"
 #include "core/patch/crc32.h"
 #include "core/patch/residual_contexts.h"
-#include "core/picture/resample.h"
+#include "core/picture/bicubic_taps.h"
 
 namespace livesr {
 namespace {
@@ -37,45 +38,53 @@ constexpr std::array<std::array<int, 8>, 8> cosines = {{
 
 using Block = std::array<std::int32_t, block_size>;  // row by row
 
-// |values| <= 255: coefficients, times 2^15.
-Block forward(const Block& samples) {
-    Block rows{};
-    for (std::size_t y = 0; y < 8; ++y) {
-        for (std::size_t k = 0; k < 8; ++k) {
-            std::int32_t sum = 0;
-            for (std::size_t x = 0; x < 8; ++x) sum += cosines[k][x] * samples[y * 8 + x];
-            rows[y * 8 + k] = sum;
-        }
+// One pass over eight values that lie `stride` apart, by even and odd halves: the even rows of the
+// matrix are symmetric, the odd ones antisymmetric.
+void forward_pass(const std::int32_t* in, std::size_t in_stride, std::int32_t* out,
+                  std::size_t out_stride) {
+    std::array<std::int32_t, 4> even;
+    std::array<std::int32_t, 4> odd;
+    for (std::size_t i = 0; i < 4; ++i) {
+        even[i] = in[i * in_stride] + in[(7 - i) * in_stride];
+        odd[i] = in[i * in_stride] - in[(7 - i) * in_stride];
     }
-    Block result{};
     for (std::size_t k = 0; k < 8; ++k) {
-        for (std::size_t y = 0; y < 8; ++y) {
-            for (std::size_t x = 0; x < 8; ++x) {
-                result[k * 8 + x] += cosines[k][y] * rows[y * 8 + x];
-            }
-        }
+        const auto& half = k % 2 == 0 ? even : odd;
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < 4; ++i) sum += cosines[k][i] * half[i];
+        out[k * out_stride] = sum;
     }
+}
+
+void inverse_pass(const std::int32_t* in, std::size_t in_stride, std::int32_t* out,
+                  std::size_t out_stride) {
+    for (std::size_t i = 0; i < 4; ++i) {
+        std::int32_t even = 0;
+        std::int32_t odd = 0;
+        for (std::size_t k = 0; k < 8; k += 2) {
+            even += cosines[k][i] * in[k * in_stride];
+            odd += cosines[k + 1][i] * in[(k + 1) * in_stride];
+        }
+        out[i * out_stride] = even + odd;
+        out[(7 - i) * out_stride] = even - odd;
+    }
+}
+
+// |samples| <= 255: coefficients, times 2^15.
+Block forward(const Block& samples) {
+    Block rows;
+    Block result;
+    for (std::size_t y = 0; y < 8; ++y) forward_pass(&samples[y * 8], 1, &rows[y * 8], 1);
+    for (std::size_t x = 0; x < 8; ++x) forward_pass(&rows[x], 8, &result[x], 8);
     return result;
 }
 
 // |coefficients| <= 2 * largest_coefficient, so that the sums stay below 2^30.
 Block inverse(const Block& coefficients) {
-    Block columns{};
-    for (std::size_t k = 0; k < 8; ++k) {
-        for (std::size_t y = 0; y < 8; ++y) {
-            for (std::size_t x = 0; x < 8; ++x) {
-                columns[y * 8 + x] += cosines[k][y] * coefficients[k * 8 + x];
-            }
-        }
-    }
-    Block result{};
-    for (std::size_t y = 0; y < 8; ++y) {
-        for (std::size_t k = 0; k < 8; ++k) {
-            for (std::size_t x = 0; x < 8; ++x) {
-                result[y * 8 + x] += cosines[k][x] * columns[y * 8 + k];
-            }
-        }
-    }
+    Block columns;
+    Block result;
+    for (std::size_t x = 0; x < 8; ++x) inverse_pass(&coefficients[x], 8, &columns[x], 8);
+    for (std::size_t y = 0; y < 8; ++y) inverse_pass(&columns[y * 8], 1, &result[y * 8], 1);
     for (std::int32_t& value : result) {
         value = (value + (1 << (transform_bits - 1))) >> transform_bits;
     }
@@ -111,14 +120,25 @@ int blocks_along(int side) { return (side + block_side - 1) / block_side; }
 constexpr std::int64_t rounding_percent = 38;
 
 Levels quantise(const Block& coefficients, int step) {
-    Levels levels{};
-    const std::int64_t unit = std::int64_t{step} << transform_bits;
-    const std::int64_t rounding = unit * rounding_percent / 100;
+    Levels levels;
+    // In units of 2^-15 grey levels; 2^-15 * 2048 * 2^15 and the rounding stay below 2^31.
+    const std::int32_t unit = step << transform_bits;
+    const auto rounding = static_cast<std::int32_t>(unit * rounding_percent / 100);
     for (std::size_t i = 0; i < block_size; ++i) {
-        const std::int64_t magnitude = (std::abs(coefficients[i]) + rounding) / unit;
+        const std::int32_t magnitude = (std::abs(coefficients[i]) + rounding) / unit;
         levels[i] = static_cast<std::int16_t>(coefficients[i] < 0 ? -magnitude : magnitude);
     }
     return levels;
+}
+
+// No coefficient of a block is larger than the root of its samples' sum of squares: most blocks of
+// a well coded picture need no transform.
+bool rounds_to_nothing(const Block& samples, int step) {
+    std::int32_t squares = 0;
+    for (const std::int32_t sample : samples) squares += sample * sample;
+    // With 2 % to spare, since the matrix is orthonormal only nearly.
+    const std::int64_t percent = 98 - rounding_percent;
+    return squares * std::int64_t{10'000} < percent * percent * step * step;
 }
 
 struct EncodingCoder {
@@ -170,7 +190,8 @@ void code_patch(Coder& coder, Contexts& contexts, const std::uint8_t* high, std:
                 auto* sample = samples.data() + y * block_side;
                 for (int x = 0; x < width; ++x) sample[x] = original[x] - enlarged[x];
             }
-            Levels levels = quantise(forward(samples), step);
+            Levels levels{};
+            if (!rounds_to_nothing(samples, step)) levels = quantise(forward(samples), step);
             blocks.block(column, levels);
         }
     }
@@ -180,21 +201,19 @@ void code_patch(Coder& coder, Contexts& contexts, const std::uint8_t* high, std:
 
 std::vector<std::uint8_t> enlarge(const LowCrop& low) {
     check_sizes(low);
-    const int crop_width = low.width / low.scale + 2 * residual_margin;
-    const int crop_height = low.height / low.scale + 2 * residual_margin;
-    const int margin = residual_margin * low.scale;
-    const int wide = low.width + 2 * margin;
-    std::vector<std::uint8_t> whole(static_cast<std::size_t>(wide) *
-                                    static_cast<std::size_t>(low.height + 2 * margin));
-    resample(Filter::bicubic, low.pixels.data(), crop_width, crop_width, crop_height, whole.data(),
-             wide, wide, low.height + 2 * margin);
-    std::vector<std::uint8_t> result;
-    result.reserve(static_cast<std::size_t>(low.width) * static_cast<std::size_t>(low.height));
-    for (int y = 0; y < low.height; ++y) {
-        const auto* row = whole.data() + static_cast<std::ptrdiff_t>(y + margin) * wide + margin;
-        result.insert(result.end(), row, row + low.width);
-    }
-    return result;
+    const int width = low.width / low.scale;
+    const int height = low.height / low.scale;
+    const SourcePlane crop{low.pixels.data(), width + 2 * residual_margin,
+                           width + 2 * residual_margin, height + 2 * residual_margin};
+    const Region inner{residual_margin, residual_margin, residual_margin + width,
+                       residual_margin + height};
+    const std::vector<std::int32_t> base = bicubic_base(crop, inner, low.scale);
+    std::vector<std::uint8_t> pixels(base.size());
+    std::ranges::transform(base, pixels.begin(), [](std::int32_t v) {
+        return static_cast<std::uint8_t>(
+            std::clamp((v + vertical_rounding) >> vertical_shift, 0, 255));
+    });
+    return pixels;
 }
 
 std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff_t stride,
