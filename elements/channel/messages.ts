@@ -11,7 +11,7 @@ const byte = z.int().min(0).max(255);
 const side = z.int().min(1).max(32_768);
 const finiteDb = z.number();
 
-export const weightSource = z.enum(['bicubic', 'generic', 'online']);
+export const weightSource = z.enum(['bicubic', 'generic', 'stored', 'online']);
 export type WeightSource = z.infer<typeof weightSource>;
 
 export const trainingMode = z.enum(['adaptive', 'continuous', 'once', 'early-stop', 'off']);
@@ -49,8 +49,10 @@ export type PatchPair = z.infer<typeof patchPair>;
 
 export const enhancerTick = z.object({ type: z.literal('time.tick'), mediaTimeNs: count });
 
+export const sceneCut = z.object({ type: z.literal('scene.cut'), mediaTimeNs: count });
+
 /** What srenhancer sends after its start. */
-export const enhancerMessage = z.discriminatedUnion('type', [patchPair, enhancerTick]);
+export const enhancerMessage = z.discriminatedUnion('type', [patchPair, enhancerTick, sceneCut]);
 export type EnhancerMessage = z.infer<typeof enhancerMessage>;
 
 export const modelSwap = z.object({
@@ -73,10 +75,20 @@ export const trainingReport = z.object({
   gainDb: finiteDb.nullable(),
   genericGainDb: finiteDb.nullable(),
   candidateGainDb: finiteDb.nullable(),
+  epochGainDb: finiteDb.nullable(),
+  leadDb: finiteDb.nullable(),
   swaps: count,
   refused: count,
 });
 export type TrainingReport = z.infer<typeof trainingReport>;
+
+/** Something that people should know of; the stream goes on. */
+export const engineWarning = z.object({
+  type: z.literal('engine.warning'),
+  cause: z.string(),
+  remedy: z.string(),
+});
+export type EngineWarning = z.infer<typeof engineWarning>;
 
 export const senderStart = z.object({
   type: z.literal('sender.start'),
@@ -190,7 +202,7 @@ export type PatchSelect = z.infer<typeof patchSelect>;
 export const startMessage = z.discriminatedUnion('type', [enhancerStart, senderStart]);
 
 /** What the engine sends. */
-export type EngineMessage = ModelSwap | TrainingReport | PlanSet | PatchSelect;
+export type EngineMessage = ModelSwap | TrainingReport | EngineWarning | PlanSet | PatchSelect;
 
 /** The head as its schema has it; ChannelError with the fields at fault otherwise. */
 export function parseHead<T>(schema: z.ZodType<T>, head: Head): T {

@@ -10,6 +10,8 @@ export interface Session {
   handle(head: Head, blob: Uint8Array): Promise<void>;
   /** Does some ten ms of work of its own when no message waits; false when there is none to do. */
   work(): Promise<boolean>;
+  /** The element is gone, or begins afresh. May come while one of the others is under way. */
+  close?(): void;
 }
 
 export type Send = (message: EngineMessage, blob?: Uint8Array) => void;

@@ -69,6 +69,15 @@ export interface TrainingEpoch {
   readonly state: string;
   /** Training steps in the epoch. */
   readonly steps: number;
+  /** Over bicubic on patches that were not trained on: weights in use, generic ones, trained ones. */
+  readonly gainDb: number | null;
+  readonly genericGainDb: number | null;
+  readonly candidateGainDb: number | null;
+  /** What the epoch's training gained. */
+  readonly epochGainDb: number | null;
+  /** Of the weights in use over the generic ones, on the epoch's patches. */
+  readonly leadDb: number | null;
+  readonly pairs: number;
 }
 
 /** SSIM is measured of every fifth frame: it takes longer than all the rest of a run together. */
@@ -204,10 +213,20 @@ export async function runWhole(
     launch: senderLaunch(stretch, sender) + receiverLaunch(stretch, receiver),
     onMessage: ({ name, fields }) => {
       if (name !== 'livesr-epoch') return;
+      const db = (field: string): number | null => {
+        const value = fields[field];
+        return value === undefined ? null : Number(value);
+      };
       epochs.push({
         timeSeconds: Number(fields['media-time-ns']) / 1e9,
         state: String(fields.state),
         steps: Number(fields.steps),
+        gainDb: db('gain-db'),
+        genericGainDb: db('generic-gain-db'),
+        candidateGainDb: db('candidate-gain-db'),
+        epochGainDb: db('epoch-gain-db'),
+        leadDb: db('lead-db'),
+        pairs: Number(fields.pairs),
       });
     },
   });

@@ -56,15 +56,17 @@ export interface SpanSummary {
   readonly bytesPerPatch: number | null;
 }
 
+interface Epoch {
+  readonly timeSeconds: number;
+  readonly state: string;
+  readonly steps: number;
+}
+
 /** What a scheme spent on training. */
-export interface TrainingSummary {
+export interface TrainingSummary<T extends Epoch = Epoch> {
   /** Of the steps that training without a pause would have run since the stream began. */
   readonly share: number;
-  readonly epochs: readonly {
-    readonly timeSeconds: number;
-    readonly state: string;
-    readonly share: number;
-  }[];
+  readonly epochs: readonly (T & { readonly share: number })[];
 }
 
 export interface SchemeSummary extends SpanSummary {
@@ -144,22 +146,19 @@ export function lastPart(run: SchemeRun, beginSeconds: number): SchemeRun {
   };
 }
 
-/** Epochs as srenhancer reported them, and the steps that an epoch without a pause has. */
-export function summariseTraining(
-  epochs: readonly {
-    readonly timeSeconds: number;
-    readonly state: string;
-    readonly steps: number;
-  }[],
+/** Epochs as srenhancer reported them, beside the steps that an epoch without a pause has. */
+export function summariseTraining<T extends Epoch>(
+  epochs: readonly T[],
   stepsPerSecond: number,
-): TrainingSummary {
+): TrainingSummary<T> {
   let begin = 0;
   let trained = 0;
-  const shares = epochs.map(({ timeSeconds, state, steps }) => {
+  const shares = epochs.map((epoch) => {
+    const { timeSeconds, steps } = epoch;
     const share = steps / (stepsPerSecond * (timeSeconds - begin));
     begin = timeSeconds;
     trained += steps;
-    return { timeSeconds, state, share };
+    return { ...epoch, share };
   });
   return { share: begin > 0 ? trained / (stepsPerSecond * begin) : 0, epochs: shares };
 }

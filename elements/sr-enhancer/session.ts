@@ -10,12 +10,19 @@ import {
   type WeightSource,
 } from '../channel/messages.ts';
 import type { Send, Session } from '../engine/session.ts';
-import { initialPlan, nextPlan, type TrainingPlan } from './adaptive.ts';
+import {
+  afterSceneChange,
+  initialPlan,
+  nextPlan,
+  type EpochOutcome,
+  type TrainingPlan,
+} from './adaptive.ts';
 import {
   afterSwap,
   differenceDb,
   gainDb,
   judge,
+  lostTo,
   meanGainDb,
   mostArrivals,
   shares,
@@ -23,6 +30,7 @@ import {
   type Scores,
 } from './gate.ts';
 import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
+import { Persistence } from './persistence.ts';
 import { makeRehearsal, rehearsalWeight } from './rehearsal.ts';
 import {
   epochNs,
@@ -41,6 +49,12 @@ import {
 /** Live, without a stated number of steps: chunks short enough to answer messages in between. */
 const chunkMs = 30;
 const firstChunkSteps = 8;
+
+/** What was learned is kept for the next session this often, and when training is suspended. */
+const keptEveryEpochs = 6;
+
+/** Patches that must say so before training begins afresh from the generic weights. */
+const leastForRestart = 3;
 
 /** Of pictures that must be shown as they are: less than one pixel in three off by one level. */
 const mostExactError = 0.3;
@@ -67,6 +81,7 @@ export class EnhancerSession implements Session {
   #held: Scores[] = [];
   #staleHeld: ReadonlySet<number> = new Set();
   #arrivals: Scores[] = [];
+  #sceneSinceNs = 0;
   #arrivalsNs: number[] = [];
 
   #mediaTimeNs: number | undefined;
@@ -77,7 +92,12 @@ export class EnhancerSession implements Session {
   #epochLoss = 0;
   #candidateShown = false; // in this epoch
 
+  readonly #persistence: Persistence;
+
   #plan: TrainingPlan = initialPlan;
+  #outcome: EpochOutcome = { elapsedNs: 0, epochGainDb: null, leadDb: null };
+  /** The live weights lost to others: once there are patches, training may have to begin afresh. */
+  #hasRetreated = false;
   /** What training had come to at the end of the epoch before. */
   #epochWeights: Float32Array;
   /** Arrivals of this epoch. */
@@ -99,6 +119,9 @@ export class EnhancerSession implements Session {
     this.#liveSource = start.liveSource;
     this.#live = start.liveSource === 'bicubic' ? null : from;
     this.#sendSwap();
+    this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
+      this.#send({ type: 'engine.warning', cause, remedy });
+    });
     const rehearsal = makeRehearsal(native(), this.#architecture, this.#generic);
     this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0));
     this.#exact = rehearsal.exact.map((index) => this.#rehearsal[index] ?? 0);
@@ -107,7 +130,12 @@ export class EnhancerSession implements Session {
   async handle(head: Head, blob: Uint8Array): Promise<void> {
     const message = parseHead(enhancerMessage, head);
     if (message.type === 'patch.pair') await this.#receive(message, blob);
+    else if (message.type === 'scene.cut') this.#sceneCut(message.mediaTimeNs);
     else await this.#tick(message.mediaTimeNs);
+  }
+
+  close(): void {
+    this.#keep();
   }
 
   async work(): Promise<boolean> {
@@ -124,9 +152,11 @@ export class EnhancerSession implements Session {
   async #receive(pair: PatchPair, blob: Uint8Array): Promise<void> {
     const id = this.#trainer.add(splitPair(this.#architecture, pair, blob), 0);
     const [scores] = await this.#score([id]);
-    if (scores) {
+    // A patch takes two frames to be placed: one of the old scene may come after the cut.
+    if (scores && pair.mediaTimeNs >= this.#sceneSinceNs) {
       this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
       this.#epochArrivals.push(scores);
+      await this.#tryStored(id, scores);
     }
     const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
     this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
@@ -138,6 +168,41 @@ export class EnhancerSession implements Session {
     for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
     await this.#decide();
+  }
+
+  async #tryStored(id: number, scores: Scores): Promise<void> {
+    const { onTrial } = this.#persistence;
+    if (onTrial.length === 0) return;
+    const models = [...(await this.#trainer.meanSquaredError([id], onTrial))];
+    const chosen = this.#persistence.judge({ ...scores, models });
+    if (!chosen) return;
+    this.#restartFrom(chosen);
+    this.#live = chosen;
+    this.#liveSource = 'stored';
+    this.#arrivals = [];
+    this.#swaps++;
+    this.#sendSwap();
+  }
+
+  /** What was learned since is dropped; the patches stay. */
+  #restartFrom(parameters: Float32Array): void {
+    this.#trainer.reset(parameters);
+    this.#candidates = this.#mixed(parameters);
+    this.#epochWeights = parameters;
+  }
+
+  /** The latest patches show what is no longer there. */
+  #sceneCut(mediaTimeNs: number): void {
+    this.#sceneSinceNs = mediaTimeNs;
+    this.#arrivals = [];
+    this.#staleHeld = new Set(this.#pool.held);
+    this.#plan = afterSceneChange(this.#start.training, this.#plan);
+  }
+
+  #keep(): void {
+    if (this.#liveSource !== 'online') return;
+    const evidence = [...this.#held, ...this.#arrivals];
+    this.#persistence.keep(this.#live, differenceDb(evidence, 'generic', 'live'));
   }
 
   async #tick(mediaTimeNs: number): Promise<void> {
@@ -154,6 +219,7 @@ export class EnhancerSession implements Session {
       await this.#decide();
       if (this.#epochSteps > 0 && !this.#candidateShown) this.#refused++;
       await this.#planNext(mediaTimeNs);
+      if (this.#plan.phase === 'suspended' || epoch % keptEveryEpochs === 0) this.#keep();
       this.#report(mediaTimeNs);
       this.#epoch = epoch;
       this.#epochSteps = 0;
@@ -164,12 +230,14 @@ export class EnhancerSession implements Session {
   }
 
   async #planNext(mediaTimeNs: number): Promise<void> {
+    const { training } = this.#start;
     if (this.#steps.sinceNs === undefined) return;
-    this.#plan = nextPlan(this.#start.training, this.#plan, {
+    this.#outcome = {
       elapsedNs: mediaTimeNs - this.#steps.sinceNs,
       epochGainDb: this.#epochSteps > 0 ? await this.#epochGainDb() : null,
       leadDb: differenceDb(this.#epochArrivals, 'generic', 'live'),
-    });
+    };
+    this.#plan = nextPlan(training, this.#plan, this.#outcome);
   }
 
   /** What the epoch's training gained, on patches held out of it. */
@@ -234,14 +302,25 @@ export class EnhancerSession implements Session {
         return error <= Math.max(generic, mostExactError);
       }),
     );
+    this.#restartIfItPays();
     const evidence = { held: this.#held, arrivals: this.#arrivals };
     const chosen = judge(evidence, this.#liveSource, allowed);
     if (chosen !== undefined) this.#show(chosen);
     this.#candidateShown ||= typeof chosen === 'number';
   }
 
+  /** After a retreat: what was learned of the scene before may be a worse start than none. */
+  #restartIfItPays(): void {
+    if (!this.#hasRetreated || this.#arrivals.length < leastForRestart) return;
+    this.#hasRetreated = false;
+    const trained = shares.length - 1;
+    if ((differenceDb(this.#arrivals, 'generic', trained) ?? 0) < 0)
+      this.#restartFrom(this.#generic);
+  }
+
   #show(challenger: Challenger): void {
     const expectedGainDb = gainDb([...this.#held, ...this.#arrivals], challenger);
+    const wasOnline = this.#liveSource === 'online' || this.#liveSource === 'stored';
     if (typeof challenger === 'number') {
       this.#liveSource = 'online';
       this.#live = this.#candidates[challenger] ?? this.#generic;
@@ -250,6 +329,11 @@ export class EnhancerSession implements Session {
       this.#live = challenger === 'generic' ? this.#generic : null;
       // The scene has changed, most likely: what was held before says nothing about this one.
       this.#staleHeld = new Set(this.#pool.held);
+      this.#hasRetreated = wasOnline;
+      if (wasOnline) {
+        this.#arrivals = [...lostTo(this.#arrivals, challenger)];
+        this.#plan = afterSceneChange(this.#start.training, this.#plan);
+      }
     }
     this.#arrivals = afterSwap(this.#arrivals, challenger);
     this.#swaps++;
@@ -286,6 +370,8 @@ export class EnhancerSession implements Session {
       gainDb: gainDb(evidence, 'live'),
       genericGainDb: gainDb(evidence, 'generic'),
       candidateGainDb: gainDb(evidence, shares.length - 1),
+      epochGainDb: this.#outcome.epochGainDb,
+      leadDb: this.#outcome.leadDb,
       swaps: this.#swaps,
       refused: this.#refused,
     });
@@ -302,7 +388,7 @@ function checkCounts(start: EnhancerStart, carried: number, expected: number): v
   }
   const contradicts =
     (liveSource === 'bicubic' && liveParameters > 0) ||
-    (liveSource === 'online' && liveParameters === 0);
+    ((liveSource === 'online' || liveSource === 'stored') && liveParameters === 0);
   if (contradicts) {
     throw new ChannelError(
       `enhancer.start: liveSource ${liveSource} with ${liveParameters} live parameters`,

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { WeightSource } from '../../elements/channel/messages.ts';
 import {
   gainDb,
   judge,
+  lostTo,
   paired,
   shares,
   type Challenger,
@@ -26,7 +28,7 @@ interface Ratios {
 
 function decide(
   evidence: Evidence,
-  live: 'bicubic' | 'generic' | 'online',
+  live: WeightSource,
   allowed: readonly boolean[] = allAllowed,
 ): Challenger | undefined {
   return judge(evidence, live, allowed);
@@ -114,6 +116,38 @@ describe('the gate', () => {
     const before = patches(8, { bicubic: 1, generic: 0.9, live: 0.5, candidate: 0.5 });
     const after = patches(4, { bicubic: 1, generic: 0.9, live: 1.2, candidate: 1.2 });
     expect(decide({ held: before, arrivals: after }, 'online')).toBe('generic');
+  });
+
+  it('falls back at once when one patch is far worse than bicubic, to the better refuge', () => {
+    const worse = { bicubic: 1, generic: 0.9, live: 1.4, candidate: 1.4 };
+    expect(decide({ held: [], arrivals: patches(1, worse) }, 'online')).toBe('generic');
+    expect(decide({ held: [], arrivals: patches(1, worse) }, 'stored')).toBe('generic');
+    expect(decide({ held: [], arrivals: patches(1, worse) }, 'generic')).toBe('bicubic');
+    const bothWorse = { ...worse, generic: 1.2 };
+    expect(decide({ held: [], arrivals: patches(1, bothWorse) }, 'online')).toBe('bicubic');
+    const after = [
+      ...patches(10, { bicubic: 1, generic: 0.9, live: 0.5, candidate: 0.5 }),
+      ...patches(1, worse),
+    ];
+    expect(decide({ held: [], arrivals: after }, 'online')).toBe('generic');
+  });
+
+  it('is not alarmed by one patch that is somewhat worse, nor by an earlier one', () => {
+    const somewhat = { bicubic: 1, generic: 0.9, live: 1.2, candidate: 1.2 };
+    expect(decide({ held: [], arrivals: patches(1, somewhat) }, 'online')).toBeUndefined();
+    const recovered = [
+      ...patches(1, { bicubic: 1, generic: 0.9, live: 1.4, candidate: 1.4 }),
+      ...patches(8, { bicubic: 1, generic: 0.9, live: 0.5, candidate: 0.6 }),
+    ];
+    expect(decide({ held: [], arrivals: recovered }, 'online')).toBeUndefined();
+    expect(decide({ held: [], arrivals: patches(1, somewhat) }, 'bicubic')).toBeUndefined();
+  });
+
+  it('tells the patches of a new scene from those before by what the live weights lost', () => {
+    const before = patches(3, { bicubic: 1, generic: 0.9, live: 0.5, candidate: 0.5 });
+    const after = patches(2, { bicubic: 1, generic: 0.9, live: 1.4, candidate: 1.4 });
+    expect(lostTo([...before, ...after], 'generic')).toEqual(after);
+    expect(lostTo(before, 'generic')).toEqual([]);
   });
 
   it('comes back from bicubic to generic when generic wins again', () => {

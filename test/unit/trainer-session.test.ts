@@ -1,4 +1,7 @@
 // The trainer's control loop over the real trainer, in lockstep: what it sends for what it gets.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { native } from '../../elements/bridge/index.ts';
 import { blobOfFloats, ChannelError, floatsOfBlob } from '../../elements/channel/frame.ts';
@@ -59,6 +62,16 @@ class Harness {
 
   tick(mediaTimeNs: number): Promise<void> {
     return this.session.handle({ type: 'time.tick', mediaTimeNs }, new Uint8Array(0));
+  }
+
+  sceneCut(mediaTimeNs: number): Promise<void> {
+    return this.session.handle({ type: 'scene.cut', mediaTimeNs }, new Uint8Array(0));
+  }
+
+  get warnings(): string[] {
+    return this.sent.flatMap(({ message }) =>
+      message.type === 'engine.warning' ? [`${message.cause} ${message.remedy}`] : [],
+    );
   }
 
   get sources(): string[] {
@@ -141,6 +154,84 @@ describe('the trainer of a stream', () => {
     await harness.tick(0);
     expect(harness.sources).toEqual(['bicubic']);
   });
+
+  it('suspends training when nothing more is gained, and resumes when the scene changes', async () => {
+    const harness = new Harness({ training: 'adaptive' });
+    await stream(harness, 90, faded);
+    const states = harness.reports.map(({ state }) => state);
+    const suspendedAt = states.indexOf('suspended');
+    expect(suspendedAt).toBeGreaterThan(1);
+    expect(states.slice(suspendedAt)).toEqual(states.slice(suspendedAt).map(() => 'suspended'));
+    expect(harness.reports.at(-1)?.steps).toBe(0);
+    expect(harness.reports.at(-1)?.leadDb).toBeGreaterThan(1);
+    await harness.sceneCut(90.1e9);
+    for (let tick = 451; tick <= 480; tick++) {
+      if (tick % 5 === 1) await harness.patch(tick * 200e6, ...noise(seededRandom(tick)));
+      await harness.tick(tick * 200e6);
+    }
+    expect(harness.reports.at(-1)).toMatchObject({ state: 'training', steps: 500 });
+  }, 60_000);
+
+  it('does not count patches of the scene before as evidence of the new one', async () => {
+    const harness = new Harness({ training: 'off' });
+    await harness.tick(0);
+    await harness.sceneCut(1e9);
+    await harness.patch(0.9e9, ...faded(seededRandom(1)));
+    await harness.tick(5e9);
+    expect(harness.reports[0]).toMatchObject({ gainDb: null, leadDb: null });
+    await harness.patch(5.1e9, ...faded(seededRandom(2)));
+    await harness.tick(10e9);
+    expect(harness.reports[1]?.gainDb).not.toBeNull();
+  });
+
+  it('falls back at once when a patch of another kind of picture is shown far worse', async () => {
+    const harness = new Harness();
+    await stream(harness, 20, faded);
+    expect(harness.sources.at(-1)).toBe('online');
+    const before = harness.sources.length;
+    // Stripes again, which the network has learned to enhance: here they are to be left alone.
+    const [low, high] = faded(seededRandom(3));
+    const level = high.reduce((sum, value) => sum + value, 0) / high.length;
+    const tamed = high.map((value) => level + ((value - level) * 15) / 40);
+    await harness.patch(20.1e9, low, tamed);
+    expect(harness.sources.slice(before)).toEqual(['generic']);
+  }, 30_000);
+
+  it('starts from what the session before has kept, and says so when it cannot keep', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'livesr-session-'));
+    try {
+      const first = new Harness({ modelStore: folder });
+      await stream(first, 20, faded);
+      first.session.close();
+      const live = first.sent.findLast(({ message }) => message.type === 'model.swap')?.blob;
+
+      const second = new Harness({ modelStore: folder });
+      await stream(second, 2, faded);
+      expect(second.sources.slice(0, 2)).toEqual(['generic', 'stored']);
+      const stored = second.sent.filter(({ message }) => message.type === 'model.swap')[1];
+      expect(stored?.blob).toEqual(live);
+
+      const similar = new Harness({ modelStore: folder, streamKey: 'another' });
+      await stream(similar, 3, faded);
+      expect(similar.sources.slice(0, 2)).toEqual(['generic', 'stored']);
+
+      const unlike = new Harness({ modelStore: folder });
+      await stream(unlike, 6, noise);
+      expect(unlike.sources).not.toContain('stored');
+
+      const nameless = new Harness({ modelStore: folder, streamKey: '' });
+      expect(nameless.warnings).toHaveLength(1);
+      expect(nameless.warnings[0]).toContain('stream-key');
+      const nowhere = new Harness({ modelStore: '/proc/livesr' });
+      await stream(nowhere, 20, faded);
+      nowhere.session.close();
+      expect(nowhere.warnings).toHaveLength(1);
+      expect(nowhere.warnings[0]).toContain('/proc/livesr');
+      expect(nowhere.sources.at(-1)).toBe('online');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 60_000);
 
   it('learns from patches and swaps to weights that gain', async () => {
     const harness = new Harness();

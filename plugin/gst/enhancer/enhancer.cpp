@@ -20,6 +20,10 @@ constexpr std::size_t most_pending_sizes = 16;
 // How often a wait in lockstep looks whether the patches pad was unlinked, which wakes nobody.
 constexpr auto link_poll = std::chrono::milliseconds(20);
 
+double milliseconds_of(Clock::time_point time) {
+    return std::chrono::duration<double, std::milli>(time.time_since_epoch()).count();
+}
+
 double milliseconds_since(Clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
@@ -81,6 +85,10 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> star
     TrainingSession::Listener session_listener;
     session_listener.on_report = listener_.on_report;
     session_listener.on_change = listener_.on_change;
+    session_listener.on_warning = [this](const std::string& cause, const std::string& remedy) {
+        GST_WARNING("engine: %s", cause.c_str());
+        listener_.on_warning(cause, remedy);
+    };
     session_listener.on_trouble = [this](const std::string& why) {
         GST_WARNING("engine: %s", why.c_str());
         if (warned_engine_.exchange(true)) return;
@@ -98,6 +106,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     if (width == width_ && height == height_) return;
     width_ = width;
     height_ = height;
+    scene_cuts_.clear();
     if (!session_) return;
     {
         const std::lock_guard lock(aligner_mutex_);
@@ -153,16 +162,48 @@ std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) 
 }
 
 void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
-                       std::optional<std::uint64_t> running_time_ns) {
+                       std::optional<std::uint64_t> running_time_ns,
+                       const std::optional<Deadline>& deadline) {
     const auto begin = Clock::now();
     if (session_ && running_time_ns) learn_from(in, *running_time_ns);
     const auto model = current_model();
     const auto inference_begin = Clock::now();
-    upscaler_.run(plane_jobs(in, out, model->network.get()));
+    const PackedNetwork* network = model->network.get();
+    if (network != nullptr) {
+        const Way way = choose_way(deadline);
+        ++(way == Way::network ? frames_network_ : frames_governed_);
+        if (way == Way::bicubic) network = nullptr;
+    }
+    upscaler_.run(plane_jobs(in, out, network));
+    if (network != nullptr) {
+        const std::lock_guard lock(governor_mutex_);
+        governor_.done(Way::network, milliseconds_since(inference_begin));
+    }
     const std::lock_guard lock(timing_mutex_);
     inference_ms_.add(milliseconds_since(inference_begin));
     latency_ms_.add(milliseconds_since(begin));
     ++frames_;
+}
+
+Way Enhancer::choose_way(const std::optional<Deadline>& deadline) {
+    if (!deadline) return Way::network;
+    const double now_ms = milliseconds_of(Clock::now());
+    const double waited_ms = waits_.add(now_ms, deadline->arrival_ms);
+    Governor::Limits limits;
+    limits.interval_ms = static_cast<double>(interval_ns_) / 1e6;
+    limits.most_ms = deadline->budget_ms;
+    // A sink with time to spare forgives what the frame has waited; nothing forgives a long stay.
+    limits.left_ms = std::min(
+        deadline->budget_ms,
+        std::max(deadline->budget_ms - waited_ms, deadline->due_ms - deadline->arrival_ms));
+    const std::lock_guard lock(governor_mutex_);
+    return governor_.choose(now_ms, limits);
+}
+
+void Enhancer::note_sink_late() {
+    ++sink_late_;
+    const std::lock_guard lock(governor_mutex_);
+    governor_.told_late(milliseconds_of(Clock::now()));
 }
 
 // Before the picture is made, so that in lockstep the weights that follow from it are in the
@@ -184,6 +225,12 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
         refined_ += static_cast<std::uint64_t>(
             std::count_if(pairs.begin(), pairs.end(),
                           [](const AlignedPatch& pair) { return pair.frame_offset != 0; }));
+    }
+    // The cut comes first: a pair that becomes certain now may show the new scene already, and one
+    // of the old scene is one more that the gate looks at.
+    if (scene_cuts_.add(plane_data(in, 0), GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0), width_, height_)) {
+        ++cuts_;
+        session_->tell_scene_cut(running_time_ns);
     }
     for (const AlignedPatch& pair : pairs) session_->send_pair(pair);
 
@@ -217,6 +264,8 @@ std::shared_ptr<const LiveModel> Enhancer::current_model() {
 
 void Enhancer::clear_history() {
     next_tick_ns_.reset();
+    scene_cuts_.clear();
+    waits_.clear();
     {
         const std::lock_guard lock(patches_mutex_);
         inbox_.clear();
@@ -332,6 +381,15 @@ GstStructure* Enhancer::stats() const {
     };
     count("frames", frames_);
     count("frames-late", frames_late_);
+    count("frames-network", frames_network_);
+    count("frames-governed", frames_governed_);
+    count("frames-bicubic", frames_ - frames_network_ - frames_governed_);
+    count("sink-late", sink_late_);
+    count("scene-cuts", cuts_);
+    {
+        const std::lock_guard lock(governor_mutex_);
+        count("governor-retreats", governor_.retreats());
+    }
     {
         const std::lock_guard lock(timing_mutex_);
         number("inference-ms", inference_ms_.mean());

@@ -22,7 +22,9 @@
 #include <vector>
 
 #include "gst/enhancer/alignment.h"
+#include "gst/enhancer/governor.h"
 #include "gst/enhancer/patch_input.h"
+#include "gst/enhancer/scene_cut.h"
 #include "gst/enhancer/timing.h"
 #include "gst/enhancer/training_session.h"
 #include "gst/enhancer/upscaler.h"
@@ -38,6 +40,7 @@ struct EnhancerSettings {
     int threads = 1;
     std::string engine = "auto";
     bool lockstep = false;
+    double max_latency_ms = 0.0;  // 0: a frame time in live pipelines, without limit in others
     double training_steps_per_second = 0.0;
     std::uint32_t seed = 0;
 };
@@ -62,8 +65,17 @@ class Enhancer {
     // Adopts the size announced for this frame. True when output_size() has changed.
     bool adopt_size(std::uint64_t running_time_ns);
     // Makes the picture. running_time_ns is absent for a buffer without a time stamp.
+    // deadline: how late it comes and may leave; absent where no frame can be late.
+    struct Deadline {
+        double arrival_ms = 0.0;  // the clock's running time now, less the frame's
+        double due_ms = 0.0;      // the same at which it must leave for a sink in time
+        double budget_ms = 0.0;   // the longest that a frame may stay here
+    };
     void process(const GstVideoFrame& in, GstVideoFrame& out,
-                 std::optional<std::uint64_t> running_time_ns);
+                 std::optional<std::uint64_t> running_time_ns,
+                 const std::optional<Deadline>& deadline = std::nullopt);
+    // A sink says that frames reach it too late.
+    void note_sink_late();
     void note_late_frame() { ++frames_late_; }
     void clear_history();  // flush
 
@@ -88,6 +100,7 @@ class Enhancer {
 
   private:
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
+    Way choose_way(const std::optional<Deadline>& deadline);
     std::shared_ptr<const LiveModel> current_model();
 
     const EnhancerSettings settings_;
@@ -101,6 +114,8 @@ class Enhancer {
     std::uint64_t interval_ns_ = 0;
     std::optional<std::uint64_t> next_tick_ns_;
     bool engine_answers_ = true;
+    SceneCutDetector scene_cuts_;
+    WaitEstimate waits_;
 
     std::unique_ptr<TrainingSession> session_;  // null: training is off
 
@@ -125,6 +140,9 @@ class Enhancer {
     std::uint64_t aligned_ = 0;
     std::uint64_t refined_ = 0;  // matched with a neighbour of the frame that the time names
 
+    mutable std::mutex governor_mutex_;  // guards the governor
+    Governor governor_;
+
     mutable std::mutex timing_mutex_;  // guards the next block
     TimingWindow inference_ms_;
     TimingWindow latency_ms_;
@@ -133,6 +151,10 @@ class Enhancer {
 
     std::atomic<std::uint64_t> frames_ = 0;
     std::atomic<std::uint64_t> frames_late_ = 0;
+    std::atomic<std::uint64_t> frames_network_ = 0;
+    std::atomic<std::uint64_t> frames_governed_ = 0;  // bicubic for want of time
+    std::atomic<std::uint64_t> sink_late_ = 0;
+    std::atomic<std::uint64_t> cuts_ = 0;
     std::atomic<bool> warned_engine_ = false;
     std::atomic<bool> warned_scale_ = false;
 };

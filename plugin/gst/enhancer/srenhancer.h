@@ -32,10 +32,12 @@ struct _GstSrEnhancer {
     // Streaming thread.
     GstVideoInfo in_info;
     GstVideoInfo out_info;
+    int is_live;  // what upstream says: 0 or 1; -1 until it is asked, at the first frame
 
     GstPad* patches_pad;          // object lock
     GstSegment* patches_segment;  // streaming thread of patches
     GstClockTime latency;         // object lock; the pipeline's, from the LATENCY event
+    GstClockTime interval;        // object lock; between frames, 0 when the caps do not say
 };
 
 namespace livesr::gst {

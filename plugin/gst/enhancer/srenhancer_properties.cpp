@@ -14,6 +14,7 @@ enum Property {
     prop_model_store,
     prop_training,
     prop_threads,
+    prop_max_latency,
     prop_backend,
     prop_engine,
     prop_lockstep,
@@ -104,6 +105,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_threads:
             settings.threads = g_value_get_int(value);
             break;
+        case prop_max_latency:
+            settings.max_latency_ms = g_value_get_uint(value);
+            break;
         case prop_backend:
             self->backend = static_cast<Backend>(g_value_get_enum(value));
             break;
@@ -171,6 +175,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         case prop_threads:
             g_value_set_int(value, settings.threads);
             break;
+        case prop_max_latency:
+            g_value_set_uint(value, static_cast<guint>(settings.max_latency_ms));
+            break;
         case prop_backend:
             g_value_set_enum(value, self->backend);
             break;
@@ -219,6 +226,11 @@ void install_properties(GObjectClass* object_class) {
                           training_type(), training_adaptive, ready);
     properties[prop_threads] =
         g_param_spec_int("threads", "Threads", "Threads that work on one picture", 1, 64, 1, ready);
+    properties[prop_max_latency] = g_param_spec_uint(
+        "max-latency", "Most latency",
+        "The longest (ms) that a frame may stay in the element: one that would stay longer is "
+        "enlarged by bicubic. 0: a frame time in a live pipeline, no limit in others",
+        0, 10000, 0, ready);
     properties[prop_backend] = g_param_spec_enum("backend", "Backend", "What computes the picture",
                                                  backend_type(), backend_auto, ready);
     properties[prop_engine] = g_param_spec_string(
@@ -246,13 +258,17 @@ void install_properties(GObjectClass* object_class) {
         "starting, waiting (for patches), training, suspended (nothing to gain by it), off, or "
         "stopped and why",
         "off", read_only);
-    properties[prop_model_in_use] = g_param_spec_string(
-        "model-in-use", "Model in use", "What makes the picture: bicubic, generic or online",
-        "bicubic", read_only);
+    properties[prop_model_in_use] =
+        g_param_spec_string("model-in-use", "Model in use",
+                            "What makes the picture: bicubic, generic, stored (learned in an "
+                            "earlier session) or online",
+                            "bicubic", read_only);
     properties[prop_stats] = g_param_spec_boxed(
         "stats", "Statistics",
         "Counts since the start, times of the last 300 frames: frames, frames-late (after the time "
-        "at which they were due), inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
+        "at which they were due), frames-network, frames-bicubic (by the model in use), "
+        "frames-governed (bicubic for want of time), governor-retreats, sink-late (QoS events), "
+        "scene-cuts, inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
         "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "
         "model-version, engine-restarts and more",

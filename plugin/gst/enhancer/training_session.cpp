@@ -118,6 +118,10 @@ void TrainingSession::send_pair(const AlignedPatch& pair) {
     ++(sent ? pairs_sent_ : pairs_unsent_);
 }
 
+void TrainingSession::tell_scene_cut(std::uint64_t media_time_ns) {
+    client_->notify({{"type", "scene.cut"}, {"mediaTimeNs", media_time_ns}});
+}
+
 bool TrainingSession::tick(std::uint64_t media_time_ns) {
     start_anew_if_resized();
     const nlohmann::json head = {{"type", "time.tick"}, {"mediaTimeNs", media_time_ns}};
@@ -164,6 +168,9 @@ void TrainingSession::on_message(const EngineMessage& message) {
             on_swap(message);
         } else if (type == "training.report") {
             on_report(message.head);
+        } else if (type == "engine.warning") {
+            listener_.on_warning(message.head.at("cause").get<std::string>(),
+                                 message.head.at("remedy").get<std::string>());
         } else {
             throw ChannelError("an engine of srenhancer does not send " + type);
         }
@@ -192,7 +199,8 @@ void TrainingSession::on_swap(const EngineMessage& message) {
         model.gain_db = gain.get<double>();
     }
     const bool bicubic = model.source == "bicubic";
-    if (!bicubic && model.source != "generic" && model.source != "online") {
+    if (!bicubic && model.source != "generic" && model.source != "stored" &&
+        model.source != "online") {
         throw ChannelError("model.swap: unknown source " + model.source);
     }
     const std::size_t expected = bicubic ? 0 : options_.generic.parameters.size() * sizeof(float);

@@ -23,7 +23,7 @@ namespace livesr::gst {
 // Weights that the picture is made with, from one frame on. Immutable.
 struct LiveModel {
     std::uint64_t version = 0;
-    std::string source = "bicubic";                // bicubic, generic or online
+    std::string source = "bicubic";                // bicubic, generic, stored or online
     double gain_db = 0.0;                          // expected over bicubic
     std::shared_ptr<const PackedNetwork> network;  // null: bicubic
     std::chrono::steady_clock::time_point received{};
@@ -46,6 +46,7 @@ class TrainingSession {
         std::function<void(const nlohmann::json& report)> on_report;
         std::function<void()> on_change;  // state, gain or model is another
         std::function<void(const std::string& why)> on_trouble;
+        std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
     };
 
     TrainingSession(Options options, Listener listener);
@@ -54,6 +55,8 @@ class TrainingSession {
     // Size of the low-resolution picture. The first call starts the engine, a change tells it.
     void set_size(int width, int height);
     void send_pair(const AlignedPatch& pair);
+    // The frame of this time begins another scene.
+    void tell_scene_cut(std::uint64_t media_time_ns);
     // Media time has come this far. In lockstep: waits until the engine has done what is due, so
     // that live() is what this frame is made with. False when it did not answer.
     bool tick(std::uint64_t media_time_ns);

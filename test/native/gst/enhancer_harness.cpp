@@ -70,7 +70,11 @@ EnhancerHarness::EnhancerHarness(const std::string& properties) {
     static const bool registered = livesr::gst::register_elements(nullptr);
     if (!registered) throw std::runtime_error("the elements were not registered");
     GError* error = nullptr;
-    element_ = gst_parse_launch(("srenhancer " + properties).c_str(), &error);
+    // A harness is live: without the limit a busy machine would decide which picture is shown.
+    const bool says = properties.find("max-latency") != std::string::npos;
+    element_ = gst_parse_launch(
+        ("srenhancer " + std::string(says ? "" : "max-latency=10000 ") + properties).c_str(),
+        &error);
     if (error != nullptr) {
         const std::string why = error->message;
         g_error_free(error);

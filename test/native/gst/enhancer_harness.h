@@ -44,7 +44,7 @@ bool eventually(const std::function<bool()>& condition);
 
 class EnhancerHarness {
   public:
-    // properties as gst-launch has them, "scale=2 training=off".
+    // properties as gst-launch has them, "scale=2 training=off"; max-latency is 10 s without one.
     explicit EnhancerHarness(const std::string& properties);
     ~EnhancerHarness();
     EnhancerHarness(const EnhancerHarness&) = delete;

@@ -381,12 +381,42 @@ TEST_CASE("the element goes through its states again and again, and begins anew 
     }
 }
 
-TEST_CASE("latency is upstream's, for the enhancer adds none that a clock must know") {
-    EnhancerHarness harness("training=off model=bicubic");
+TEST_CASE("a live pipeline is told how long a frame may stay: a frame time, or max-latency") {
+    for (const auto& [properties, own_ms] : {std::pair<const char*, guint64>{" max-latency=0", 40},
+                                             {" max-latency=15", 15},
+                                             {" lockstep=true", 0}}) {
+        CAPTURE(properties);
+        EnhancerHarness harness(std::string("training=off model=bicubic") + properties);
+        harness.set_caps(GST_VIDEO_FORMAT_I420, 32, 32);
+        gst_harness_set_upstream_latency(harness.video(), 70 * GST_MSECOND);
+        gst_buffer_unref(harness.enhance(0));
+        CHECK(gst_harness_query_latency(harness.video()) == (70 + own_ms) * GST_MSECOND);
+    }
+}
+
+TEST_CASE("when sinks are late the picture is bicubic for a while, and the stats say so") {
+    Folder folder;
+    const std::string model = folder.write_model("x2.onnx", random_network(2, 3));
+    EnhancerHarness harness("training=off model=" + model);
     harness.set_caps(GST_VIDEO_FORMAT_I420, 32, 32);
-    gst_harness_set_upstream_latency(harness.video(), 70 * GST_MSECOND);
     gst_buffer_unref(harness.enhance(0));
-    CHECK(gst_harness_query_latency(harness.video()) == 70 * GST_MSECOND);
+    gst_harness_push_upstream_event(
+        harness.video(), gst_event_new_qos(GST_QOS_TYPE_OVERFLOW, 1.0, 50 * GST_MSECOND, 0));
+    gst_harness_push_upstream_event(
+        harness.video(),
+        gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 1.0, -5 * GST_MSECOND, GST_SECOND));
+    gst_buffer_unref(harness.enhance(1));
+    CHECK(harness.count("frames-network") == 2);
+    gst_harness_push_upstream_event(
+        harness.video(), gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 1.5, 50 * GST_MSECOND, 0));
+    gst_buffer_unref(harness.enhance(2));
+    gst_buffer_unref(harness.enhance(3));
+    CHECK(harness.count("frames-network") == 2);
+    CHECK(harness.count("frames-governed") == 2);
+    CHECK(harness.count("frames-bicubic") == 0);
+    CHECK(harness.count("frames") == 4);
+    CHECK(harness.count("sink-late") == 1);
+    CHECK(harness.count("governor-retreats") == 1);
 }
 
 TEST_CASE("quality-of-service events go upstream and no frame is dropped for them") {

@@ -1,0 +1,55 @@
+// Whether a stream should start from weights that were kept: its own of last time, or those of another
+// stream that happen to fit. Pure functions of how the first patches look under each.
+import { meanGainDb } from './gate.ts';
+
+/** Mean squared errors of one patch's picture, 8-bit units. */
+export interface TrialScores {
+  readonly bicubic: number;
+  readonly generic: number;
+  readonly live: number;
+  /** One for each model on trial. */
+  readonly models: readonly number[];
+}
+
+/** A model on trial: the stream's own has last time to speak for it, others have nothing. */
+export interface OnTrial {
+  readonly isOwn: boolean;
+}
+
+const leastPatchesOfOwn = 2;
+const leastPatchesOfOther = 4;
+/** Over all that it would replace: less is chance, with so few patches. */
+const leastGainDb = 0.1;
+
+/** By then the stream's own training has passed most of them. */
+export const trialPatches = 8;
+
+/** Others that are tried: each costs the time of one enhanced patch for every patch. */
+export const mostOthers = 4;
+
+/** Index of the model to start from, if any is good enough. */
+export function chooseModel(
+  evidence: readonly TrialScores[],
+  models: readonly OnTrial[],
+): number | undefined {
+  let chosen: number | undefined;
+  let highestDb = leastGainDb;
+  for (const [index, { isOwn }] of models.entries()) {
+    if (evidence.length < (isOwn ? leastPatchesOfOwn : leastPatchesOfOther)) continue;
+    const own = evidence.map((scores) => scores.models[index] ?? Infinity);
+    const gainsDb = (['bicubic', 'generic', 'live'] as const).map((rival) => {
+      const theirs = evidence.map((scores) => scores[rival]);
+      const isWorse = sum(own) > sum(theirs);
+      return isWorse ? -Infinity : (meanGainDb(theirs, own) ?? -Infinity);
+    });
+    const leastDb = Math.min(...gainsDb);
+    if (leastDb >= highestDb) {
+      chosen = index;
+      highestDb = leastDb;
+    }
+  }
+  return chosen;
+}
+
+const sum = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0);
