@@ -27,6 +27,9 @@ export const enhancerStart = z.object({
   height: side,
   training: trainingMode,
   modelStore: z.string(),
+  feedbackListen: z.string(), // ADDRESS:PORT; empty: no feedback
+  feedbackCertificate: z.string(), // a PEM file with the key; empty: no TLS
+  token: z.string(),
   lockstep: z.boolean(),
   stepsPerSecond: z.number().nonnegative(),
   seed: count,
@@ -201,8 +204,19 @@ export type PatchSelect = z.infer<typeof patchSelect>;
 /** The first message of every connection. */
 export const startMessage = z.discriminatedUnion('type', [enhancerStart, senderStart]);
 
+/** How the channel to the feedback server stands; counts since the stream began. */
+export const feedbackState = z.object({
+  type: z.literal('feedback.state'),
+  connected: z.boolean(),
+  received: count,
+  ignored: count,
+  connections: count,
+});
+export type FeedbackState = z.infer<typeof feedbackState>;
+
 /** What the engine sends. */
-export type EngineMessage = ModelSwap | TrainingReport | EngineWarning | PlanSet | PatchSelect;
+export type EngineMessage =
+  ModelSwap | TrainingReport | EngineWarning | PlanSet | PatchSelect | FeedbackState;
 
 /** The head as its schema has it; ChannelError with the fields at fault otherwise. */
 export function parseHead<T>(schema: z.ZodType<T>, head: Head): T {

@@ -48,7 +48,7 @@ class Connection {
         }),
       closed: (error) => {
         this.#wake?.();
-        this.#session?.close?.();
+        this.#session?.close();
         closed(error);
       },
     });
@@ -78,7 +78,6 @@ class Connection {
   async #handle({ head, blob, done }: Waiting): Promise<void> {
     // A second start on the same connection begins afresh (docs/protocol.md).
     if (startTypes.has(head.type)) {
-      this.#session?.close?.();
       this.#session = startSession(
         head,
         blob,

@@ -60,11 +60,11 @@ export interface SchedulerSettings {
   readonly pixelsPerSecond: number;
 }
 
-/** What the server says at the end of each epoch; gains in dB over bicubic on the same patches. */
+/** What the server says at the end of each epoch. */
 export interface TrainingNews {
   readonly state: 'waiting' | 'training' | 'suspended' | 'off';
-  readonly gainDb: number | null;
-  readonly previousGainDb: number | null;
+  /** Of this epoch's weights over those of the epoch before, on the same patches; null: unknown. */
+  readonly epochGainDb: number | null;
 }
 
 export interface SchedulerState {
@@ -146,12 +146,12 @@ export function newsCame(
   news: TrainingNews,
   mediaTimeNs: number,
 ): SchedulerState {
-  const { gainDb, previousGainDb, state: training } = news;
+  const { epochGainDb, state: training } = news;
   const resumed = state.training === 'suspended' && training === 'training';
   let { gainDbPerBit } = state;
-  if (gainDb !== null && previousGainDb !== null && state.epochPatchBits > 0) {
+  if (epochGainDb !== null && state.epochPatchBits > 0) {
     // A model that got worse says that more of the same does not help, not that it harms.
-    const measured = Math.max(0, gainDb - previousGainDb) / state.epochPatchBits;
+    const measured = Math.max(0, epochGainDb) / state.epochPatchBits;
     const before = gainDbPerBit ?? measured;
     gainDbPerBit = before + weightOfGain * (measured - before);
   }

@@ -9,6 +9,8 @@ import {
   type SenderStart,
 } from '../channel/messages.ts';
 import type { Log, Send, Session } from '../engine/session.ts';
+import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
+import { feedbackVersion } from '../feedback/messages.ts';
 import { curveOf } from './curves.ts';
 import type { LinkEstimator } from './link/estimator.ts';
 import { recorded } from './link/given.ts';
@@ -27,6 +29,7 @@ import { Sampler } from './sampler.ts';
 import {
   encoderTargetBps,
   initialScheduler,
+  newsCame,
   patchesSent,
   pictureSeen,
   schedule,
@@ -48,8 +51,11 @@ export class SenderSession implements Session {
   #budget: PatchBudget;
   #patchesChosen = 0;
   #scheduler: SchedulerState = initialScheduler;
+  #feedback: FeedbackClient | undefined;
+  #feedbackTold: FeedbackCounts | undefined;
   /** Patches since the last tick. */
   #patchBytes = 0;
+  #mediaTimeNs = 0;
 
   /** `before`: the session that a new start on the same connection takes the place of. */
   constructor(start: SenderStart, send: Send, log: Log, before?: SenderSession) {
@@ -64,6 +70,12 @@ export class SenderSession implements Session {
       before.#start.maxBitrateBps === start.maxBitrateBps;
     this.#link = isSameLink ? before.#link : openLink(start, log);
     this.#budget = emptyBudget(start.patches === 'jpeg' ? 'jpeg' : 'residual');
+    this.#feedback = before?.handOverFeedback(start) ?? openFeedback(start, log);
+    if (this.#feedback) {
+      this.#feedback.onTraining = (news) => {
+        this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
+      };
+    }
     this.#plan(0, 0);
   }
 
@@ -74,6 +86,31 @@ export class SenderSession implements Session {
 
   work(): Promise<boolean> {
     return Promise.resolve(false);
+  }
+
+  close(): void {
+    this.#feedback?.close();
+  }
+
+  /** The connection, when the next session's start asks for the same. */
+  handOverFeedback(start: SenderStart): FeedbackClient | undefined {
+    const feedback = this.#feedback;
+    if (!feedback?.serves(feedbackOf(start))) return undefined;
+    this.#feedback = undefined;
+    return feedback;
+  }
+
+  #tellFeedback(): void {
+    const counts = this.#feedback?.counts;
+    const told = this.#feedbackTold;
+    const isSame =
+      counts?.connected === told?.connected &&
+      counts?.received === told?.received &&
+      counts?.ignored === told?.ignored &&
+      counts?.connections === told?.connections;
+    if (!counts || isSame) return;
+    this.#feedbackTold = counts;
+    this.#send({ type: 'feedback.state', ...counts });
   }
 
   #take(message: SenderMessage, blob: Uint8Array): void {
@@ -88,10 +125,12 @@ export class SenderSession implements Session {
         this.#patchBytes += message.bytes;
         break;
       case 'time.tick':
+        this.#mediaTimeNs = message.mediaTimeNs;
         this.#budget = advance(this.#budget, message.mediaTimeNs);
         this.#link.handle({ kind: 'media', bytes: message.videoBytes + this.#patchBytes });
         this.#patchBytes = 0;
         this.#plan(message.mediaTimeNs, message.videoBytes);
+        this.#tellFeedback();
         break;
       case 'link.srt':
         this.#link.handle({ ...message, kind: 'srt' });
@@ -159,6 +198,29 @@ function settingsOf(start: SenderStart): SchedulerSettings {
     expectsFeedback: start.feedbackUri !== '',
     pixelsPerSecond: framePixels * framesPerSecond,
   };
+}
+
+function feedbackOf(start: SenderStart) {
+  return {
+    uri: start.feedbackUri,
+    token: start.token,
+    hello: {
+      type: 'hello',
+      version: feedbackVersion,
+      streamKey: start.streamKey,
+      streamClass: start.streamClass,
+      scale: start.scale,
+      frameWidth: start.frameWidth,
+      frameHeight: start.frameHeight,
+    },
+  } as const;
+}
+
+function openFeedback(start: SenderStart, log: Log): FeedbackClient | undefined {
+  if (start.feedbackUri === '') return undefined;
+  // Only spreads senders over time: nothing that is sent depends on it.
+  const random = seededRandom(start.seed);
+  return new FeedbackClient({ ...feedbackOf(start), random, log });
 }
 
 /** A bad uplink must not stop the stream: it is said, and the limit of the element holds alone. */

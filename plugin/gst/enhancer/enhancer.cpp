@@ -78,6 +78,9 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> star
     options.engine = settings_.engine;
     options.stream_key = settings_.stream_key;
     options.model_store = settings_.model_store;
+    options.feedback_listen = settings_.feedback_listen;
+    options.feedback_certificate = settings_.feedback_certificate;
+    options.token = settings_.token;
     options.training = settings_.training;
     options.lockstep = settings_.lockstep;
     options.steps_per_second = settings_.training_steps_per_second;

@@ -35,7 +35,10 @@ struct EnhancerSettings {
     int scale = 2;
     std::string model = "generic";
     std::string stream_key;
-    std::string model_store;            // a folder; empty: none
+    std::string model_store;           // a folder; empty: none
+    std::string feedback_listen;       // ADDRESS:PORT; empty: no feedback
+    std::string feedback_certificate;  // a PEM file with the key; empty: no TLS
+    std::string token;
     std::string training = "adaptive";  // as in docs/protocol.md, enhancer.start
     int threads = 1;
     std::string engine = "auto";

@@ -12,6 +12,9 @@ enum Property {
     prop_model,
     prop_stream_key,
     prop_model_store,
+    prop_feedback_listen,
+    prop_feedback_certificate,
+    prop_token,
     prop_training,
     prop_threads,
     prop_max_latency,
@@ -99,6 +102,15 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_model_store:
             settings.model_store = text_of(value, "");
             break;
+        case prop_feedback_listen:
+            settings.feedback_listen = text_of(value, "");
+            break;
+        case prop_feedback_certificate:
+            settings.feedback_certificate = text_of(value, "");
+            break;
+        case prop_token:
+            settings.token = text_of(value, "");
+            break;
         case prop_training:
             settings.training = training_name(g_value_get_enum(value));
             break;
@@ -169,6 +181,12 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         case prop_model_store:
             g_value_set_string(value, settings.model_store.c_str());
             break;
+        case prop_feedback_listen:
+            g_value_set_string(value, settings.feedback_listen.c_str());
+            break;
+        case prop_feedback_certificate:
+            g_value_set_string(value, settings.feedback_certificate.c_str());
+            break;
         case prop_training:
             g_value_set_enum(value, training_value(settings.training));
             break;
@@ -216,6 +234,19 @@ void install_properties(GObjectClass* object_class) {
     properties[prop_stream_key] = g_param_spec_string(
         "stream-key", "Stream key",
         "Name of the stream: what the model store keeps its weights under", "", ready);
+    properties[prop_feedback_listen] = g_param_spec_string(
+        "feedback-listen", "Feedback address",
+        "ADDRESS:PORT on which the engine tells senders what their patches bring (a WebSocket; "
+        "patchsender's feedback-uri); empty: nowhere",
+        "", ready);
+    properties[prop_feedback_certificate] = g_param_spec_string(
+        "feedback-certificate", "Feedback certificate",
+        "PEM file with certificate and private key, for feedback by TLS (wss); empty: without", "",
+        ready);
+    properties[prop_token] = g_param_spec_string(
+        "token", "Token", "Secret that senders must know to get feedback; empty: none", "",
+        static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
+                                 GST_PARAM_MUTABLE_READY));
     properties[prop_model_store] = g_param_spec_string(
         "model-store", "Model store",
         "Folder that keeps what was learned of each stream key for its next session; made when it "

@@ -36,6 +36,9 @@ class TrainingSession {
         std::string engine = "auto";
         std::string stream_key;
         std::string model_store;
+        std::string feedback_listen;
+        std::string feedback_certificate;
+        std::string token;
         std::string training = "adaptive";
         bool lockstep = false;
         double steps_per_second = 0.0;  // 0: as fast as one core goes

@@ -25,9 +25,9 @@ std::uint32_t bitrate_field(const nlohmann::json& head, const char* name) {
     return static_cast<std::uint32_t>(std::llround(std::min(bps, double{G_MAXUINT32})));
 }
 
-std::uint64_t integer_of(const nlohmann::json& value, const char* what) {
+std::uint64_t integer_of(const nlohmann::json& value, const char* type, const char* what) {
     if (!value.is_number_unsigned()) {
-        throw ChannelError(std::string("patch.select has ") + what + " that is no whole number");
+        throw ChannelError(std::string(type) + " has " + what + " that is no whole number");
     }
     return value.get<std::uint64_t>();
 }
@@ -43,6 +43,7 @@ void SenderSession::start(const SenderSettings& settings, GstElement* element) {
         stream_ = {};
         next_tick_ = 0;
         untold_video_bytes_ = video_bytes_ = offers_ = 0;
+        feedback_ = {};
         last_trouble_.clear();
     }
     set_plan(plan);
@@ -238,6 +239,21 @@ void SenderSession::receive(const EngineMessage& message) {
     if (type == "plan.set") {
         set_plan({bitrate_field(head, "videoBitrateBps"), bitrate_field(head, "patchBitrateBps"),
                   bitrate_field(head, "estimatedUplinkBps")});
+    } else if (type == "feedback.state") {
+        const auto connected = head.find("connected");
+        if (connected == head.end() || !connected->is_boolean()) {
+            throw ChannelError("feedback.state does not say whether it is connected");
+        }
+        const auto count = [&head](const char* name) {
+            if (!head.contains(name)) {
+                throw ChannelError(std::string("feedback.state has no ") + name);
+            }
+            return integer_of(head[name], "feedback.state", name);
+        };
+        const Feedback feedback{connected->get<bool>(), count("received"), count("ignored"),
+                                count("connections")};
+        const std::lock_guard lock(mutex_);
+        feedback_ = feedback;
     } else if (type == "patch.select") {
         const auto cells = head.find("cells");
         if (!head.contains("offer") || cells == head.end() || !cells->is_array()) {
@@ -245,11 +261,11 @@ void SenderSession::receive(const EngineMessage& message) {
         }
         std::vector<std::uint32_t> chosen;
         for (const auto& value : *cells) {
-            const std::uint64_t index = integer_of(value, "a cell");
+            const std::uint64_t index = integer_of(value, "patch.select", "a cell");
             if (index > G_MAXINT32) throw ChannelError("patch.select has a cell out of range");
             chosen.push_back(static_cast<std::uint32_t>(index));
         }
-        callbacks_.on_select(integer_of(head["offer"], "an offer"), chosen);
+        callbacks_.on_select(integer_of(head["offer"], "patch.select", "an offer"), chosen);
     } else {
         throw ChannelError("message " + type + " is none that a sender takes");
     }
@@ -258,15 +274,20 @@ void SenderSession::receive(const EngineMessage& message) {
 void SenderSession::add_stats(GstStructure* stats) const {
     const auto engine = client();
     const std::lock_guard lock(mutex_);
-    gst_structure_set(stats, "offers", G_TYPE_UINT64, static_cast<guint64>(offers_),  //
-                      "video-bytes", G_TYPE_UINT64, static_cast<guint64>(video_bytes_),
-                      "video-bitrate-bps", G_TYPE_UINT, plan_.video_bitrate_bps,  //
-                      "patch-bitrate-bps", G_TYPE_UINT, plan_.patch_bitrate_bps,
-                      "estimated-uplink-bps", G_TYPE_UINT, plan_.estimated_uplink_bps,
-                      "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(),
-                      "engine-restarts", G_TYPE_UINT, engine ? engine->restarts() : 0U,
-                      "engine-messages-dropped", G_TYPE_UINT64,
-                      static_cast<guint64>(engine ? engine->dropped() : 0), nullptr);
+    gst_structure_set(
+        stats, "offers", G_TYPE_UINT64, static_cast<guint64>(offers_),  //
+        "video-bytes", G_TYPE_UINT64, static_cast<guint64>(video_bytes_), "video-bitrate-bps",
+        G_TYPE_UINT, plan_.video_bitrate_bps,  //
+        "patch-bitrate-bps", G_TYPE_UINT, plan_.patch_bitrate_bps, "estimated-uplink-bps",
+        G_TYPE_UINT, plan_.estimated_uplink_bps, "feedback-connected", G_TYPE_BOOLEAN,
+        feedback_.connected, "feedback-received", G_TYPE_UINT64,
+        static_cast<guint64>(feedback_.received),  //
+        "feedback-ignored", G_TYPE_UINT64, static_cast<guint64>(feedback_.ignored),
+        "feedback-connections", G_TYPE_UINT64,
+        static_cast<guint64>(feedback_.connections),  //
+        "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(), "engine-restarts",
+        G_TYPE_UINT, engine ? engine->restarts() : 0U, "engine-messages-dropped", G_TYPE_UINT64,
+        static_cast<guint64>(engine ? engine->dropped() : 0), nullptr);
 }
 
 }  // namespace livesr::gst

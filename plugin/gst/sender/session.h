@@ -85,6 +85,13 @@ class SenderSession {
     std::uint64_t untold_video_bytes_ = 0;
     std::uint64_t video_bytes_ = 0;
     std::uint64_t offers_ = 0;
+    // Of the feedback channel, as the engine last told.
+    struct Feedback {
+        bool connected = false;
+        std::uint64_t received = 0;
+        std::uint64_t ignored = 0;
+        std::uint64_t connections = 0;
+    } feedback_;
 };
 
 }  // namespace livesr::gst

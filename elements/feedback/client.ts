@@ -1,0 +1,168 @@
+// The sender's end of the feedback channel: connects, says who it is, hands on what may be believed, and
+// comes back when the connection is lost. Never in the stream's way.
+import WebSocket from 'ws';
+import { backoffMs } from './backoff.ts';
+import {
+  ignoredInAll,
+  initialReader,
+  mostMessageBytes,
+  readFeedback,
+  reconnected,
+  type Hello,
+  type Reader,
+  type Training,
+} from './messages.ts';
+
+export interface FeedbackClientOptions {
+  readonly uri: string;
+  /** Empty: none. */
+  readonly token: string;
+  readonly hello: Hello;
+  readonly random: () => number;
+  readonly log: (line: string) => void;
+}
+
+export interface FeedbackCounts {
+  readonly connected: boolean;
+  readonly received: number;
+  readonly ignored: number;
+  readonly connections: number;
+}
+
+/** The server pings each 5 s: three missing ones and nobody is there. */
+const silenceMs = 16_000;
+/** A connection that held so long was a good one. */
+const steadyMs = 10_000;
+const handshakeMs = 5000;
+
+export class FeedbackClient {
+  /** Called with each message that may be acted upon. */
+  onTraining: (training: Training) => void = () => undefined;
+  readonly #options: FeedbackClientOptions;
+  readonly #seen = new Map<string, number>();
+  #reader: Reader = initialReader;
+  #socket: WebSocket | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #connected = false;
+  #connections = 0;
+  #failures = 0;
+  #closed = false;
+  #lastTrouble = '';
+
+  constructor(options: FeedbackClientOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  get counts(): FeedbackCounts {
+    return {
+      connected: this.#connected,
+      received: this.#reader.received,
+      ignored: ignoredInAll(this.#reader),
+      connections: this.#connections,
+    };
+  }
+
+  /** Whether `options` ask for the same server in the same words. */
+  serves(options: Pick<FeedbackClientOptions, 'uri' | 'token' | 'hello'>): boolean {
+    return (
+      options.uri === this.#options.uri &&
+      options.token === this.#options.token &&
+      JSON.stringify(options.hello) === JSON.stringify(this.#options.hello)
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
+    this.#socket?.terminate();
+  }
+
+  #connect(): void {
+    const { uri, token, hello } = this.#options;
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(uri, {
+        headers: token === '' ? {} : { authorization: `Bearer ${token}` },
+        handshakeTimeout: handshakeMs,
+        maxPayload: mostMessageBytes,
+        perMessageDeflate: false,
+      });
+    } catch (error) {
+      // Not a URI: no later attempt will do better.
+      this.#tell(`feedback-uri "${uri}" cannot be used: ${messageOf(error)}`);
+      return;
+    }
+    this.#socket = socket;
+    let openedMs: number | undefined;
+    let isRefused = false;
+    socket.on('open', () => {
+      openedMs = performance.now();
+      this.#connected = true;
+      this.#connections++;
+      this.#lastTrouble = '';
+      this.#reader = reconnected(this.#reader);
+      socket.send(JSON.stringify(hello));
+      this.#heard();
+    });
+    socket.on('ping', () => {
+      this.#heard();
+    });
+    socket.on('message', (bytes: Buffer, isBinary: boolean) => {
+      this.#heard();
+      // Binary is none of ours; as text it is malformed.
+      const text = isBinary ? '' : bytes.toString('utf8');
+      const { reader, training } = readFeedback(this.#reader, text, this.#seen);
+      this.#reader = reader;
+      if (training) this.onTraining(training);
+    });
+    socket.on('unexpected-response', (_request, response) => {
+      const refused = response.statusCode === 401 ? ': it does not take the token' : '';
+      this.#tell(`feedback from ${uri}: refused with ${response.statusCode ?? '?'}${refused}`);
+      isRefused = true;
+      response.destroy();
+      socket.terminate();
+    });
+    socket.on('error', (error) => {
+      // What follows from a refusal is no news.
+      if (!isRefused) this.#tell(`feedback from ${uri}: ${messageOf(error)}`);
+    });
+    socket.on('close', (_code, reason) => {
+      clearTimeout(this.#silence);
+      this.#connected = false;
+      if (this.#closed) return;
+      if (reason.length > 0) this.#tell(`feedback from ${uri}: closed, ${reason.toString()}`);
+      const heldMs = openedMs === undefined ? 0 : performance.now() - openedMs;
+      this.#failures = heldMs >= steadyMs ? 1 : this.#failures + 1;
+      this.#timer = setTimeout(
+        () => {
+          this.#connect();
+        },
+        backoffMs(this.#failures, this.#options.random()),
+      );
+      // A stream that ends must not be held by this.
+      this.#timer.unref();
+    });
+  }
+
+  #heard(): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      this.#socket?.terminate();
+    }, silenceMs);
+    this.#silence.unref();
+  }
+
+  /** Each reason once, until a connection has been made. */
+  #tell(line: string): void {
+    if (line === this.#lastTrouble || this.#closed) return;
+    this.#lastTrouble = line;
+    this.#options.log(line);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,121 @@
+// What goes over the feedback channel, from the server's engine to the sender's (docs/protocol.md), and
+// how the sender reads it: as if a stranger had written it.
+import { z } from 'zod';
+
+export const feedbackVersion = 1;
+
+/** Longer messages are refused unread. */
+export const mostMessageBytes = 16_384;
+
+const count = z.int().nonnegative();
+// No network of this size gains or loses more; what claims to is a lie or an error.
+const plausibleDb = z.number().min(-60).max(60).nullable();
+
+export const hello = z.object({
+  type: z.literal('hello'),
+  version: z.literal(feedbackVersion),
+  streamKey: z.string().max(256),
+  streamClass: z.string().max(64),
+  scale: z.int().min(1).max(4),
+  frameWidth: count.max(32_768),
+  frameHeight: count.max(32_768),
+});
+export type Hello = z.infer<typeof hello>;
+
+/** Names the server's run: sequences count from 0 within it. */
+export const welcome = z.object({
+  type: z.literal('welcome'),
+  version: z.literal(feedbackVersion),
+  session: z.string().min(1).max(64),
+});
+
+export const training = z.object({
+  type: z.literal('training'),
+  version: z.literal(feedbackVersion),
+  session: z.string().min(1).max(64),
+  /** Rising. */
+  sequence: count,
+  /** Of the server's stream. */
+  mediaTimeNs: count,
+  epoch: count,
+  state: z.enum(['waiting', 'training', 'suspended', 'off']),
+  /** Over bicubic, on patches held out of training. */
+  gainDb: plausibleDb,
+  genericGainDb: plausibleDb,
+  /** Of this epoch's weights over those of the epoch before, on the same patches. */
+  epochGainDb: plausibleDb,
+  pairs: count,
+});
+export type Training = z.infer<typeof training>;
+
+/** Why messages were not acted upon. */
+export interface Ignored {
+  readonly malformed: number;
+  readonly otherVersion: number;
+  /** Before a welcome, or of another run of the server. */
+  readonly otherSession: number;
+  readonly replayed: number;
+}
+
+/** Of one connection, but for the counts. */
+export interface Reader {
+  readonly session: string | undefined;
+  readonly lastSequence: number;
+  readonly received: number;
+  readonly ignored: Ignored;
+}
+
+export const initialReader: Reader = {
+  session: undefined,
+  lastSequence: -1,
+  received: 0,
+  ignored: { malformed: 0, otherVersion: 0, otherSession: 0, replayed: 0 },
+};
+
+/** For the next connection. A server that has not restarted goes on where it was. */
+export function reconnected(reader: Reader): Reader {
+  return { ...reader, session: undefined };
+}
+
+export function ignoredInAll({ ignored }: Reader): number {
+  return ignored.malformed + ignored.otherVersion + ignored.otherSession + ignored.replayed;
+}
+
+export interface Reading {
+  readonly reader: Reader;
+  /** What may be acted upon. */
+  readonly training?: Training;
+}
+
+/** Sessions seen before and how far they had come: a replay may come over a connection of its own. */
+export function readFeedback(reader: Reader, text: string, seen: Map<string, number>): Reading {
+  const ignore = (why: keyof Ignored): Reading => ({
+    reader: { ...reader, ignored: { ...reader.ignored, [why]: reader.ignored[why] + 1 } },
+  });
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return ignore('malformed');
+  }
+  const envelope = z
+    .object({ type: z.string(), version: z.unknown().optional() })
+    .safeParse(message);
+  if (!envelope.success) return ignore('malformed');
+  if (envelope.data.version !== feedbackVersion) return ignore('otherVersion');
+  const welcomed = welcome.safeParse(message);
+  if (welcomed.success) {
+    const { session } = welcomed.data;
+    return { reader: { ...reader, session, lastSequence: seen.get(session) ?? -1 } };
+  }
+  const told = training.safeParse(message);
+  if (!told.success) return ignore('malformed');
+  const { session, sequence } = told.data;
+  if (session !== reader.session) return ignore('otherSession');
+  if (sequence <= reader.lastSequence) return ignore('replayed');
+  seen.set(session, sequence);
+  return {
+    reader: { ...reader, lastSequence: sequence, received: reader.received + 1 },
+    training: told.data,
+  };
+}

@@ -1,0 +1,96 @@
+// Where a stream's training reports go out as feedback. Streams of one engine share the server of an
+// address. When the last one has gone it is closed, a moment later: a stream that begins afresh, with
+// another size say, finds its senders still there.
+import type { EnhancerStart, TrainingReport } from '../channel/messages.ts';
+import { FeedbackServer } from './server.ts';
+
+type Log = (line: string) => void;
+
+interface Shared {
+  readonly server: Promise<FeedbackServer | undefined>;
+  readonly token: string;
+  readonly certificate: string;
+  users: number;
+}
+
+const lingerMs = 1000;
+
+const servers = new Map<string, Shared>();
+
+export interface Publisher {
+  tell(report: TrainingReport): void;
+  close(): void;
+}
+
+type Settings = Pick<
+  EnhancerStart,
+  'feedbackListen' | 'feedbackCertificate' | 'token' | 'streamKey'
+>;
+
+/** undefined when none is asked for. What is wrong is said; the stream goes on without feedback. */
+export function openPublisher(settings: Settings, log: Log): Publisher | undefined {
+  const { feedbackListen, feedbackCertificate: certificate, token, streamKey } = settings;
+  if (feedbackListen === '') return undefined;
+  let shared = servers.get(feedbackListen);
+  if (!shared) {
+    shared = { server: openServer(settings, log), token, certificate, users: 0 };
+    servers.set(feedbackListen, shared);
+  } else if (shared.token !== token || shared.certificate !== certificate) {
+    log(
+      `feedback on ${feedbackListen}: another stream listens there with another token or ` +
+        'certificate; give this one an address of its own',
+    );
+    return undefined;
+  }
+  shared.users++;
+  const { server } = shared;
+  return {
+    tell: ({ mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs }) => {
+      void server.then((open) => {
+        open?.publish(streamKey, {
+          mediaTimeNs,
+          epoch,
+          state,
+          gainDb,
+          genericGainDb,
+          epochGainDb,
+          pairs,
+        });
+      });
+    },
+    close: () => {
+      shared.users--;
+      void server.then((open) => {
+        open?.forget(streamKey);
+        const timer = setTimeout(() => {
+          if (shared.users > 0 || servers.get(feedbackListen) !== shared) return;
+          servers.delete(feedbackListen);
+          open?.close();
+        }, lingerMs);
+        timer.unref();
+      });
+    },
+  };
+}
+
+async function openServer(settings: Settings, log: Log): Promise<FeedbackServer | undefined> {
+  const { feedbackListen, feedbackCertificate, token } = settings;
+  const [, address, port] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(feedbackListen) ?? [];
+  if (address === undefined) {
+    log(`feedback-listen "${feedbackListen}": use ADDRESS:PORT; there is no feedback`);
+    return undefined;
+  }
+  try {
+    return await FeedbackServer.open({
+      address,
+      port: Number(port),
+      token,
+      certificate: feedbackCertificate,
+      log,
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log(`feedback-listen ${feedbackListen}: ${reason}; there is no feedback`);
+    return undefined;
+  }
+}
