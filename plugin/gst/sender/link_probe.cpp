@@ -38,17 +38,26 @@ std::optional<double> number_field(const GstStructure* structure, const char* na
     return result;
 }
 
-// A listener's stats have those of its callers inside; the latest one is the server.
-const GstStructure* last_caller(const GstStructure* stats) {
-    const GValue* callers = gst_structure_get_value(stats, "callers");
-    if (!callers) return stats;
+// The structures in a list, which GStreamer makes of either kind of array.
+std::vector<const GstStructure*> structures_in(const GValue* list) {
+    std::vector<const GstStructure*> structures;
+    const auto add = [&structures](const GValue* item) {
+        if (GST_VALUE_HOLDS_STRUCTURE(item)) structures.push_back(gst_value_get_structure(item));
+    };
+    if (!list) return structures;
+    if (GST_VALUE_HOLDS_ARRAY(list)) {
+        for (guint i = 0; i < gst_value_array_get_size(list); ++i) {
+            add(gst_value_array_get_value(list, i));
+        }
+        return structures;
+    }
     G_GNUC_BEGIN_IGNORE_DEPRECATIONS
-    if (!G_VALUE_HOLDS(callers, g_value_array_get_type())) return stats;
-    auto* array = static_cast<GValueArray*>(g_value_get_boxed(callers));
-    if (!array || array->n_values == 0) return stats;
-    const GValue* last = g_value_array_get_nth(array, array->n_values - 1);
+    if (G_VALUE_HOLDS(list, g_value_array_get_type())) {
+        auto* array = static_cast<GValueArray*>(g_value_get_boxed(list));
+        for (guint i = 0; array && i < array->n_values; ++i) add(g_value_array_get_nth(array, i));
+    }
     G_GNUC_END_IGNORE_DEPRECATIONS
-    return GST_VALUE_HOLDS_STRUCTURE(last) ? gst_value_get_structure(last) : stats;
+    return structures;
 }
 
 // The pipeline, or whatever is topmost; a reference.
@@ -74,7 +83,9 @@ LinkChoice parse_link_choice(const std::string& uplink) {
 }
 
 nlohmann::json srt_message(const GstStructure* stats, guint64 time_ns) {
-    const GstStructure* connection = last_caller(stats);
+    // A listener's stats have those of its callers inside; the latest one is the server.
+    const auto callers = structures_in(gst_structure_get_value(stats, "callers"));
+    const GstStructure* connection = callers.empty() ? stats : callers.back();
     struct Field {
         const char* name;
         const char* stat;
@@ -98,13 +109,8 @@ nlohmann::json srt_message(const GstStructure* stats, guint64 time_ns) {
 
 nlohmann::json twcc_message(const GstStructure* event, guint64 time_ns) {
     if (!event || !gst_structure_has_name(event, "RTPTWCCPackets")) return nullptr;
-    const GValue* packets = gst_structure_get_value(event, "packets");
-    if (!packets || !GST_VALUE_HOLDS_ARRAY(packets)) return nullptr;
     nlohmann::json list = nlohmann::json::array();
-    for (guint i = 0; i < gst_value_array_get_size(packets); ++i) {
-        const GValue* value = gst_value_array_get_value(packets, i);
-        if (!GST_VALUE_HOLDS_STRUCTURE(value)) return nullptr;
-        const GstStructure* packet = gst_value_get_structure(value);
+    for (const GstStructure* packet : structures_in(gst_structure_get_value(event, "packets"))) {
         guint sequence = 0;
         guint bytes = 0;
         guint64 sent = GST_CLOCK_TIME_NONE;

@@ -1,7 +1,26 @@
 // See patch_output.h.
 #include "gst/sender/patch_output.h"
 
+#include <algorithm>
+
 namespace livesr::gst {
+
+namespace {
+
+// How soon a buffer that has to wait is asked for again.
+constexpr auto retry_interval = std::chrono::milliseconds(5);
+// Between two frames the stream's time goes on with the clock, up to here.
+constexpr std::uint64_t longest_frame_ns = 100 * GST_MSECOND;
+constexpr std::uint64_t longest_step_ns = GST_SECOND;
+
+bool is_gap(GstMiniObject* object) {
+    return GST_IS_EVENT(object) && GST_EVENT_TYPE(object) == GST_EVENT_GAP;
+}
+
+// Neither patches nor gaps: what nothing may overtake.
+bool is_ordered(GstMiniObject* object) { return GST_IS_EVENT(object) && !is_gap(object); }
+
+}  // namespace
 
 void PatchOutput::run(gpointer self) { static_cast<PatchOutput*>(self)->step(); }
 
@@ -41,27 +60,60 @@ void PatchOutput::flush_stop(GstEvent* event) {
 
 void PatchOutput::clear() {
     const std::lock_guard lock(mutex_);
-    for (GstMiniObject* item : queue_) gst_mini_object_unref(item);
+    for (const Item& item : queue_) gst_mini_object_unref(item.object);
     queue_.clear();
     buffers_ = 0;
+    ending_ = false;
+    media_ns_ = 0;
+    dropped_late_ = 0;
+}
+
+void PatchOutput::set_rate(std::uint32_t rate_bps) {
+    const std::lock_guard lock(mutex_);
+    pacer_.set_rate(rate_bps);
+    changed_.notify_all();
+}
+
+void PatchOutput::video_sent(GstClockTime time, std::size_t bytes) {
+    if (!GST_CLOCK_TIME_IS_VALID(time)) return;
+    const std::lock_guard lock(mutex_);
+    // A seek or a new segment: what was thought of the uplink's queue is over.
+    if (media_ns_ == 0 || time < media_ns_ || time > media_ns_ + longest_step_ns) {
+        pacer_.restart();
+    }
+    media_ns_ = std::max<std::uint64_t>(time, 1);
+    media_at_ = std::chrono::steady_clock::now();
+    pacer_.video_sent(media_ns_, bytes);
+    changed_.notify_all();
+}
+
+std::uint64_t PatchOutput::dropped_late() const {
+    const std::lock_guard lock(mutex_);
+    return dropped_late_;
+}
+
+// The stream's time, which in a pipeline without a clock runs as it likes.
+std::uint64_t PatchOutput::now_ns() const {
+    if (media_ns_ == 0) return 0;
+    const auto elapsed = std::chrono::steady_clock::now() - media_at_;
+    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
+    return media_ns_ + std::min(static_cast<std::uint64_t>(ns), longest_frame_ns);
 }
 
 void PatchOutput::push(GstEvent* event) {
-    const auto is_gap = [](GstMiniObject* item) {
-        return GST_IS_EVENT(item) && GST_EVENT_TYPE(item) == GST_EVENT_GAP;
-    };
     const std::lock_guard lock(mutex_);
-    GstMiniObject* item = GST_MINI_OBJECT_CAST(event);
+    GstMiniObject* object = GST_MINI_OBJECT_CAST(event);
     if (flushing_) {
-        gst_mini_object_unref(item);
+        gst_mini_object_unref(object);
         return;
     }
-    if (is_gap(item) && !queue_.empty() && is_gap(queue_.back())) {
-        gst_mini_object_unref(queue_.back());
-        queue_.back() = item;
+    if (is_gap(object) && !queue_.empty() && is_gap(queue_.back().object)) {
+        gst_mini_object_unref(queue_.back().object);
+        queue_.back().object = object;
         return;
     }
-    queue_.push_back(item);
+    ending_ = ending_ || GST_EVENT_TYPE(event) == GST_EVENT_EOS;
+    queue_.push_back({object, now_ns()});
     changed_.notify_all();
 }
 
@@ -71,24 +123,59 @@ bool PatchOutput::push(GstBuffer* buffer) {
         gst_buffer_unref(buffer);
         return false;
     }
-    queue_.push_back(GST_MINI_OBJECT_CAST(buffer));
+    queue_.push_back({GST_MINI_OBJECT_CAST(buffer), now_ns()});
     ++buffers_;
     changed_.notify_all();
     return true;
+}
+
+GstMiniObject* PatchOutput::take(std::size_t index) {
+    const auto item = queue_.begin() + static_cast<std::ptrdiff_t>(index);
+    GstMiniObject* object = item->object;
+    queue_.erase(item);
+    if (GST_IS_BUFFER(object)) --buffers_;
+    if (GST_IS_EVENT(object) && GST_EVENT_TYPE(object) == GST_EVENT_EOS) ending_ = false;
+    return object;
+}
+
+// What may go now; null when all has to wait.
+GstMiniObject* PatchOutput::next() {
+    while (!queue_.empty() && GST_IS_BUFFER(queue_.front().object)) {
+        const std::uint64_t now = now_ns();
+        const std::size_t bytes = gst_buffer_get_size(GST_BUFFER_CAST(queue_.front().object));
+        if (media_ns_ == 0 || ending_ || pacer_.may_send(now, bytes)) {
+            pacer_.patch_sent(now, bytes);
+            return take(0);
+        }
+        const std::uint64_t since = queue_.front().since_ns;
+        if (now <= since || now - since < PatchPacer::longest_wait_ns) break;
+        gst_mini_object_unref(take(0));
+        ++dropped_late_;
+    }
+    if (queue_.empty()) return nullptr;
+    if (GST_IS_EVENT(queue_.front().object)) return take(0);
+    // The multiplexer waits for how far the stream has come, not for patches.
+    for (std::size_t i = 0; i < queue_.size() && !is_ordered(queue_[i].object); ++i) {
+        if (is_gap(queue_[i].object)) return take(i);
+    }
+    return nullptr;
 }
 
 void PatchOutput::step() {
     GstMiniObject* item = nullptr;
     {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return flushing_ || !queue_.empty(); });
+        while (!flushing_ && !(item = next())) {
+            if (queue_.empty()) {
+                changed_.wait(lock);
+            } else {
+                changed_.wait_for(lock, retry_interval);
+            }
+        }
         if (flushing_) {
             gst_pad_pause_task(pad_);
             return;
         }
-        item = queue_.front();
-        queue_.pop_front();
-        if (GST_IS_BUFFER(item)) --buffers_;
     }
     if (GST_IS_EVENT(item)) {
         gst_pad_push_event(pad_, GST_EVENT_CAST(item));

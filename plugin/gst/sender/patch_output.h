@@ -1,14 +1,18 @@
 // The patches pad's own thread: what goes downstream is queued here and pushed from there, so that
-// neither the video nor the engine's thread ever waits for whoever takes the patches. What happens
-// downstream (not linked, an error) is nobody else's trouble. Thread-safe.
+// neither the video nor the engine's thread ever waits for whoever takes the patches. Buffers go
+// when the pacer lets them, gaps overtake those that wait. What happens downstream (not linked, an
+// error) is nobody else's trouble. Thread-safe.
 #pragma once
 
 #include <gst/gst.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
+
+#include "gst/sender/patch_pacer.h"
 
 namespace livesr::gst {
 
@@ -32,18 +36,41 @@ class PatchOutput {
     // Takes the buffer; false when it was dropped, since too much waits already.
     bool push(GstBuffer* buffer);
 
+    // What video and patches may take (bit/s); 0: buffers go at once.
+    void set_rate(std::uint32_t rate_bps);
+    // A coded frame leaves beside the patches, at `time` in its stream. Until the first one comes
+    // there is no time to pace by, and buffers go at once.
+    void video_sent(GstClockTime time, std::size_t bytes);
+    // Buffers that could not go in time.
+    std::uint64_t dropped_late() const;
+
   private:
     static constexpr std::size_t most_buffers = 64;
+
+    struct Item {
+        GstMiniObject* object;
+        std::uint64_t since_ns;
+    };
 
     static void run(gpointer self);
     void step();
     void clear();
+    // With the mutex held.
+    std::uint64_t now_ns() const;
+    GstMiniObject* take(std::size_t index);
+    GstMiniObject* next();
 
     GstPad* const pad_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<GstMiniObject*> queue_;
+    std::deque<Item> queue_;
     std::size_t buffers_ = 0;  // in queue_
+    bool ending_ = false;      // an EOS is in queue_
+    PatchPacer pacer_;
+    std::uint64_t dropped_late_ = 0;
+    // Of the stream, and when it was that time; 0: no frame yet.
+    std::uint64_t media_ns_ = 0;
+    std::chrono::steady_clock::time_point media_at_;
     bool flushing_ = true;
 };
 

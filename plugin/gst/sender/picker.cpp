@@ -1,6 +1,7 @@
 // See picker.h.
 #include "gst/sender/picker.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -148,6 +149,9 @@ void Picker::on_plan(const Plan& plan) {
     {
         const std::lock_guard lock(mutex_);
         watcher = plan_watcher_;
+        // In lockstep no clock has a say.
+        output_.set_rate(
+            active_.lockstep ? 0 : std::min(plan.estimated_uplink_bps, active_.max_bitrate_bps));
     }
     if (watcher) watcher(plan);
     g_object_notify(G_OBJECT(element_), "video-bitrate");
@@ -433,6 +437,7 @@ void Picker::add_stats(GstStructure* stats) const {
     add("size-mismatches", size_mismatches_);
     add("offers-unanswered", store_.unanswered());
     add("selections-void", void_selections_);
+    add("packets-dropped-late", output_.dropped_late());
 }
 
 }  // namespace livesr::gst

@@ -265,7 +265,12 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
     const gsize bytes = info->type & GST_PAD_PROBE_TYPE_BUFFER
                             ? gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info))
                             : gst_buffer_list_calculate_size(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
-    picker_of(static_cast<SenderGraph*>(graph)->picker_).session().add_video_bytes(bytes);
+    GstBuffer* first = info->type & GST_PAD_PROBE_TYPE_BUFFER
+                           ? GST_PAD_PROBE_INFO_BUFFER(info)
+                           : gst_buffer_list_get(GST_PAD_PROBE_INFO_BUFFER_LIST(info), 0);
+    Picker& picker = picker_of(static_cast<SenderGraph*>(graph)->picker_);
+    picker.session().add_video_bytes(bytes);
+    if (first) picker.output().video_sent(GST_BUFFER_DTS_OR_PTS(first), bytes);
     return GST_PAD_PROBE_OK;
 }
 
