@@ -15,8 +15,8 @@ export interface SimulatedEncoder {
 export const x264: SimulatedEncoder = {
   lagSeconds: 0.5,
   framesPerSecond: 25,
-  framesPerGroup: 50,
-  keyFrameSize: 8,
+  framesPerGroup: 60,
+  keyFrameSize: 10,
 };
 
 export interface Observation {
@@ -39,8 +39,9 @@ const headersBytes = 44;
 /** SRT's latency: older packets are not sent again. */
 const tooLateSeconds = 0.8;
 const sampleSeconds = 0.1;
-/** libsrt smooths the round trip time over eight acknowledgements, one each 10 ms. */
-const rttTimeConstantSeconds = 0.1;
+/** libsrt acknowledges each 10 ms, if something came, and smooths the round trip time at both ends. */
+const acknowledgementSeconds = 0.01;
+const rttWeight = 1 / 8;
 
 /**
  * `control` gets a sample each 100 ms and answers with the rate to send at (bit/s on the wire);
@@ -77,7 +78,9 @@ export function simulateSrt(
   let sentBits = 0;
   let dropped = 0;
   let queuedSeconds = 0;
-  let lastRttSeconds = 0;
+  const rtts: { readonly toldSeconds: number; readonly ms: number }[] = [];
+  let acknowledgedSeconds = 0;
+  let receiverRttMs = rttMs;
 
   const sendPacket = (now: number, bytes: number, bornSeconds: number): void => {
     const wireBytes = bytes + headersBytes;
@@ -89,9 +92,13 @@ export function simulateSrt(
     if (passage.kind === 'delivered') {
       queuedSeconds = passage.queuedSeconds;
       delaysSeconds.push(passage.atSeconds - now);
-      const share = 1 - Math.exp(-(now - lastRttSeconds) / rttTimeConstantSeconds);
-      lastRttSeconds = now;
-      rttMs += share * ((passage.atSeconds - now + shape.delaySeconds) * 1000 - rttMs);
+      if (passage.atSeconds >= acknowledgedSeconds + acknowledgementSeconds) {
+        acknowledgedSeconds = passage.atSeconds;
+        rtts.push({
+          toldSeconds: passage.atSeconds + shape.delaySeconds,
+          ms: (passage.atSeconds - now + shape.delaySeconds) * 1000,
+        });
+      }
     } else {
       dropped++;
       untold.push({ atSeconds: now + shape.delaySeconds * 2 + queuedSeconds, bornSeconds });
@@ -116,6 +123,10 @@ export function simulateSrt(
       counters.packetsLost++;
       counters.nacks++;
       if (now - bornSeconds < tooLateSeconds) sendPacket(now, packetBytes, bornSeconds);
+    }
+    while (rtts[0] && rtts[0].toldSeconds <= now) {
+      receiverRttMs += rttWeight * ((rtts.shift()?.ms ?? 0) - receiverRttMs);
+      rttMs += rttWeight * (receiverRttMs - rttMs);
     }
     if (now + 1e-9 >= nextSample) {
       nextSample += sampleSeconds;

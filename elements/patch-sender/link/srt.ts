@@ -9,19 +9,8 @@
 // so a drop is answered with a measured rate instead of a guess. Above the last such rate the estimate
 // creeps, far from it it runs: it neither swings around a steady link nor sticks at a low rate.
 import type { LinkEstimator, SrtSample } from './estimator.ts';
+import { between, delaySlope, lossOf, rateOf, since, sumOf, type Interval } from './srt-history.ts';
 import { initialOverhead, mediaSent, mostOverhead, wireSent, type Overhead } from './overhead.ts';
-
-/** Time between two samples of the socket. */
-interface Interval {
-  readonly timeNs: number;
-  readonly seconds: number;
-  readonly sentBits: number;
-  readonly packets: number;
-  readonly lostPackets: number;
-  readonly rttMs: number;
-  /** Of rttMs, what a link of the estimated rate would have made of our bursts. */
-  readonly burstMs: number;
-}
 
 export interface SrtState {
   /** On the wire. */
@@ -32,6 +21,8 @@ export interface SrtState {
   readonly ceilingBps: number | undefined;
   /** A queue is being emptied that has stood since then. */
   readonly drainingSinceNs: number | undefined;
+  /** What has gone through since. */
+  readonly carriedBps: number | undefined;
   readonly settledNs: number;
   /** Decreases in a row that a standing queue did not answer to. */
   readonly unmoved: number;
@@ -50,20 +41,24 @@ const leastStandingIntervals = 3;
 const rateWindowNs = 500e6;
 const lossWindowNs = 1e9;
 /** Below the time that a picture takes; long ways jitter more. */
-const leastQueueMs = 30;
+const leastQueueMs = 45;
 const queueShareOfFloor = 0.2;
 const rttTrailNs = 300e6;
+const burstSeconds = 2.5;
+/** More than any burst loses. */
+const overflowLoss = 0.3;
 /** A queue that costs this much is emptied before the rate goes back to what the link carries. */
 const drainMs = 100;
 const shareOfDelivered = 0.9;
 const shareToDrain = 0.65;
 /** What a moment says of the link is vague while losses are still being told: steps stay in bounds. */
-const mostOfSevere = 0.5;
+const mostOfSevere = 0.8;
+const mostOfOverflow = 0.45;
 const leastOfSevere = 0.35;
 const leastOfMeasure = 0.75;
-const mostOfDecrease = 0.9;
 /** A queue that stood for less was hardly measured. */
 const leastMeasureNs = 700e6;
+const mostMeasureNs = 1.2e9;
 /** Delay that grows by this share of time. */
 const severeSlope = 0.3;
 const triesBeforeNewFloor = 4;
@@ -72,16 +67,16 @@ const settleNs = 500e6;
 const patienceNs = 1.5e9;
 /** draft-ietf-rmcat-gcc-02, 6: below a tenth loss is not congestion. */
 const congestionLoss = 0.1;
-const leastPacketsForLoss = 20;
 /** Delay falling by this share of time: the queue is being emptied. */
 const falling = -0.05;
 const startGrowthPerSecond = 0.3;
 const mostGrowthPerSecond = 0.25;
 /** At the ceiling, and for each part that the rate is away from it. */
 const ceilingGrowthPerSecond = 0.015;
-const distanceGrowthPerSecond = 0.95;
-/** More than half above what was ever tried lately says nothing (as GCC, 5.5). */
-const mostUntried = 1.5;
+
+const growthByDistance = 0.95;
+/** A rate far above what was tried lately was never put to the test (as GCC, 5.5, has it). */
+const mostUntried = 1.4;
 const untriedBps = 50_000;
 const triedWindowNs = 5e9;
 const leastRateBps = 100_000;
@@ -94,6 +89,7 @@ export function initialSrt(rateBps: number, mostBps: number): SrtState {
     mostBps,
     ceilingBps: undefined,
     drainingSinceNs: undefined,
+    carriedBps: undefined,
     settledNs: 0,
     unmoved: 0,
     intervals: [],
@@ -114,7 +110,10 @@ export function srtSample(state: SrtState, sample: SrtSample): SrtState {
   const recent = since(state.intervals, sample.timeNs - lossWindowNs);
   // A rate that is too high for long is no burst, whatever the estimate.
   const drainBps = Math.max(state.rateBps, rateOf(recent));
-  const burstBits = Math.max(0, state.burstBits + sentBits - drainBps * seconds);
+  // Nor is what is sent again, and no burst is one for ever.
+  const newBits = sentBits - (sample.bytesRetransmitted - last.bytesRetransmitted) * 8;
+  const standsBits = state.burstBits * Math.exp(-seconds / burstSeconds);
+  const burstBits = Math.max(0, standsBits + newBits - drainBps * seconds);
   const interval = {
     timeNs: sample.timeNs,
     seconds,
@@ -132,6 +131,7 @@ export function srtSample(state: SrtState, sample: SrtSample): SrtState {
 function restarted(last: SrtSample, sample: SrtSample): boolean {
   return (
     sample.bytesSent < last.bytesSent ||
+    sample.bytesRetransmitted < last.bytesRetransmitted ||
     sample.packetsSent < last.packetsSent ||
     sample.packetsLost < last.packetsLost
   );
@@ -140,13 +140,29 @@ function restarted(last: SrtSample, sample: SrtSample): boolean {
 function decide(state: SrtState): SrtState {
   const now = state.intervals.at(-1);
   if (!now) return state;
+  return step(measured(state, now), now);
+}
+
+/** While a queue stands and does not shrink, the link is busy: what goes through is what it carries. */
+function measured(state: SrtState, now: Interval): SrtState {
+  const { drainingSinceNs: sinceNs } = state;
+  if (sinceNs === undefined || now.timeNs - sinceNs < leastMeasureNs) return state;
+  const slope = delaySlope(since(state.intervals, now.timeNs - rateWindowNs));
+  if (slope < falling && state.carriedBps !== undefined) return state;
+  return { ...state, carriedBps: carriedBps(state, sinceNs, now) };
+}
+
+function step(state: SrtState, now: Interval): SrtState {
   const view = lookAt(state.intervals, now);
   const { drainingSinceNs } = state;
   if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2) {
-    return drained(state, drainingSinceNs, now);
+    return drained(state, now);
   }
+  // Losses of a burst that the queue had no room for come without a delay that it does not explain.
   const isCongested =
-    view.queueMs > view.mostMs || (view.loss > congestionLoss && view.standingMs > view.mostMs);
+    view.queueMs > view.mostMs ||
+    (view.standingMs > view.mostMs &&
+      view.loss > (view.queueMs > 0 ? congestionLoss : overflowLoss));
   // A small step back is not waited for when the queue goes on to grow.
   const isNewlySevere = isCongested && isSevere(view) && drainingSinceNs === undefined;
   if (now.timeNs < state.settledNs && !isNewlySevere) return state;
@@ -154,13 +170,15 @@ function decide(state: SrtState): SrtState {
     if (view.slope < falling && view.loss <= congestionLoss) return state;
     // An encoder that has yet to follow is waited for, but not for ever.
     const isEnough =
-      drainingSinceNs !== undefined &&
-      now.timeNs - drainingSinceNs >= leastMeasureNs &&
-      state.rateBps <= shareOfDelivered * carriedBps(state, drainingSinceNs, now);
+      state.carriedBps !== undefined &&
+      state.rateBps <= shareOfDelivered * recentlyCarriedBps(state, now, view);
     const waits = isEnough && now.timeNs < state.settledNs + patienceNs;
     return waits ? state : decreased(state, now, view);
   }
-  if (view.loss > congestionLoss) return decreasedByLoss(state, now.timeNs, view);
+  const isBurst = view.burstMs > leastQueueMs;
+  if (view.loss > congestionLoss) {
+    return isBurst ? state : decreasedByLoss(state, now.timeNs, view);
+  }
   const isClear = view.standingMs < view.mostMs / 2;
   return isClear && drainingSinceNs === undefined ? grown({ ...state, unmoved: 0 }, now) : state;
 }
@@ -170,6 +188,8 @@ interface View {
   readonly floorMs: number;
   /** Least delay above the floor. */
   readonly standingMs: number;
+  /** The most that our bursts explain. */
+  readonly burstMs: number;
   /** Of it, what our bursts do not explain. */
   readonly queueMs: number;
   /** More than this is congestion. */
@@ -199,6 +219,10 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
   return {
     floorMs,
     standingMs: isEnough ? Math.min(...window.map(({ rttMs }) => rttMs)) - floorMs : 0,
+    burstMs: Math.max(
+      0,
+      ...since(intervals, now.timeNs - lossWindowNs).map(({ burstMs }) => burstMs),
+    ),
     queueMs: isEnough ? Math.max(0, Math.min(...unexplainedMs)) : 0,
     mostMs: leastQueueMs + queueShareOfFloor * floorMs,
     loss,
@@ -220,14 +244,24 @@ function carriedBps({ intervals }: SrtState, sinceNs: number, now: Interval): nu
   return Math.max(leastRateBps, (carriedBits * 1e9) / (now.timeNs - sinceNs));
 }
 
+/** The link may have changed again since the queue came. */
+function recentlyCarriedBps(state: SrtState, now: Interval, view: View): number {
+  if (state.drainingSinceNs === undefined || state.carriedBps === undefined) {
+    return view.deliveredBps;
+  }
+  const sinceNs = Math.max(state.drainingSinceNs, now.timeNs - mostMeasureNs);
+  return Math.min(state.carriedBps, carriedBps(state, sinceNs, now));
+}
+
 /** The queue is gone. */
-function drained(state: SrtState, sinceNs: number, now: Interval): SrtState {
-  const ceilingBps = carriedBps(state, sinceNs, now);
+function drained(state: SrtState, now: Interval): SrtState {
+  const ceilingBps = state.carriedBps ?? state.rateBps / shareToDrain;
   return {
     ...state,
     rateBps: within(shareOfDelivered * ceilingBps, leastRateBps, state.mostBps),
     ceilingBps,
     drainingSinceNs: undefined,
+    carriedBps: undefined,
     settledNs: now.timeNs,
     unmoved: 0,
   };
@@ -248,7 +282,7 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
   const unmoved = isUnmoved ? state.unmoved + 1 : 0;
   if (unmoved >= triesBeforeNewFloor) {
     const intervals = since(state.intervals, timeNs - standingWindowNs);
-    return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined };
+    return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined, carriedBps: undefined };
   }
   const settledNs = timeNs + settleNs;
   if (!isSevere(view) && drainingSinceNs === undefined) {
@@ -257,11 +291,11 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
     return { ...state, rateBps: nextBps, ceilingBps, settledNs, unmoved };
   }
   const sinceNs = drainingSinceNs ?? lastClearNs(state, view, timeNs);
-  const measuredBps = measureOf(state, sinceNs, now, view);
+  const measuredBps = recentlyCarriedBps(state, now, view);
   const nextBps = within(
     shareToDrain * measuredBps,
     leastOfSevere * rateBps,
-    drainingSinceNs === undefined ? mostOfSevere * rateBps : mostOfDecrease * rateBps,
+    (view.loss > overflowLoss ? mostOfOverflow : mostOfSevere) * rateBps,
   );
   return {
     ...state,
@@ -276,12 +310,6 @@ function isSevere({ queueMs, slope, loss }: View): boolean {
   return queueMs > drainMs || slope > severeSlope || loss > congestionLoss;
 }
 
-/** What the link carries, while a queue stands. */
-function measureOf(state: SrtState, sinceNs: number, now: Interval, view: View): number {
-  if (now.timeNs - sinceNs < leastMeasureNs) return view.deliveredBps;
-  return carriedBps(state, sinceNs, now);
-}
-
 /** Loss without a queue: a short buffer, or a bad way (draft-ietf-rmcat-gcc-02, 6). */
 function decreasedByLoss(state: SrtState, timeNs: number, { loss }: View): SrtState {
   const rateBps = Math.max(leastRateBps, state.rateBps * (1 - loss / 2));
@@ -294,12 +322,13 @@ function within(value: number, least: number, most: number): number {
 
 function grown(state: SrtState, now: Interval): SrtState {
   const { rateBps, ceilingBps } = state;
+  const distance = ceilingBps === undefined ? 0 : rateBps / ceilingBps - 1;
   const growthPerSecond =
     ceilingBps === undefined
       ? startGrowthPerSecond
       : Math.min(
           mostGrowthPerSecond,
-          ceilingGrowthPerSecond + distanceGrowthPerSecond * Math.abs(rateBps / ceilingBps - 1),
+          ceilingGrowthPerSecond + growthByDistance * Math.abs(distance),
         );
   const tried = since(state.intervals, now.timeNs - triedWindowNs);
   const triedBps = Math.max(rateOf(tried), rateOf(since(tried, now.timeNs - lossWindowNs)));
@@ -308,48 +337,6 @@ function grown(state: SrtState, now: Interval): SrtState {
     ...state,
     rateBps: Math.min(state.mostBps, mostBps, rateBps * (1 + growthPerSecond * now.seconds)),
   };
-}
-
-function since(intervals: readonly Interval[], timeNs: number): readonly Interval[] {
-  const first = intervals.findIndex((interval) => interval.timeNs > timeNs);
-  return first < 0 ? [] : intervals.slice(first);
-}
-
-function between(
-  intervals: readonly Interval[],
-  fromNs: number,
-  toNs: number,
-): readonly Interval[] {
-  return intervals.filter(({ timeNs }) => timeNs > fromNs && timeNs <= toNs);
-}
-
-function sumOf(intervals: readonly Interval[], value: (interval: Interval) => number): number {
-  return intervals.reduce((sum, interval) => sum + value(interval), 0);
-}
-
-function rateOf(intervals: readonly Interval[]): number {
-  const seconds = sumOf(intervals, (interval) => interval.seconds);
-  return seconds > 0 ? sumOf(intervals, (interval) => interval.sentBits) / seconds : 0;
-}
-
-function lossOf(sent: readonly Interval[], told: readonly Interval[]): number {
-  const packets = sumOf(sent, (interval) => interval.packets);
-  const lost = sumOf(told, (interval) => interval.lostPackets);
-  return Math.min(1, lost / Math.max(packets, leastPacketsForLoss));
-}
-
-/** Growth of the delay per time, by least squares: 0.5 when half a second of queue comes a second. */
-function delaySlope(intervals: readonly Interval[]): number {
-  const n = intervals.length;
-  if (n < 2) return 0;
-  const meanMs = sumOf(intervals, ({ timeNs }) => timeNs / 1e6) / n;
-  const meanRttMs = sumOf(intervals, ({ rttMs }) => rttMs) / n;
-  const covariance = sumOf(
-    intervals,
-    ({ timeNs, rttMs }) => (timeNs / 1e6 - meanMs) * (rttMs - meanRttMs),
-  );
-  const variance = sumOf(intervals, ({ timeNs }) => (timeNs / 1e6 - meanMs) ** 2);
-  return variance > 0 ? covariance / variance : 0;
 }
 
 /** `mostBps`: of video and patches together; growth ends there. */

@@ -61,6 +61,15 @@ void PacketWriter::send(const LumaFrame& frame, const std::vector<std::uint8_t>&
     }
 }
 
+// As many as share a buffer without holding up the video, as far as the patches so far tell.
+std::size_t PacketWriter::cells_together() const {
+    const std::size_t easy = output_.easy_bytes();
+    const std::lock_guard lock(mutex_);
+    if (carrying_.patches == 0) return most_cells_together;
+    const std::size_t mean = std::max<std::size_t>(1, carrying_.bytes / carrying_.patches);
+    return std::clamp<std::size_t>(easy / mean, 1, most_cells_together);
+}
+
 void PacketWriter::send_cells(const LumaFrame& frame, const std::vector<std::uint32_t>& cells,
                               const PatchCoding& coding) {
     constexpr int cell = SenderSession::cell;
@@ -70,8 +79,9 @@ void PacketWriter::send_cells(const LumaFrame& frame, const std::vector<std::uin
     for (const std::uint32_t index : cells) {
         if (index >= grid) throw std::runtime_error("patch.select has a cell outside the grid");
     }
+    const std::size_t most = cells_together();
     for (std::span<const std::uint32_t> rest(cells); !rest.empty();) {
-        const auto together = rest.first(std::min(rest.size(), most_cells_together));
+        const auto together = rest.first(std::min(rest.size(), most));
         send(frame, cells_packet(frame, cell, together, coding, next_stamp()), together.size());
         rest = rest.subspan(together.size());
     }

@@ -42,6 +42,7 @@ class PacketWriter {
     };
 
     PacketStamp next_stamp();
+    std::size_t cells_together() const;
     // `patches` in the packet; none: an announcement.
     void send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet, std::size_t patches);
 

@@ -87,6 +87,11 @@ void PatchOutput::video_sent(GstClockTime time, std::size_t bytes) {
     changed_.notify_all();
 }
 
+std::size_t PatchOutput::easy_bytes() const {
+    const std::lock_guard lock(mutex_);
+    return media_ns_ == 0 ? SIZE_MAX : pacer_.easy_bytes();
+}
+
 std::uint64_t PatchOutput::dropped_late() const {
     const std::lock_guard lock(mutex_);
     return dropped_late_;

@@ -41,6 +41,8 @@ class PatchOutput {
     // A coded frame leaves beside the patches, at `time` in its stream. Until the first one comes
     // there is no time to pace by, and buffers go at once.
     void video_sent(GstClockTime time, std::size_t bytes);
+    // Buffers of more bytes than this may have to wait long.
+    std::size_t easy_bytes() const;
     // Buffers that could not go in time.
     std::uint64_t dropped_late() const;
 

@@ -50,6 +50,12 @@ void PatchPacer::patch_sent(std::uint64_t now_ns, std::size_t bytes) {
     all_bits_ += static_cast<double>(bytes) * 8;
 }
 
+std::size_t PatchPacer::easy_bytes() const {
+    if (rate_bps_ == 0) return SIZE_MAX;
+    return static_cast<std::size_t>(rate_bps_ / 8.0 *
+                                    (static_cast<double>(most_delay_ns) / ns_per_second));
+}
+
 bool PatchPacer::may_send(std::uint64_t now_ns, std::size_t bytes) const {
     if (rate_bps_ == 0) return true;
     const std::uint64_t since = now_ns > time_ns_ ? now_ns - time_ns_ : 0;

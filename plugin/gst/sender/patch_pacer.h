@@ -23,6 +23,8 @@ class PatchPacer {
     // A frame has come out of the encoder.
     void video_sent(std::uint64_t now_ns, std::size_t bytes);
     void patch_sent(std::uint64_t now_ns, std::size_t bytes);
+    // A buffer of more bytes than this has to wait for the video to leave a gap.
+    std::size_t easy_bytes() const;
     bool may_send(std::uint64_t now_ns, std::size_t bytes) const;
 
   private:
