@@ -1,5 +1,11 @@
 // Networks, pictures and training windows to compute on: the same at every run.
-import { marginOf, native, type Architecture, type TrainingBatch } from '../bridge/index.ts';
+import {
+  marginOf,
+  native,
+  type Architecture,
+  type TrainingBatch,
+  type TrainingPair,
+} from '../bridge/index.ts';
 import { seededRandom } from '../patch-sender/random.ts';
 
 /** Weights as large as trained ones, the last layer included (a new network's is zero). */
@@ -20,6 +26,32 @@ export function testPicture(width: number, height: number): Uint8Array {
     const edge = (Math.floor(x / 13) + Math.floor(y / 11)) % 2 === 0 ? 30 : -30;
     return Math.max(0, Math.min(255, Math.round(shade + edge + 10 * (random() - 0.5))));
   });
+}
+
+/** A patch of 120x120 at x2 with what a receiver would have of it: shrunk, and coarsely coded. */
+export function testPatch(): TrainingPair {
+  const side = 160;
+  const patchSide = 120;
+  const picture = testPicture(side, side);
+  const low = native().resample(
+    'lanczos',
+    { pixels: picture, width: side, height: side },
+    side / 2,
+    side / 2,
+  );
+  const coded = native().encodeJpegLuma({ pixels: low, width: side / 2, height: side / 2 }, 40);
+  const decoded = native().decodeJpegLuma(coded, side / 2, side / 2) ?? low;
+  const cut = (pixels: Uint8Array, width: number, from: number, wanted: number): Uint8Array =>
+    Uint8Array.from(
+      { length: wanted * wanted },
+      (_, i) => pixels[(from + Math.floor(i / wanted)) * width + from + (i % wanted)] ?? 0,
+    );
+  return {
+    width: patchSide,
+    height: patchSide,
+    low: cut(decoded, side / 2, 8, patchSide / 2 + 4),
+    high: cut(picture, side, 20, patchSide),
+  };
 }
 
 export function trainingBatch(

@@ -3,7 +3,7 @@
 // does falls out; on an idle machine it is the time on the clock.
 import { cpus } from 'node:os';
 import { native, type Architecture } from '../bridge/index.ts';
-import { testPicture, trainedLikeParameters, trainingBatch } from './data.ts';
+import { testPatch, testPicture, trainedLikeParameters, trainingBatch } from './data.ts';
 import { LibtorchTrainer } from './libtorch.ts';
 import { OnnxEnhancer, OnnxTrainer } from './onnxruntime.ts';
 import type { GraphStyle } from './training-graph.ts';
@@ -48,10 +48,21 @@ export interface Machine {
   readonly threads: 1;
 }
 
+/** One patch of 120x120 at x2, by the residual codec and as JPEG of quality 95. */
+export interface PatchFigures {
+  readonly encodeMs: number;
+  readonly decodeMs: number;
+  readonly bytes: number;
+  readonly jpegEncodeMs: number;
+  readonly jpegDecodeMs: number;
+  readonly jpegBytes: number;
+}
+
 export interface BenchReport {
   readonly machine: Machine;
   readonly inference: Readonly<Record<string, InferenceFigures>>;
   readonly trainingStep: Readonly<Record<string, TrainingFigures>>;
+  readonly patch: PatchFigures;
 }
 
 const small = (scale: number): Architecture => ({ scale, channels: 16, layers: 4 });
@@ -88,6 +99,9 @@ export function trainingName(c: TrainingCase): string {
 const fastestStyle: GraphStyle = { weightGradient: 'matrices', inputGradient: 'transposed' };
 
 const learningRate = 1e-4;
+
+/** About what the sender takes for this picture. */
+const residualStep = 30;
 
 /** Processor time of this process: ONNX Runtime computes on the calling thread and no other works. */
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {
@@ -157,6 +171,44 @@ export async function measureTraining(c: TrainingCase, rounds: number): Promise<
   };
 }
 
+/** Calls between two looks at the clock, which counts in microseconds. */
+const patchCalls = 50;
+
+export async function measurePatch(rounds: number): Promise<PatchFigures> {
+  const pair = testPatch();
+  const core = native();
+  const { width, height, high } = pair;
+  const payload = core.encodeResidual(pair, 2, residualStep);
+  const jpeg = core.encodeJpegLuma({ pixels: high, width, height }, 95);
+  const fastest = {
+    encode: Infinity,
+    decode: Infinity,
+    jpegEncode: Infinity,
+    jpegDecode: Infinity,
+  };
+  const time = async (name: keyof typeof fastest, work: () => unknown): Promise<void> => {
+    const all = await milliseconds(() => {
+      for (let i = 0; i < patchCalls; i += 1) work();
+      return Promise.resolve();
+    });
+    fastest[name] = Math.min(fastest[name], all / patchCalls);
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    await time('encode', () => core.encodeResidual(pair, 2, residualStep));
+    await time('decode', () => core.decodeResidual(pair, 2, residualStep, payload));
+    await time('jpegEncode', () => core.encodeJpegLuma({ pixels: high, width, height }, 95));
+    await time('jpegDecode', () => core.decodeJpegLuma(jpeg, width, height));
+  }
+  return {
+    encodeMs: fastest.encode,
+    decodeMs: fastest.decode,
+    bytes: payload.length,
+    jpegEncodeMs: fastest.jpegEncode,
+    jpegDecodeMs: fastest.jpegDecode,
+    jpegBytes: jpeg.length,
+  };
+}
+
 export function describeMachine(): Machine {
   const processors = cpus();
   const { isa, supported } = native().cpu();
@@ -184,5 +236,7 @@ export async function measureAll(
     progress(trainingName(c));
     trainingStep[trainingName(c)] = await measureTraining(c, rounds);
   }
-  return { machine: describeMachine(), inference, trainingStep };
+  progress('a patch');
+  const patch = await measurePatch(rounds);
+  return { machine: describeMachine(), inference, trainingStep, patch };
 }

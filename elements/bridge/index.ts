@@ -144,9 +144,18 @@ export interface Native {
   /** 100 dB for equal pictures. */
   psnrDb(meanSquaredError: number): number;
   ssim(a: Plane, b: Plane): number;
+  /** The residual codec (docs/protocol.md): pairs whose `low` has a margin of 2 pixels, step 1-255. */
+  encodeResidual(pair: TrainingPair, scale: number, step: number): Uint8Array;
+  /** Of the pair only `high`'s size counts. null when the payload is none of this crop's. */
+  decodeResidual(
+    pair: TrainingPair,
+    scale: number,
+    step: number,
+    payload: Uint8Array,
+  ): Uint8Array | null;
   /**
-   * What the residual codec would code of a pair whose `low` has a margin of 2, added to `counts`:
-   * zeros and ones under each of its `residualContexts` contexts in turn.
+   * What the codec would code of a pair, added to `counts`: zeros and ones under each of its
+   * `residualContexts` contexts in turn.
    */
   countResidualBits(pair: TrainingPair, scale: number, step: number, counts: Uint32Array): void;
   readonly residualContexts: number;

@@ -18,12 +18,13 @@ function columns(rows: readonly (readonly string[])[]): string {
 }
 
 const ms = (value: number): string => value.toFixed(2);
+const fine = (value: number): string => value.toFixed(3);
 const times = (value: number): string => `${value.toFixed(2)}x`;
 const perSecond = (milliseconds: number): string => (1000 / milliseconds).toFixed(0);
 
 /** The report for a person to read. */
 export function describeBench(report: BenchReport): string {
-  const { machine, inference, trainingStep } = report;
+  const { machine, inference, trainingStep, patch } = report;
   const hasLibtorch = Object.values(trainingStep).some((figures) => figures.libtorchMs !== null);
   const frames = columns([
     ['a frame', 'livesr ms', 'ONNX Runtime ms', 'ratio', 'frames/s on one core'],
@@ -46,6 +47,16 @@ export function describeBench(report: BenchReport): string {
       perSecond(f.oursMs),
     ]),
   ]);
+  const patches = columns([
+    ['a patch of 120x120', 'encode ms', 'decode ms', 'bytes'],
+    ['residual, x2, step 30', fine(patch.encodeMs), fine(patch.decodeMs), String(patch.bytes)],
+    [
+      'JPEG, quality 95',
+      fine(patch.jpegEncodeMs),
+      fine(patch.jpegDecodeMs),
+      String(patch.jpegBytes),
+    ],
+  ]);
   return [
     `${machine.cpu}, ${machine.logicalCores} logical cores; kernels: ${machine.isa}; one thread, processor time`,
     '',
@@ -55,6 +66,8 @@ export function describeBench(report: BenchReport): string {
     'bicubic enlargement. Video at 30 frames/s leaves 33.3 ms for a frame, decoding included.',
     '',
     steps,
+    '',
+    patches,
     '',
     'Ratio: time of the peer (of the faster one, when there are two) over that of livesr.',
     ...(machine.isa === machine.bestIsa

@@ -171,7 +171,12 @@ export function registerEval(program: Command): void {
       wholeWithin(0, 1000),
       0,
     )
-    .option('--residual-step <n>', 'quantiser step of residual patches', wholeWithin(1, 255), 26)
+    .option(
+      '--residual-step <n>',
+      'quantiser step of residual patches; 0: as fits each',
+      wholeWithin(0, 255),
+      0,
+    )
     .option('--seed <n>', 'seed of every random choice', wholeWithin(0, 2 ** 31 - 1), 1)
     .addHelpText('after', explanation)
     .action(async (options: EvalOptions) => {

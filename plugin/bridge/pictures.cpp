@@ -169,20 +169,56 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
     });
 }
 
+// {width, height, low, high}, low with the margin of the residual codec.
+struct ResidualPair {
+    LowCrop low;
+    std::span<const std::uint8_t> high;
+    int step = 0;
+};
+
+ResidualPair residual_pair(const Napi::CallbackInfo& info) {
+    const Napi::Object o = object(info[0], "pair");
+    ResidualPair pair;
+    pair.low.pixels = bytes(o.Get("low"), "pair.low");
+    pair.low.width = integer(o.Get("width"), "pair.width", 1, max_side);
+    pair.low.height = integer(o.Get("height"), "pair.height", 1, max_side);
+    pair.low.scale = integer(info[1], "scale", 1, 4);
+    pair.high = bytes(o.Get("high"), "pair.high");
+    pair.step = integer(info[2], "step", least_residual_step, largest_residual_step);
+    expect_size(
+        info.Env(), pair.high.size(),
+        static_cast<std::size_t>(pair.low.width) * static_cast<std::size_t>(pair.low.height),
+        "pair.high");
+    return pair;
+}
+
+// encodeResidual(pair, scale, step) -> Uint8Array
+Napi::Value encode_residual_of(const Napi::CallbackInfo& info) {
+    const ResidualPair pair = residual_pair(info);
+    return guarded(info.Env(), [&] {
+        return to_array(info.Env(), std::span<const std::uint8_t>(encode_residual(
+                                        pair.high.data(), pair.low.width, pair.low, pair.step)));
+    });
+}
+
+// decodeResidual(pair, scale, step, payload) -> Uint8Array, or null when it is none of this crop's
+Napi::Value decode_residual_of(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const ResidualPair pair = residual_pair(info);
+    const auto payload = bytes(info[3], "payload");
+    return guarded(env, [&]() -> Napi::Value {
+        const auto pixels = decode_residual(payload, pair.low, pair.step);
+        if (!pixels) {
+            return env.Null();
+        }
+        return to_array(env, std::span<const std::uint8_t>(*pixels));
+    });
+}
+
 // countResidualBits(pair, scale, step, counts): adds to counts, [context][bit]
 Napi::Value count_residual_bits_of(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const Napi::Object pair = object(info[0], "pair");
-    LowCrop low;
-    low.pixels = bytes(pair.Get("low"), "pair.low");
-    low.width = integer(pair.Get("width"), "pair.width", 1, max_side);
-    low.height = integer(pair.Get("height"), "pair.height", 1, max_side);
-    low.scale = integer(info[1], "scale", 1, 4);
-    const auto high = bytes(pair.Get("high"), "pair.high");
-    expect_size(env, high.size(),
-                static_cast<std::size_t>(low.width) * static_cast<std::size_t>(low.height),
-                "pair.high");
-    const int step = integer(info[2], "step", least_residual_step, largest_residual_step);
+    const ResidualPair pair = residual_pair(info);
     if (!info[3].IsTypedArray() ||
         info[3].As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
         throw_type_error(env, "counts must be a Uint32Array");
@@ -191,7 +227,7 @@ Napi::Value count_residual_bits_of(const Napi::CallbackInfo& info) {
     expect_size(env, counts.ElementLength(), 2 * residual_context_count, "counts");
     return guarded(env, [&] {
         std::vector<BitCounts> added(residual_context_count);
-        count_residual_bits(high.data(), low.width, low, step, added);
+        count_residual_bits(pair.high.data(), pair.low.width, pair.low, pair.step, added);
         for (std::size_t i = 0; i < added.size(); ++i) {
             counts[2 * i] += added[i][0];
             counts[2 * i + 1] += added[i][1];
@@ -209,6 +245,8 @@ void add_pictures(Napi::Env env, Napi::Object exports) {
     exports.Set("ssim", Napi::Function::New(env, ssim_of));
     exports.Set("writePacket", Napi::Function::New(env, write_packet_of));
     exports.Set("readPacket", Napi::Function::New(env, read_packet_of));
+    exports.Set("encodeResidual", Napi::Function::New(env, encode_residual_of));
+    exports.Set("decodeResidual", Napi::Function::New(env, decode_residual_of));
     exports.Set("countResidualBits", Napi::Function::New(env, count_residual_bits_of));
     exports.Set("residualContexts",
                 Napi::Number::New(env, static_cast<double>(residual_context_count)));

@@ -13,8 +13,11 @@ void residual(Input input) {
     if (input.size() < 4) return;
     LowCrop low;
     low.scale = 1 + input[0] % 4;
-    low.width = low.scale * (1 + input[1] % 8);
-    low.height = low.scale * (1 + input[2] % 8);
+    // Up to four blocks: all that a block can see of others.
+    low.width = low.scale * (1 + input[1] % (16 / low.scale));
+    low.height = low.scale * (1 + input[2] % (16 / low.scale));
+    // Writing is not hostile: now and then is enough.
+    const bool writes = input[0] / 4 % 16 == 0;
     const int step = std::max(least_residual_step, int{input[3]});
     input = input.subspan(4);
 
@@ -43,6 +46,7 @@ void residual(Input input) {
     payload[0] ^= 1;
     require(!decode_residual(payload, low, step), "a payload of another crop is refused");
 
+    if (!writes) return;
     // The input as a picture: what was encoded can be decoded.
     std::vector<std::uint8_t> high(size);
     for (std::size_t i = 0; i < size && !input.empty(); ++i) high[i] = input[i % input.size()];

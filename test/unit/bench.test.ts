@@ -5,6 +5,7 @@ import {
   inferenceCases,
   inferenceName,
   measureInference,
+  measurePatch,
   measureTraining,
   trainingCases,
   trainingName,
@@ -28,6 +29,14 @@ function report(isa: string, libtorchMs: number | null): BenchReport {
     },
     inference: { 'x3, 640x360': frame },
     trainingStep: { 'x3, 4 windows': { ...step, libtorchMs } },
+    patch: {
+      encodeMs: 0.1,
+      decodeMs: 0.2,
+      bytes: 500,
+      jpegEncodeMs: 0.03,
+      jpegDecodeMs: 0.04,
+      jpegBytes: 4000,
+    },
   };
 }
 
@@ -44,6 +53,13 @@ describe('livesr bench', () => {
     const peer = Math.min(figures.onnxGraphMs, figures.libtorchMs ?? Infinity);
     expect(figures.oursMs).toBeGreaterThan(0);
     expect(figures.ratio).toBeCloseTo(peer / figures.oursMs, 10);
+  });
+
+  it('codes a patch both ways, the residual in fewer bytes', async () => {
+    const figures = await measurePatch(1);
+    expect(Math.min(figures.encodeMs, figures.decodeMs)).toBeGreaterThan(0);
+    expect(figures.bytes).toBeGreaterThan(0);
+    expect(figures.bytes).toBeLessThan(figures.jpegBytes / 4);
   });
 
   it('names every case once', () => {

@@ -155,10 +155,12 @@ const cosines = [
 ];
 
 function residualOf(levels: readonly number[], step: number): number[] {
+  const outward = (step * 5) >> 5;
+  const coefficients = levels.map((level) => level * step + Math.sign(level) * outward);
   return Array.from({ length: 64 }, (_, i) => {
     let sum = 0;
     for (let k = 0; k < 64; k++) {
-      sum += at(levels, k) * step * at(at(cosines, k >> 3), i >> 3) * at(at(cosines, k & 7), i & 7);
+      sum += at(coefficients, k) * at(at(cosines, k >> 3), i >> 3) * at(at(cosines, k & 7), i & 7);
     }
     return (sum + 2 ** 14) >> 15;
   });

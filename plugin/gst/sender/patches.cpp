@@ -61,18 +61,20 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
         const int x = static_cast<int>(index) % columns * cell;
         const int y = static_cast<int>(index) / columns * cell;
         const auto* high = frame.pixels.data() + static_cast<std::ptrdiff_t>(y) * frame.width + x;
+        int quality = coding.quality;
         if (coding.codec == PatchCodec::residual) {
             const std::vector<std::uint8_t> low =
                 crop(low_plane(frame, stamp.scale), x / stamp.scale, y / stamp.scale,
                      cell / stamp.scale, cell / stamp.scale, residual_margin);
-            payloads.push_back(
-                encode_residual(high, frame.width, {low, cell, cell, stamp.scale}, coding.quality));
+            const LowCrop under{low, cell, cell, stamp.scale};
+            if (quality == 0) quality = fitting_residual_step(high, frame.width, under);
+            payloads.push_back(encode_residual(high, frame.width, under, quality));
         } else {
-            payloads.push_back(encode_jpeg_luma(high, frame.width, cell, cell, coding.quality));
+            payloads.push_back(encode_jpeg_luma(high, frame.width, cell, cell, quality));
         }
         CodedPatch patch;
         patch.codec = coding.codec;
-        patch.quality = static_cast<std::uint8_t>(coding.quality);
+        patch.quality = static_cast<std::uint8_t>(quality);
         patch.x = static_cast<std::uint16_t>(x);
         patch.y = static_cast<std::uint16_t>(y);
         patch.width = static_cast<std::uint16_t>(cell);

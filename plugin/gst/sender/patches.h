@@ -28,7 +28,7 @@ struct PacketStamp {
     int scale = 2;
 };
 
-// How patches are coded; quality as in CodedPatch.
+// How patches are coded; quality as in CodedPatch, 0 lets each residual have the step that fits.
 struct PatchCoding {
     PatchCodec codec = PatchCodec::residual;
     int quality = 0;

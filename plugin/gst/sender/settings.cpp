@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "core/patch/residual.h"
 #include "gst/engine/engine_client.h"
 #include "gst/sender/link_probe.h"
 
@@ -173,11 +174,12 @@ guint install_settings(GObjectClass* object_class) {
     install(patch_codec,
             g_param_spec_enum("patch-codec", "Patch codec", "How patches are coded",
                               patch_codec_type(), static_cast<int>(defaults.patch_codec), live));
-    install(
-        residual_step,
-        g_param_spec_int("residual-step", "Residual step",
-                         "Quantiser step of residual patches (grey levels): smaller is finer",
-                         least_residual_step, largest_residual_step, defaults.residual_step, live));
+    install(residual_step,
+            g_param_spec_int(
+                "residual-step", "Residual step",
+                "Quantiser step of residual patches (grey levels): smaller is finer; 0: as "
+                "fits each patch, 2.5 times the error that it corrects",
+                0, largest_residual_step, defaults.residual_step, live));
     install(jpeg_quality,
             g_param_spec_int("jpeg-quality", "JPEG quality", "Of patches that are coded as JPEG", 1,
                              100, defaults.jpeg_quality, live));

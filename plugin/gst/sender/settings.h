@@ -7,7 +7,6 @@
 #include <string>
 
 #include "core/patch/packet.h"
-#include "core/patch/residual.h"
 
 namespace livesr::gst {
 
@@ -19,7 +18,7 @@ struct SenderSettings {
     std::uint32_t max_bitrate_bps = 1'000'000;
     std::uint32_t min_video_bitrate_bps = 200'000;  // LiveNAS 5.1
     PatchCodec patch_codec = PatchCodec::residual;
-    int residual_step = default_residual_step;
+    int residual_step = 0;  // 0: as fits the patch
     int jpeg_quality = 95;  // LiveNAS 5.2
     std::string uplink = "auto";
     std::uint32_t uplink_bitrate_bps = 0;  // with uplink=external; 0: not told yet

@@ -46,9 +46,9 @@ Pair make_pair(int width, int height, int scale, int strength, std::mt19937& ran
     const Bytes base = enlarge(pair.low());
     for (std::size_t i = 0; i < base.size(); ++i) {
         const int noise =
-            strength == 0 ? 0
-                          : static_cast<int>(random() % static_cast<unsigned>(2 * strength + 1)) -
-                                strength;
+            strength == 0
+                ? 0
+                : static_cast<int>(random() % static_cast<unsigned>(2 * strength + 1)) - strength;
         const int edge = i % static_cast<std::size_t>(width) < 7 ? strength : 0;
         pair.high.push_back(static_cast<std::uint8_t>(std::clamp(base[i] + noise + edge, 0, 255)));
     }
@@ -109,8 +109,8 @@ TEST_CASE("residual: the enlargement of a crop is the whole picture's") {
         const int height = 32;
         const Bytes picture = test::random_bytes(static_cast<std::size_t>(width * height), random);
         Bytes whole(picture.size() * static_cast<std::size_t>(scale * scale));
-        resample(Filter::bicubic, picture.data(), width, width, height, whole.data(),
-                 width * scale, width * scale, height * scale);
+        resample(Filter::bicubic, picture.data(), width, width, height, whole.data(), width * scale,
+                 width * scale, height * scale);
         // At the corners and inside.
         for (const auto& [x, y] : {std::pair{0, 0}, {28, 20}, {9, 5}}) {
             const Bytes around =
@@ -148,9 +148,20 @@ TEST_CASE("residual: without a loss at step 1, and a perfect prediction takes ha
     REQUIRE(back);
     CHECK(mean_squared_error(*back, noisy.high) < 0.2);
     const Pair perfect = make_pair(120, 120, 2, 0, random);
-    CHECK(encode(perfect, default_residual_step).size() <= 4 + 8);
-    CHECK(decode_residual(encode(perfect, default_residual_step), perfect.low(),
-                          default_residual_step) == perfect.high);
+    CHECK(encode(perfect, 26).size() <= 4 + 8);
+    CHECK(decode_residual(encode(perfect, 26), perfect.low(), 26) == perfect.high);
+}
+
+TEST_CASE("residual: the step follows the error that a patch corrects") {
+    std::mt19937 random(9);
+    const auto fitting = [&](int strength) {
+        const Pair pair = make_pair(120, 120, 2, strength, random);
+        return fitting_residual_step(pair.high.data(), pair.width, pair.low());
+    };
+    CHECK(fitting(0) == 4);
+    // Even noise of +-9 has a root mean square of 5.5, and the edge adds some.
+    CHECK(fitting(9) == doctest::Approx(2.5 * 5.6).epsilon(0.1));
+    CHECK(fitting(120) == 64);
 }
 
 TEST_CASE("residual: the largest differences there are survive") {
@@ -163,7 +174,8 @@ TEST_CASE("residual: the largest differences there are survive") {
         }
         const LowCrop crop{around, 24, 24, 2};
         for (const int step : {1, 26, 255}) {
-            const auto back = decode_residual(encode_residual(high.data(), 24, crop, step), crop, step);
+            const auto back =
+                decode_residual(encode_residual(high.data(), 24, crop, step), crop, step);
             REQUIRE(back);
             CHECK(mean_squared_error(*back, high) <= std::pow(0.63 * step, 2) + 0.3);
         }

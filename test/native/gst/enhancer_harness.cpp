@@ -176,7 +176,7 @@ std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number, std::u
     const auto* corner = high.pixels.data() + patch.y * high.width + patch.x;
     std::vector<std::uint8_t> payload;
     if (codec == PatchCodec::residual) {
-        patch.quality = default_residual_step;
+        patch.quality = 26;
         const Plane low = low_frame(frame_number);
         const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 8,
                                          4, 24, 20, residual_margin);
