@@ -38,6 +38,10 @@ export interface TrainerOptions {
   readonly charbonnier?: number;
   readonly averageDecay?: number;
   readonly seed?: number;
+  /** Threads that share a step; as many groups of pairs by arrival (LiveNAS 6.2). */
+  readonly workers?: number;
+  /** Weight of the newest group's gradient where the oldest has 1. */
+  readonly newestWeight?: number;
 }
 
 /**
@@ -45,8 +49,11 @@ export interface TrainerOptions {
  * throws, so results never depend on timing.
  */
 export interface Trainer {
-  /** Returns the pair's id. `weight` (default 1): relative chance of being drawn; 0 holds it out. */
-  add(pair: TrainingPair, weight?: number): number;
+  /**
+   * Returns the pair's id. `weight` (default 1): relative chance of being drawn; 0 holds it out.
+   * `standing` (default false): in every worker's group.
+   */
+  add(pair: TrainingPair, weight?: number, standing?: boolean): number;
   remove(id: number): void;
   setWeight(id: number, weight: number): void;
   /** Resolves to the mean loss; 0 when no pair has weight. */

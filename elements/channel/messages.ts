@@ -32,6 +32,7 @@ export const enhancerStart = z.object({
   token: z.string(),
   lockstep: z.boolean(),
   stepsPerSecond: z.number().nonnegative(),
+  trainingThreads: positive.max(64),
   seed: count,
   genericParameters: count,
   liveParameters: count,

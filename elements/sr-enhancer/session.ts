@@ -50,6 +50,12 @@ import {
 const chunkMs = 30;
 const firstChunkSteps = 8;
 
+/**
+ * Of the gradient of the newest group of patches, the oldest's being 1, when several threads train
+ * (LiveNAS 6.2, which does not say how much): the pool favours the newest already.
+ */
+const newestWeight = 2;
+
 /** What was learned is kept for the next session this often, and when training is suspended. */
 const keptEveryEpochs = 6;
 
@@ -113,7 +119,11 @@ export class EnhancerSession implements Session {
     // After a restart training goes on from what was shown (its moments and pool are lost).
     const from =
       start.liveParameters > 0 ? parameters.slice(start.genericParameters) : this.#generic;
-    this.#trainer = new (native().Trainer)(this.#architecture, from, { seed: start.seed });
+    this.#trainer = new (native().Trainer)(this.#architecture, from, {
+      seed: start.seed,
+      workers: start.trainingThreads,
+      newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
+    });
     this.#candidates = this.#mixed(from);
     this.#epochWeights = from;
     this.#liveSource = start.liveSource;
@@ -123,7 +133,7 @@ export class EnhancerSession implements Session {
       this.#send({ type: 'engine.warning', cause, remedy });
     });
     const rehearsal = makeRehearsal(native(), this.#architecture, this.#generic);
-    this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0));
+    this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0, true));
     this.#exact = rehearsal.exact.map((index) => this.#rehearsal[index] ?? 0);
   }
 

@@ -94,6 +94,13 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
                 options.average_decay =
                     static_cast<float>(number(o.Get("averageDecay"), "options.averageDecay"));
             }
+            if (given("workers")) {
+                options.workers = integer(o.Get("workers"), "options.workers", 1, 64);
+            }
+            if (given("newestWeight")) {
+                options.newest_weight =
+                    static_cast<float>(number(o.Get("newestWeight"), "options.newestWeight"));
+            }
             if (given("seed")) {
                 options.seed = unsigned_integer(o.Get("seed"), "options.seed");
             }
@@ -118,7 +125,7 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
         return promise;
     }
 
-    // add({width, height, low, high}, weight) -> id
+    // add({width, height, low, high}, weight, standing) -> id
     Napi::Value add(const Napi::CallbackInfo& info) {
         Trainer& trainer = idle(info.Env());
         const Napi::Object o = object(info[0], "pair");
@@ -127,10 +134,11 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
         const int width = integer(o.Get("width"), "pair.width", 1, 32768);
         const int height = integer(o.Get("height"), "pair.height", 1, 32768);
         const float weight = info[1].IsUndefined() ? 1.0F : weight_of(info[1]);
+        const bool standing = !info[2].IsUndefined() && boolean(info[2], "standing");
         return guarded(info.Env(), [&] {
             TrainingPair pair{width, height, {low.begin(), low.end()}, {high.begin(), high.end()}};
-            return Napi::Number::New(info.Env(),
-                                     static_cast<double>(trainer.add(std::move(pair), weight)));
+            const std::uint64_t id = trainer.add(std::move(pair), weight, standing);
+            return Napi::Number::New(info.Env(), static_cast<double>(id));
         });
     }
 

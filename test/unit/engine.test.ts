@@ -164,6 +164,7 @@ describe('the engine as a child', () => {
         feedbackListen: '',
         feedbackCertificate: '',
         token: '',
+        trainingThreads: 1,
         lockstep: true,
         stepsPerSecond: 20,
         seed: 1,

@@ -37,6 +37,7 @@ class Harness {
       feedbackListen: '',
       feedbackCertificate: '',
       token: '',
+      trainingThreads: 1,
       lockstep: true,
       stepsPerSecond: 100,
       seed: 1,
@@ -250,6 +251,17 @@ describe('the trainer of a stream', () => {
       message.type === 'model.swap' ? [message.version] : [],
     );
     expect(versions).toEqual(versions.map((_, i) => i + 1));
+  });
+
+  it('learns on several threads too, the same every time', async () => {
+    const runs: Harness[] = [];
+    for (let run = 0; run < 2; run++) {
+      const harness = new Harness({ trainingThreads: 2 });
+      await stream(harness, 12, faded);
+      runs.push(harness);
+    }
+    expect(runs[0]?.sources.at(-1)).toBe('online');
+    expect(runs[0]?.sent).toEqual(runs[1]?.sent);
   });
 
   it('shows no weights that were trained on what cannot be learnt', async () => {

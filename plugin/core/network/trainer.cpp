@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <list>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
 
+#include "core/crew.h"
 #include "core/network/adam.h"
 #include "core/network/enhance_kernels.h"
 #include "core/network/gradient.h"
@@ -19,7 +21,9 @@ namespace livesr {
 namespace {
 
 // Each arriving patch is scored under the live, the candidate, the generic and the stored weights.
-constexpr std::size_t packed_cache_size = 6;
+constexpr std::size_t packed_cache_size = 12;
+
+constexpr int most_workers = 64;
 
 void check_parameters(const Architecture& a, std::span<const float> parameters) {
     if (parameters.size() != parameter_count(a))
@@ -47,7 +51,6 @@ struct Trainer::State {
     std::vector<float> averaged;
     std::vector<float> gradient;
     Adam adam;
-    std::unique_ptr<BatchGradient> sums;
     std::uint64_t steps = 0;
     std::uint64_t steps_since_reset = 0;
 
@@ -56,7 +59,21 @@ struct Trainer::State {
     std::vector<TrainingPair> pairs;  // by slot
     std::vector<std::size_t> free_slots;
     WeightedDraw draw;
-    WindowCutter cutter;
+    std::map<std::uint64_t, std::size_t> arrivals;  // slots of pairs that are not standing, by id
+
+    // What one worker has of its own.
+    struct Group {
+        WeightedDraw draw;  // unused where there is but one group
+        std::unique_ptr<BatchGradient> sums;
+        WindowCutter cutter;
+        std::vector<float> gradient;
+        double loss = 0.0;
+        int windows = 0;     // of a step
+        float share = 0.0F;  // of the step's gradient
+    };
+    std::vector<Group> groups;
+    bool groups_stale = false;
+    Crew crew;
 
     // Packing a weight set costs about as much as scoring a patch: the latest ones are kept.
     struct Packed {
@@ -74,8 +91,23 @@ struct Trainer::State {
           averaged(start.parameters),
           gradient(start.parameters.size()),
           adam(start.parameters.size()),
-          sums(BatchGradient::create(start.architecture, i)),
-          cutter(start.architecture, i) {}
+          crew(static_cast<std::size_t>(o.workers)) {
+        const int count = o.workers;
+        const int windows = std::max(o.batch, count);
+        float total = 0.0F;
+        for (int g = 0; g < count; ++g) {
+            Group group{.draw = {},
+                        .sums = BatchGradient::create(start.architecture, i),
+                        .cutter = WindowCutter(start.architecture, i),
+                        .gradient = std::vector<float>(start.parameters.size()),
+                        .windows = (windows + count - 1 - g) / count};
+            const float age = count > 1 ? static_cast<float>(g) / static_cast<float>(count - 1) : 0;
+            group.share = 1.0F + (o.newest_weight - 1.0F) * age;
+            total += group.share;
+            groups.push_back(std::move(group));
+        }
+        for (Group& group : groups) group.share /= total;
+    }
 
     std::size_t slot(std::uint64_t id) const {
         const auto found = slot_of.find(id);
@@ -85,15 +117,52 @@ struct Trainer::State {
     }
 
     double step(float learning_rate);
+    void run_group(std::size_t index);
+    void set_weight(std::size_t slot, double weight);
+    void divide_into_groups();
     const PackedNetwork& pack(std::span<const float> weights) const;
 };
 
-double Trainer::State::step(float learning_rate) {
-    Random random(step_seed(options.seed, steps));
-    sums->begin(parameters);
-    double loss = 0;
-    for (int i = 0; i < options.batch; ++i) {
-        const TrainingPair& pair = pairs[draw.at(random.uniform())];
+void Trainer::State::set_weight(std::size_t slot, double weight) {
+    draw.set(slot, weight);
+    groups_stale = true;
+}
+
+// By arrival, with equal weights in the draw; standing pairs are in each with their share.
+void Trainer::State::divide_into_groups() {
+    if (!groups_stale || groups.size() == 1) return;
+    groups_stale = false;
+    double arrived = 0.0;
+    for (const auto& [id, slot] : arrivals) arrived += draw.weight(slot);
+    const auto count = static_cast<double>(groups.size());
+    for (Group& group : groups) group.draw = {};
+    // A pair across a border is divided, so that the groups are equal however few pairs there are.
+    double begin = 0.0;
+    for (const auto& [id, slot] : arrivals) {
+        const double end = begin + draw.weight(slot);
+        for (std::size_t g = 0; g < groups.size(); ++g) {
+            const double from = std::max(begin, arrived * static_cast<double>(g) / count);
+            const double to = std::min(end, arrived * static_cast<double>(g + 1) / count);
+            if (to > from) groups[g].draw.set(slot, to - from);
+        }
+        begin = end;
+    }
+    for (const auto& [id, slot] : slot_of) {
+        if (arrivals.contains(id)) continue;
+        for (Group& group : groups) group.draw.set(slot, draw.weight(slot) / count);
+    }
+}
+
+void Trainer::State::run_group(std::size_t index) {
+    Group& group = groups[index];
+    const WeightedDraw& pairs_drawn = groups.size() == 1 ? draw : group.draw;
+    // Apart from the others' as one step is from the next.
+    Random random(index == 0 ? step_seed(options.seed, steps)
+                             : step_seed(options.seed + index, steps));
+    group.sums->begin(parameters);
+    group.loss = 0.0;
+    for (int i = 0; i < group.windows; ++i) {
+        const TrainingPair& pair = pairs[pairs_drawn.at(random.uniform())];
         const int pair_width = pair.width / architecture.scale;
         const int pair_height = pair.height / architecture.scale;
         const int width = std::min(options.window, pair_width);
@@ -103,11 +172,25 @@ double Trainer::State::step(float learning_rate) {
         const std::uint64_t bits = random.next();
         const Turn turn =
             options.augment ? Turn{(bits & 1U) != 0, (bits & 2U) != 0, (bits & 4U) != 0} : Turn{};
-        const TrainingWindow& window = cutter.cut(pair, x, y, width, height, turn);
-        loss += sums->add(window.low.data(), window.residual.data(), window.width, window.height,
-                          options.charbonnier, 1.0F / static_cast<float>(options.batch));
+        const TrainingWindow& window = group.cutter.cut(pair, x, y, width, height, turn);
+        group.loss +=
+            group.sums->add(window.low.data(), window.residual.data(), window.width, window.height,
+                            options.charbonnier, 1.0F / static_cast<float>(group.windows));
     }
-    sums->finish(gradient);
+    group.sums->finish(group.gradient);
+}
+
+double Trainer::State::step(float learning_rate) {
+    divide_into_groups();
+    crew.run(groups.size(), [this](std::size_t group, std::size_t) { run_group(group); });
+    double loss = 0.0;
+    std::fill(gradient.begin(), gradient.end(), 0.0F);
+    // Always in this order, whichever thread was first.
+    for (const Group& group : groups) {
+        loss += static_cast<double>(group.share) * group.loss;
+        for (std::size_t i = 0; i < gradient.size(); ++i)
+            gradient[i] += group.share * group.gradient[i];
+    }
     adam.step(parameters, gradient, learning_rate);
 
     // Warmed up: with few steps behind, the average must not cling to where it started.
@@ -142,6 +225,11 @@ Trainer::Trainer(const Network& start, const TrainerOptions& options, Isa isa) {
     if (options.batch < 1) throw std::invalid_argument("Trainer: batch must be at least 1");
     if (options.window < 1) throw std::invalid_argument("Trainer: window must be at least 1");
     if (!(options.charbonnier > 0)) throw std::invalid_argument("Trainer: charbonnier must be > 0");
+    if (options.workers < 1 || options.workers > most_workers)
+        throw std::invalid_argument("Trainer: workers must be from 1 to " +
+                                    std::to_string(most_workers));
+    if (!(options.newest_weight >= 1 && options.newest_weight <= 100))
+        throw std::invalid_argument("Trainer: newest_weight must lie in [1, 100]");
     if (!(options.average_decay >= 0 && options.average_decay < 1))
         throw std::invalid_argument("Trainer: average_decay must lie in [0, 1)");
     state_ = std::make_unique<State>(start, options, isa);
@@ -151,7 +239,7 @@ Trainer::~Trainer() = default;
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
-std::uint64_t Trainer::add(TrainingPair pair, float weight) {
+std::uint64_t Trainer::add(TrainingPair pair, float weight, bool standing) {
     const Architecture& a = state_->architecture;
     const int m = margin(a);
     if (pair.width < a.scale || pair.height < a.scale || pair.width % a.scale != 0 ||
@@ -181,22 +269,24 @@ std::uint64_t Trainer::add(TrainingPair pair, float weight) {
     }
     const std::uint64_t id = state_->next_id++;
     state_->slot_of.emplace(id, slot);
-    state_->draw.set(slot, weight);
+    if (!standing) state_->arrivals.emplace(id, slot);
+    state_->set_weight(slot, weight);
     return id;
 }
 
 void Trainer::remove(std::uint64_t id) {
     const std::size_t slot = state_->slot(id);
-    state_->draw.set(slot, 0.0);
+    state_->set_weight(slot, 0.0);
     state_->pairs[slot] = {};
     state_->free_slots.push_back(slot);
     state_->slot_of.erase(id);
+    state_->arrivals.erase(id);
 }
 
 void Trainer::set_weight(std::uint64_t id, float weight) {
     if (!(weight >= 0) || !std::isfinite(weight))
         throw std::invalid_argument("Trainer: a pair's weight must be finite and not negative");
-    state_->draw.set(state_->slot(id), weight);
+    state_->set_weight(state_->slot(id), weight);
 }
 
 std::size_t Trainer::size() const { return state_->slot_of.size(); }

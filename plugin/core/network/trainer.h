@@ -31,6 +31,12 @@ struct TrainerOptions {
     float charbonnier = 0.01F;     // soft-sign width of the L1 loss, in units of [0, 1] luma
     float average_decay = 0.998F;  // exponential average of the weights, warmed up from step 0
     std::uint64_t seed = 1;
+    // Threads that share a step (LiveNAS 6.2). The pairs fall into as many groups by arrival, of
+    // equal weight in the draw; the windows of a step come from the groups in turn (at least one
+    // from each), and a group's gradient weighs more the newer it is, evenly from 1 for the oldest
+    // to newest_weight for the newest. The number of threads that really run changes no result.
+    int workers = 1;
+    float newest_weight = 1.0F;
 };
 
 // One thread at a time, whichever it is: also the const functions, which share scratch memory and
@@ -43,8 +49,9 @@ class Trainer {
     Trainer(Trainer&&) noexcept;
     Trainer& operator=(Trainer&&) noexcept;
 
-    // Adds a pair and returns its id (never reused). Throws std::invalid_argument on wrong sizes.
-    std::uint64_t add(TrainingPair pair, float weight = 1.0F);
+    // Adds a pair and returns its id (never reused). A standing pair (rehearsal) has no time of
+    // arrival: it is in every group. Throws std::invalid_argument on wrong sizes.
+    std::uint64_t add(TrainingPair pair, float weight = 1.0F, bool standing = false);
     void remove(std::uint64_t id);
     // Relative probability of being drawn; 0 keeps a pair out of training (held out for
     // validation).

@@ -84,6 +84,7 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> star
     options.training = settings_.training;
     options.lockstep = settings_.lockstep;
     options.steps_per_second = settings_.training_steps_per_second;
+    options.training_threads = settings_.training_threads;
     options.seed = settings_.seed;
     TrainingSession::Listener session_listener;
     session_listener.on_report = listener_.on_report;

@@ -45,6 +45,7 @@ struct EnhancerSettings {
     bool lockstep = false;
     double max_latency_ms = 0.0;  // 0: a frame time in live pipelines, without limit in others
     double training_steps_per_second = 0.0;
+    int training_threads = 1;
     std::uint32_t seed = 0;
 };
 

@@ -22,6 +22,7 @@ enum Property {
     prop_engine,
     prop_lockstep,
     prop_training_steps_per_second,
+    prop_training_threads,
     prop_seed,
     prop_gain_db,
     prop_training_state,
@@ -132,6 +133,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_training_steps_per_second:
             settings.training_steps_per_second = g_value_get_double(value);
             break;
+        case prop_training_threads:
+            settings.training_threads = g_value_get_int(value);
+            break;
         case prop_seed:
             settings.seed = g_value_get_uint(value);
             break;
@@ -208,6 +212,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         case prop_training_steps_per_second:
             g_value_set_double(value, settings.training_steps_per_second);
             break;
+        case prop_training_threads:
+            g_value_set_int(value, settings.training_threads);
+            break;
         case prop_seed:
             g_value_set_uint(value, settings.seed);
             break;
@@ -278,6 +285,10 @@ void install_properties(GObjectClass* object_class) {
         g_param_spec_double("training-steps-per-second", "Training steps per second",
                             "Training steps for every second of media; 0: as fast as one core goes",
                             0.0, 1e6, 0.0, ready);
+    properties[prop_training_threads] = g_param_spec_int(
+        "training-threads", "Training threads",
+        "Threads that share a training step; more than one pays where cores are idle", 1, 64, 1,
+        ready);
     properties[prop_seed] = g_param_spec_uint(
         "seed", "Seed", "Seed of everything that training draws", 0, G_MAXUINT, 0, ready);
     properties[prop_gain_db] = g_param_spec_double(

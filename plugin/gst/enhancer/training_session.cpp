@@ -81,6 +81,7 @@ EngineMessage TrainingSession::hello() {
         {"token", options_.token},
         {"lockstep", options_.lockstep},
         {"stepsPerSecond", options_.steps_per_second},
+        {"trainingThreads", options_.training_threads},
         {"seed", options_.seed},
         {"genericParameters", options_.generic.parameters.size()},
         {"liveParameters", live_parameters_.size()},

@@ -42,6 +42,7 @@ class TrainingSession {
         std::string training = "adaptive";
         bool lockstep = false;
         double steps_per_second = 0.0;  // 0: as fast as one core goes
+        int training_threads = 1;
         std::uint32_t seed = 0;
     };
     // All are called on the client's thread.

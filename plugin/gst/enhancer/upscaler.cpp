@@ -2,88 +2,22 @@
 #include "gst/enhancer/upscaler.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
-#include <thread>
 
 #include "core/picture/resample.h"
 
 namespace livesr::gst {
 
-// Threads that take tasks off one list, the caller among them.
-struct Upscaler::Crew {
-    // A task is given the scratch memory of the thread that runs it.
-    using Task = std::function<void(EnhanceScratch&)>;
-
-    explicit Crew(int threads) : scratches(static_cast<std::size_t>(threads)) {
-        for (int i = 1; i < threads; ++i) {
-            helpers.emplace_back([this, i] { help(scratches[static_cast<std::size_t>(i)]); });
-        }
-    }
-
-    ~Crew() {
-        {
-            const std::lock_guard lock(mutex);
-            leaving = true;
-        }
-        work_to_do.notify_all();
-        for (std::thread& helper : helpers) helper.join();
-    }
-
-    void run(std::vector<Task> list) {
-        {
-            const std::lock_guard lock(mutex);
-            tasks = std::move(list);
-            next = 0;
-            unfinished = tasks.size();
-        }
-        if (!helpers.empty()) work_to_do.notify_all();
-        std::unique_lock lock(mutex);
-        while (take_one(lock, scratches[0])) {
-        }
-        all_done.wait(lock, [this] { return unfinished == 0; });
-    }
-
-    void help(EnhanceScratch& scratch) {
-        std::unique_lock lock(mutex);
-        while (!leaving) {
-            if (!take_one(lock, scratch)) {
-                work_to_do.wait(lock, [this] { return leaving || next < tasks.size(); });
-            }
-        }
-    }
-
-    bool take_one(std::unique_lock<std::mutex>& lock, EnhanceScratch& scratch) {
-        if (next >= tasks.size()) return false;
-        const Task& task = tasks[next++];
-        lock.unlock();
-        task(scratch);
-        lock.lock();
-        if (--unfinished == 0) all_done.notify_one();
-        return true;
-    }
-
-    std::vector<EnhanceScratch> scratches;
-    std::vector<std::thread> helpers;
-    std::mutex mutex;
-    std::condition_variable work_to_do;
-    std::condition_variable all_done;
-    std::vector<Task> tasks;
-    std::size_t next = 0;
-    std::size_t unfinished = 0;
-    bool leaving = false;
-};
-
 Upscaler::Upscaler(int scale, int threads)
-    : scale_(scale), crew_(std::make_unique<Crew>(std::max(threads, 1))) {}
-
-Upscaler::~Upscaler() = default;
+    : scale_(scale),
+      crew_(static_cast<std::size_t>(std::max(threads, 1))),
+      scratches_(crew_.threads()) {}
 
 void Upscaler::run(std::span<const PlaneJob> planes) {
     uncropped_.resize(std::max(uncropped_.size(), planes.size()));
-    std::vector<Crew::Task> tasks;
-    const int strips = static_cast<int>(crew_->scratches.size());
+    // A task is given the scratch memory of the thread that runs it.
+    std::vector<std::function<void(EnhanceScratch&)>> tasks;
+    const int strips = static_cast<int>(crew_.threads());
     struct Crop {
         const PlaneJob* plane;
         const std::uint8_t* from;
@@ -121,7 +55,8 @@ void Upscaler::run(std::span<const PlaneJob> planes) {
             });
         }
     }
-    crew_->run(std::move(tasks));
+    crew_.run(tasks.size(),
+              [&](std::size_t task, std::size_t thread) { tasks[task](scratches_[thread]); });
     for (const Crop& crop : crops) {
         const std::size_t bytes = static_cast<std::size_t>(crop.plane->dst_width) *
                                   static_cast<std::size_t>(crop.plane->channels);

@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "core/crew.h"
 #include "core/network/enhance.h"
 
 namespace livesr::gst {
@@ -30,7 +30,6 @@ class Upscaler {
   public:
     // threads: how many work on a picture, the caller's included; at least 1.
     Upscaler(int scale, int threads);
-    ~Upscaler();
     Upscaler(const Upscaler&) = delete;
     Upscaler& operator=(const Upscaler&) = delete;
 
@@ -39,9 +38,9 @@ class Upscaler {
     void run(std::span<const PlaneJob> planes);
 
   private:
-    struct Crew;
     int scale_;
-    std::unique_ptr<Crew> crew_;
+    Crew crew_;
+    std::vector<EnhanceScratch> scratches_;             // one a thread
     std::vector<std::vector<std::uint8_t>> uncropped_;  // one a plane, only where a crop is needed
 };
 

@@ -299,6 +299,71 @@ TEST_CASE("pairs and parameters of wrong sizes are refused in words") {
     CHECK_THROWS_AS(Trainer(make_network(a, 1), options), std::invalid_argument);
 }
 
+TEST_CASE("workers with equal weights learn what one worker learns") {
+    const Architecture a{2, 8, 3};
+    // One window, always the same: whoever draws it, the gradient is the same but for rounding.
+    TrainerOptions one{.batch = 4, .window = 24, .augment = false};
+    TrainerOptions three = one;
+    three.workers = 3;
+    Trainer alone(make_network(a, 1), one);
+    Trainer together(make_network(a, 1), three);
+    alone.add(textured_pair(a, 5));
+    together.add(textured_pair(a, 5));
+    for (int i = 0; i < 20; ++i) {
+        const double loss = alone.train(1, 1e-3F);
+        CHECK(together.train(1, 1e-3F) == doctest::Approx(loss).epsilon(1e-4));
+    }
+    const auto expected = alone.parameters();
+    const auto parameters = together.parameters();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+        CHECK(std::abs(parameters[i] - expected[i]) < 1e-4);
+}
+
+TEST_CASE("several workers give the same weights every time") {
+    const Architecture a{2, 8, 3};
+    std::vector<float> first;
+    for (int run = 0; run < 4; ++run) {
+        Trainer trainer(make_network(a, 1), {.workers = 4, .newest_weight = 2.0F});
+        for (std::uint64_t i = 0; i < 7; ++i) trainer.add(textured_pair(a, i));
+        trainer.add(random_pair(a, 48, 48, 9), 3.0F, true);
+        trainer.train(30, 1e-3F);
+        trainer.remove(2);
+        trainer.set_weight(5, 4.0F);
+        trainer.train(30, 1e-3F);
+        if (run == 0) first = trainer.parameters();
+        CHECK(trainer.parameters() == first);
+    }
+}
+
+TEST_CASE("newer groups pull the weights their way when their gradient weighs more") {
+    const Architecture a{2, 8, 3};
+    const auto errors = [&](float newest_weight, bool standing) {
+        Trainer trainer(make_network(a, 1), {.workers = 2, .newest_weight = newest_weight});
+        const auto oldest = trainer.add(textured_pair(a, 5), 1.0F, standing);
+        const auto newest = trainer.add(random_pair(a, 48, 48, 6));
+        trainer.train(200, 1e-3F);
+        const auto weights = trainer.averaged();
+        return std::pair{trainer.mean_squared_error(oldest, weights),
+                         trainer.mean_squared_error(newest, weights)};
+    };
+    const auto [old_even, new_even] = errors(1.0F, false);
+    const auto [old_late, new_late] = errors(20.0F, false);
+    CHECK(old_late > old_even);
+    CHECK(new_late < new_even);
+    // A standing pair is in the newest group too.
+    CHECK(errors(20.0F, true).first < old_late);
+}
+
+TEST_CASE("a number of workers or a weight out of range is refused in words") {
+    const Architecture a{2, 8, 3};
+    CHECK_THROWS_WITH_AS(Trainer(make_network(a, 1), {.workers = 0}), doctest::Contains("workers"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(Trainer(make_network(a, 1), {.workers = 65}), doctest::Contains("workers"),
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(Trainer(make_network(a, 1), {.newest_weight = 0.5F}),
+                         doctest::Contains("newest_weight"), std::invalid_argument);
+}
+
 TEST_CASE("pairs smaller than the window are trained on whole") {
     const Architecture a{4, 8, 2};
     Trainer trainer(make_network(a, 1), {});

@@ -175,6 +175,7 @@ function on(kind, head, blob) {
     CHECK(start["height"] == height);
     CHECK(start["training"] == "adaptive");
     CHECK(start["modelStore"] == "");
+    CHECK(start["trainingThreads"] == 1);
     CHECK(start["lockstep"] == true);
     CHECK(start["stepsPerSecond"] == 12.5);
     CHECK(start["seed"] == 99);
