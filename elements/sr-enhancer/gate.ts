@@ -127,7 +127,7 @@ function barOf(patches: number): number {
 const barForBolder = 1;
 
 /**
- * The challenger that should replace the live weights, if any. `candidateAllowed`: which of the
+ * The challenger that should replace the live weights, if any, `retreat` included. `candidateAllowed`: which of the
  * shares may be shown at all.
  */
 export function judge(
@@ -164,7 +164,8 @@ function alarm(
     : undefined;
 }
 
-function retreat(arrivals: readonly Scores[], live: WeightSource): Challenger | undefined {
+/** Where to fall back to on the latest patches, if it must be. */
+export function retreat(arrivals: readonly Scores[], live: WeightSource): Challenger | undefined {
   if (live === 'bicubic') return undefined;
   const refuges: Challenger[] = live === 'generic' ? ['bicubic'] : ['generic', 'bicubic'];
   const alarmed = alarm(arrivals, refuges);

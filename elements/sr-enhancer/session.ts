@@ -25,6 +25,7 @@ import {
   lostTo,
   meanGainDb,
   mostArrivals,
+  retreat,
   shares,
   type Challenger,
   type Scores,
@@ -55,6 +56,12 @@ const firstChunkSteps = 8;
  * (LiveNAS 6.2, which does not say how much): the pool favours the newest already.
  */
 const newestWeight = 2;
+
+/**
+ * A decision scores every held patch under every set of weights, some 10 ms of a core: not for each of
+ * ten patches a second. Falling back is decided at every patch.
+ */
+const decisionNs = 500e6;
 
 /** What was learned is kept for the next session this often, and when training is suspended. */
 const keptEveryEpochs = 6;
@@ -87,6 +94,7 @@ export class EnhancerSession implements Session {
   #held: Scores[] = [];
   #staleHeld: ReadonlySet<number> = new Set();
   #arrivals: Scores[] = [];
+  #decidedNs = -Infinity;
   #sceneSinceNs = 0;
   #arrivalsNs: number[] = [];
 
@@ -177,7 +185,12 @@ export class EnhancerSession implements Session {
     const weight = (trainingWeight(this.#pool) * rehearsalWeight) / this.#rehearsal.length;
     for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
-    await this.#decide();
+    const refuge = retreat(this.#arrivals, this.#liveSource);
+    if (refuge !== undefined) this.#show(refuge);
+    if (Math.abs(nowNs - this.#decidedNs) >= decisionNs) {
+      this.#decidedNs = nowNs;
+      await this.#decide();
+    }
   }
 
   async #tryStored(id: number, scores: Scores): Promise<void> {
@@ -216,6 +229,8 @@ export class EnhancerSession implements Session {
   }
 
   async #tick(mediaTimeNs: number): Promise<void> {
+    // Media time began anew (a flush): what was after it is not any more.
+    if (mediaTimeNs < (this.#mediaTimeNs ?? 0)) this.#sceneSinceNs = 0;
     this.#mediaTimeNs = mediaTimeNs;
     if (this.#start.lockstep) {
       const due = stepsDue(this.#steps, mediaTimeNs, this.#start.stepsPerSecond);
