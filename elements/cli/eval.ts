@@ -4,6 +4,7 @@ import { Option, type Command } from 'commander';
 import { ssimEvery } from '../measure/lockstep.ts';
 import type { ClipShape } from '../measure/clip.ts';
 import { evaluate, schemeNames, type Evaluation, type SchemeName } from '../measure/evaluate.ts';
+import { plotPage } from '../measure/plots.ts';
 import { openUplink } from '../measure/uplink.ts';
 import { UsageError } from './failure.ts';
 import { numberWithin, wholeWithin } from './numbers.ts';
@@ -17,6 +18,7 @@ interface EvalOptions {
   readonly seconds: number;
   readonly schemes: string;
   readonly json?: string;
+  readonly plot?: string;
   readonly stepsPerSecond: number;
   readonly patchBitrate: number;
   readonly patchesPerSecond: number;
@@ -158,6 +160,7 @@ export function registerEval(program: Command): void {
     .option('--seconds <s>', 'length of the stream', numberWithin(1, 3600), 60)
     .option('--schemes <a,b,c>', 'which to run', defaultSchemes.join(','))
     .option('--json <file>', 'write the figures there, "-" for standard output')
+    .option('--plot <file>', 'write a page with plots of gain and training time there')
     .option(
       '--steps-per-second <n>',
       'training steps for each second of the stream',
@@ -201,6 +204,7 @@ export function registerEval(program: Command): void {
       const text = `${JSON.stringify(evaluation, null, 2)}\n`;
       if (options.json === '-') process.stdout.write(text);
       else if (options.json !== undefined) writeFileSync(options.json, text);
+      if (options.plot !== undefined) writeFileSync(options.plot, plotPage(evaluation));
       if (showsTable) console.log(evaluationTable(evaluation));
     });
 }
