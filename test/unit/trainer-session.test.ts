@@ -330,6 +330,18 @@ describe('the trainer of a stream', () => {
     expect(harness.reports.map(({ steps }) => steps)).toEqual([50, 200]);
   });
 
+  it('takes a burst of a thousand patches, and trains on the latest', async () => {
+    const harness = new Harness();
+    const random = seededRandom(4);
+    await harness.tick(0);
+    for (let i = 0; i < 1000; i++) await harness.patch(1e6 * i, ...faded(random));
+    for (let tick = 5; tick <= 30; tick++) await harness.tick(tick * 200e6);
+    const report = harness.reports[0];
+    expect(report?.pairs).toBe(600);
+    expect(report?.held).toBeLessThanOrEqual(8);
+    expect(harness.sources.at(-1)).toBe('online');
+  }, 60_000);
+
   it('refuses messages that contradict themselves', async () => {
     const harness = new Harness();
     const [low, high] = faded(seededRandom(1));

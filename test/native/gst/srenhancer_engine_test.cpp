@@ -448,6 +448,46 @@ function on(kind, head) { note(head); }
     video.join();
 }
 
+TEST_CASE(
+    "a thousand patches at once and those of another stream are counted, and every frame passes") {
+    const Models models;
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); }
+  if (head.type === 'time.tick') send(3, { type: head.type, id: head.id });
+}
+)js");
+    EnhancerHarness harness("scale=2 lockstep=true");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    std::uint32_t sequence = 0;
+    for (int number = 0; number < 12; ++number) {
+        if (number == 2) {
+            for (int i = 0; i < 1000; ++i)
+                harness.push_patch_bytes(harness.patch_packet(number, sequence++), number);
+        } else if (number == 6) {
+            // By its time a patch of this frame, by its content one of another picture.
+            const auto bytes = harness.patch_packet(900, sequence++, livesr::PatchCodec::jpeg_luma);
+            std::span<const std::uint8_t> rest(bytes);
+            livesr::PatchPacket foreign;
+            REQUIRE(livesr::read_packet(rest, foreign) == livesr::PacketError::none);
+            foreign.header.running_time_ns = static_cast<std::uint64_t>(number) * frame_duration;
+            harness.push_patch_bytes(livesr::write_packet(foreign.header, foreign.patches), number);
+        } else {
+            push_gap(harness, number);
+        }
+        GstBuffer* out = harness.enhance_low(number);
+        REQUIRE(out != nullptr);
+        gst_buffer_unref(out);
+    }
+    CHECK(harness.count("patches-received") == 1001);
+    CHECK(harness.count("patches-dropped-overflow") == 1000 - 64);
+    CHECK(harness.count("patches-aligned") == 64);
+    CHECK(harness.count("patches-dropped-misaligned") == 1);
+    CHECK(harness.count("pairs-sent") == 64);
+    CHECK(harness.count("engine-restarts") == 0);
+    CHECK(count_messages(harness, GST_MESSAGE_ERROR) == 0);
+}
+
 TEST_CASE("another input size tells the same engine to start anew") {
     const Models models;
     const TestEngine engine(common + R"js(
