@@ -1,6 +1,7 @@
 // The command line: `livesr COMMAND`. Puts the commands together and turns what they throw into exit
 // codes: 0 done, 1 failed, 2 wrong use.
 import { Command, CommanderError } from 'commander';
+import { registerAblate } from './ablate.ts';
 import { registerBench } from './bench.ts';
 import { registerCurves } from './curves.ts';
 import { registerDemo } from './demo.ts';
@@ -24,6 +25,7 @@ registerEval(program);
 registerDoctor(program);
 registerPretrain(program);
 registerBench(program);
+registerAblate(program);
 registerLink(program);
 registerCurves(program);
 program

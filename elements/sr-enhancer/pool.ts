@@ -31,20 +31,20 @@ export const mostHeld = 8;
 export const firstHeld = 8;
 
 /** Sum of the weights of the patches that are trained on. */
-export function trainingWeight(pool: Pool): number {
+export function trainingWeight(pool: Pool, weightOfRecent = recentWeight): number {
   const recent = Math.min(pool.training.length, recentPatches);
-  return recent * recentWeight + (pool.training.length - recent);
+  return recent * weightOfRecent + (pool.training.length - recent);
 }
 
 /** A patch has arrived. */
-export function admit(pool: Pool, id: number): PoolChange {
+export function admit(pool: Pool, id: number, weightOfRecent = recentWeight): PoolChange {
   const arrived = pool.arrived + 1;
   const weights = new Map<number, number>();
   const held = [...pool.held];
   const training = [...pool.training];
   const train = (patch: number): void => {
     training.push(patch);
-    weights.set(patch, recentWeight);
+    weights.set(patch, weightOfRecent);
   };
   if (arrived >= firstHeld && arrived % heldEvery === 0) {
     held.push(id);

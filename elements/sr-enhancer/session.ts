@@ -32,7 +32,8 @@ import {
 } from './gate.ts';
 import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
 import { Persistence } from './persistence.ts';
-import { makeRehearsal, rehearsalWeight } from './rehearsal.ts';
+import { defaultRecipe, type Recipe } from './recipe.ts';
+import { makeRehearsal } from './rehearsal.ts';
 import {
   epochNs,
   learningRate,
@@ -75,6 +76,7 @@ const mostExactError = 0.3;
 export class EnhancerSession implements Session {
   readonly #start: EnhancerStart;
   readonly #send: Send;
+  readonly #recipe: Recipe;
   readonly #architecture: Architecture;
   readonly #trainer: Trainer;
   readonly #generic: Float32Array;
@@ -117,7 +119,8 @@ export class EnhancerSession implements Session {
   /** Arrivals of this epoch. */
   #epochArrivals: Scores[] = [];
 
-  constructor(start: EnhancerStart, blob: Uint8Array, send: Send) {
+  constructor(start: EnhancerStart, blob: Uint8Array, send: Send, recipe = defaultRecipe) {
+    this.#recipe = recipe;
     this.#start = start;
     this.#send = send;
     this.#architecture = { scale: start.scale, channels: start.channels, layers: start.layers };
@@ -128,6 +131,7 @@ export class EnhancerSession implements Session {
     const from =
       start.liveParameters > 0 ? parameters.slice(start.genericParameters) : this.#generic;
     this.#trainer = new (native().Trainer)(this.#architecture, from, {
+      ...recipe.trainer,
       seed: start.seed,
       workers: start.trainingThreads,
       newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
@@ -178,11 +182,13 @@ export class EnhancerSession implements Session {
     }
     const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
     this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
-    const change = admit(this.#pool, id);
+    const change = admit(this.#pool, id, this.#recipe.recentWeight);
     this.#pool = change.pool;
     for (const [patch, weight] of change.weights) this.#trainer.setWeight(patch, weight);
     for (const patch of change.removed) this.#trainer.remove(patch);
-    const weight = (trainingWeight(this.#pool) * rehearsalWeight) / this.#rehearsal.length;
+    const { recentWeight, rehearsalWeight } = this.#recipe;
+    const patches = trainingWeight(this.#pool, recentWeight);
+    const weight = (patches * rehearsalWeight) / this.#rehearsal.length;
     for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
     const refuge = retreat(this.#arrivals, this.#liveSource);
@@ -290,7 +296,7 @@ export class EnhancerSession implements Session {
 
   async #train(steps: number): Promise<void> {
     const nowNs = this.#mediaTimeNs ?? 0;
-    const rate = learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
+    const rate = this.#recipe.rateFactor * learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
     const loss = await this.#trainer.train(steps, rate);
     this.#steps = stepsRun(this.#steps, steps);
     this.#epochSteps += steps;

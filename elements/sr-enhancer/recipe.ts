@@ -1,0 +1,26 @@
+// How training is done, apart from when: what `livesr ablate` varies. Each default is the best of what
+// docs/results.md ("How to train") compares.
+import type { TrainerOptions } from '../bridge/index.ts';
+import { recentWeight } from './pool.ts';
+import { rehearsalWeight } from './rehearsal.ts';
+
+export interface Recipe {
+  /** For the trainer, over its own defaults. */
+  readonly trainer: Pick<
+    TrainerOptions,
+    'batch' | 'window' | 'augment' | 'charbonnier' | 'averageDecay'
+  >;
+  /** Of the learning rate that schedule.ts gives. */
+  readonly rateFactor: number;
+  /** Weight of a recent patch in the draw, an older one having 1. */
+  readonly recentWeight: number;
+  /** Weight of all rehearsal pictures in the draw, that of all patches being 1. */
+  readonly rehearsalWeight: number;
+}
+
+export const defaultRecipe: Recipe = {
+  trainer: {},
+  rateFactor: 1,
+  recentWeight,
+  rehearsalWeight,
+};

@@ -1,0 +1,24 @@
+// An engine that keeps what the element tells it: LIVESR_ENGINE=scripts/record-engine.mjs
+// LIVESR_RECORDING=FILE livesr eval ... Everything passes through to the real engine
+// (dist/elements/engine.mjs); `livesr ablate --recording FILE` trains on it again.
+import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+const engine = fileURLToPath(new URL('../dist/elements/engine.mjs', import.meta.url));
+const recording = process.env.LIVESR_RECORDING;
+if (!recording || process.argv[2] !== '--fd') {
+  console.error('record-engine: LIVESR_RECORDING must name a file, and --fd N the socket');
+  process.exit(2);
+}
+const element = new Socket({ fd: Number(process.argv[3]) });
+const child = spawn(process.execPath, [engine, '--fd', '3'], {
+  stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+});
+const file = createWriteStream(recording);
+element.on('data', (bytes) => file.write(bytes));
+element.pipe(child.stdio[3]).pipe(element);
+element.on('error', () => element.destroy());
+child.stdio[3].on('error', () => element.destroy());
+child.on('exit', (code) => file.end(() => process.exit(code ?? 1)));
