@@ -16,9 +16,17 @@ const element = new Socket({ fd: Number(process.argv[3]) });
 const child = spawn(process.execPath, [engine, '--fd', '3'], {
   stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
 });
-const file = createWriteStream(recording);
-element.on('data', (bytes) => file.write(bytes));
+// The sender's engine is started in the same way: only an enhancer's is kept. The kind of element
+// stands in the head of its first message.
+let file;
+element.once('data', (bytes) => {
+  if (bytes.subarray(0, 200).includes('enhancer.start')) file = createWriteStream(recording);
+});
+element.on('data', (bytes) => file?.write(bytes));
 element.pipe(child.stdio[3]).pipe(element);
 element.on('error', () => element.destroy());
 child.stdio[3].on('error', () => element.destroy());
-child.on('exit', (code) => file.end(() => process.exit(code ?? 1)));
+child.on('exit', (code) => {
+  if (file) file.end(() => process.exit(code ?? 1));
+  else process.exit(code ?? 1);
+});
