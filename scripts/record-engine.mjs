@@ -20,7 +20,7 @@ const child = spawn(process.execPath, [engine, '--fd', '3'], {
 // stands in the head of its first message.
 let file;
 element.once('data', (bytes) => {
-  if (bytes.subarray(0, 200).includes('enhancer.start')) file = createWriteStream(recording);
+  if (bytes.subarray(0, 2000).includes('enhancer.start')) file = createWriteStream(recording);
 });
 element.on('data', (bytes) => file?.write(bytes));
 element.pipe(child.stdio[3]).pipe(element);
