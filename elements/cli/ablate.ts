@@ -4,7 +4,7 @@ import { parseVariant, readRecording, runVariant, type Variant } from '../bench/
 
 interface AblateOptions {
   readonly recording: string;
-  readonly variant: readonly Variant[];
+  readonly variant?: readonly Variant[];
 }
 
 const collect = (text: string, before: readonly Variant[] = []): readonly Variant[] => [
@@ -21,13 +21,12 @@ export function registerAblate(program: Command): void {
       '--variant <settings>',
       'default, or NAME=NUMBER,...; may be given more than once',
       collect,
-      [parseVariant('default')],
     )
     .option('--json', 'print the figures as JSON')
     .action(async (options: AblateOptions & { readonly json?: boolean }) => {
       const frames = readRecording(options.recording);
       const rows = [];
-      for (const variant of options.variant) {
+      for (const variant of options.variant ?? [parseVariant('default')]) {
         const row = await runVariant(frames, variant);
         rows.push(row);
         if (options.json !== true) {

@@ -26,6 +26,14 @@ export const lostLeadDb = 0.1;
 /** Training resumes after more validation periods than this in a row without a lead: count_online. */
 export const lostLeadPeriods = 1;
 
+/**
+ * After a scene cut the first patches decide at once: training resumes when less than this share is left
+ * of the lead that the weights had when it was suspended. Where cuts come and go within one kind of
+ * pictures the lead stays, and so does the pause.
+ */
+const leadKeptOverCut = 0.5;
+export const patchesAfterCut = 4;
+
 /** What the rule `once` trains on. */
 export const onceNs = 60e9;
 
@@ -71,7 +79,18 @@ export function nextPlan(
   return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb) : plan;
 }
 
-/** The scene has changed, as something quicker than validation saw: only `adaptive` heeds it. */
-export function afterSceneChange(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
+/** The gate saw that the scene has changed: only `adaptive` heeds it. */
+export function afterRetreat(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
   return mode === 'adaptive' ? { phase: 'training', patience: 0 } : plan;
+}
+
+/** Leads over the generic weights: on the first patches after a cut, and when training was suspended. */
+export function afterCut(
+  mode: TrainingMode,
+  plan: TrainingPlan,
+  leadDb: number,
+  suspendedLeadDb: number,
+): TrainingPlan {
+  const isLost = leadDb < Math.max(lostLeadDb, leadKeptOverCut * suspendedLeadDb);
+  return isLost ? afterRetreat(mode, plan) : plan;
 }

@@ -11,9 +11,11 @@ import {
 } from '../channel/messages.ts';
 import type { Send, Session } from '../engine/session.ts';
 import {
-  afterSceneChange,
+  afterCut,
+  afterRetreat,
   initialPlan,
   nextPlan,
+  patchesAfterCut,
   type EpochOutcome,
   type TrainingPlan,
 } from './adaptive.ts';
@@ -111,6 +113,9 @@ export class EnhancerSession implements Session {
   readonly #persistence: Persistence;
 
   #plan: TrainingPlan = initialPlan;
+  #suspendedLeadDb = 0;
+  /** A cut came, and too few patches since to say what it means. */
+  #isCutFresh = false;
   #outcome: EpochOutcome = { elapsedNs: 0, epochGainDb: null, leadDb: null };
   /** The live weights lost to others: once there are patches, training may have to begin afresh. */
   #hasRetreated = false;
@@ -191,6 +196,7 @@ export class EnhancerSession implements Session {
     const weight = (patches * rehearsalWeight) / this.#rehearsal.length;
     for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
+    this.#validateAfterCut();
     const refuge = retreat(this.#arrivals, this.#liveSource);
     if (refuge !== undefined) this.#show(refuge);
     if (Math.abs(nowNs - this.#decidedNs) >= decisionNs) {
@@ -225,7 +231,15 @@ export class EnhancerSession implements Session {
     this.#sceneSinceNs = mediaTimeNs;
     this.#arrivals = [];
     this.#staleHeld = new Set(this.#pool.held);
-    this.#plan = afterSceneChange(this.#start.training, this.#plan);
+    this.#isCutFresh = true;
+  }
+
+  /** Once there are patches of the new scene: whether what was learned before still serves. */
+  #validateAfterCut(): void {
+    if (!this.#isCutFresh || this.#arrivals.length < patchesAfterCut) return;
+    this.#isCutFresh = false;
+    const leadDb = differenceDb(this.#arrivals, 'generic', 'live') ?? 0;
+    this.#plan = afterCut(this.#start.training, this.#plan, leadDb, this.#suspendedLeadDb);
   }
 
   #keep(): void {
@@ -268,7 +282,11 @@ export class EnhancerSession implements Session {
       epochGainDb: this.#epochSteps > 0 ? await this.#epochGainDb() : null,
       leadDb: differenceDb(this.#epochArrivals, 'generic', 'live'),
     };
+    const { phase } = this.#plan;
     this.#plan = nextPlan(training, this.#plan, this.#outcome);
+    if (phase === 'training' && this.#plan.phase === 'suspended') {
+      this.#suspendedLeadDb = this.#outcome.leadDb ?? 0;
+    }
   }
 
   /** What the epoch's training gained, on patches held out of it. */
@@ -363,7 +381,7 @@ export class EnhancerSession implements Session {
       this.#hasRetreated = wasOnline;
       if (wasOnline) {
         this.#arrivals = [...lostTo(this.#arrivals, challenger)];
-        this.#plan = afterSceneChange(this.#start.training, this.#plan);
+        this.#plan = afterRetreat(this.#start.training, this.#plan);
       }
     }
     this.#arrivals = afterSwap(this.#arrivals, challenger);

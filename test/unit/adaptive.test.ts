@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   afterEpoch,
-  afterSceneChange,
+  afterCut,
+  afterRetreat,
   afterValidation,
   initialPlan,
   lostLeadDb,
@@ -79,9 +80,13 @@ describe('content-adaptive training', () => {
     );
   });
 
-  it('resumes at once when the scene is seen to change', () => {
-    expect(afterSceneChange('adaptive', suspended)).toEqual(initialPlan);
-    expect(afterSceneChange('early-stop', suspended)).toEqual(suspended);
+  it('resumes at once when the gate falls back, and after a cut that costs half of the lead', () => {
+    expect(afterRetreat('adaptive', suspended)).toEqual(initialPlan);
+    expect(afterRetreat('early-stop', suspended)).toEqual(suspended);
+    expect(afterCut('adaptive', suspended, 0.9, 2)).toEqual(initialPlan);
+    expect(afterCut('adaptive', suspended, 1.1, 2)).toEqual(suspended);
+    expect(afterCut('adaptive', suspended, lostLeadDb / 2, 0)).toEqual(initialPlan);
+    expect(afterCut('once', suspended, 0, 2)).toEqual(suspended);
   });
 });
 

@@ -173,7 +173,8 @@ describe('the trainer of a stream', () => {
       if (tick % 5 === 1) await harness.patch(tick * 200e6, ...noise(seededRandom(tick)));
       await harness.tick(tick * 200e6);
     }
-    expect(harness.reports.at(-1)).toMatchObject({ state: 'training', steps: 500 });
+    // After four patches of the new scene, one a second.
+    expect(harness.reports.at(-1)).toMatchObject({ state: 'training', steps: 200 });
   }, 60_000);
 
   it('does not count patches of the scene before as evidence of the new one', async () => {
