@@ -26,6 +26,15 @@ export interface AblationRow {
 }
 
 const trainerKeys = ['batch', 'window', 'charbonnier', 'averageDecay'] as const;
+const thresholdKeys = [
+  'saturatedGainDb',
+  'saturatedEpochs',
+  'lostLeadDb',
+  'lostLeadPeriods',
+  'leadKeptOverCut',
+  'slowGainDb',
+  'leastPace',
+] as const;
 const recipeKeys = ['rateFactor', 'recentWeight', 'rehearsalWeight'] as const;
 const startKeys = ['training', 'stepsPerSecond', 'trainingThreads', 'seed'] as const;
 const isOneOf = <T extends string>(keys: readonly T[], key: string): key is T =>
@@ -43,11 +52,15 @@ export function parseVariant(text: string): Variant {
       throw new UsageError(`--variant ${text}: "${setting}" is not NAME=NUMBER`);
     } else if (isOneOf(startKeys, key)) start[key] = number;
     else if (isOneOf(recipeKeys, key)) recipe = { ...recipe, [key]: number };
-    else if (isOneOf(trainerKeys, key) || key === 'augment') {
+    else if (isOneOf(thresholdKeys, key)) {
+      recipe = { ...recipe, thresholds: { ...recipe.thresholds, [key]: number } };
+    } else if (isOneOf(trainerKeys, key) || key === 'augment') {
       const trainer = { ...recipe.trainer, [key]: key === 'augment' ? number !== 0 : number };
       recipe = { ...recipe, trainer };
     } else {
-      const known = [...startKeys, ...recipeKeys, ...trainerKeys, 'augment'].join(', ');
+      const known = [...startKeys, ...recipeKeys, ...thresholdKeys, ...trainerKeys, 'augment'].join(
+        ', ',
+      );
       throw new UsageError(`--variant ${text}: ${key} is none of ${known}`);
     }
   }

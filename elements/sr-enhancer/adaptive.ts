@@ -6,56 +6,86 @@ export interface TrainingPlan {
   readonly phase: 'training' | 'suspended';
   /** Epochs (while suspended: validation periods) in a row that spoke for a change of phase. */
   readonly patience: number;
+  /** Share of the time that the training phase trains. */
+  readonly pace: number;
 }
 
-export const initialPlan: TrainingPlan = { phase: 'training', patience: 0 };
+export const initialPlan: TrainingPlan = { phase: 'training', patience: 0, pace: 1 };
+const suspended: TrainingPlan = { phase: 'suspended', patience: 0, pace: 1 };
 
-/**
- * An epoch that gains less than this has nothing left to gain: thresh_sat. An epoch late on a long
- * scene still gains 0.01 to 0.02 dB, which no viewer sees and all the time of a core pays for.
- */
-export const saturatedGainDb = 0.03;
-/** Training is suspended when more epochs than this in a row were saturated: count_sat. */
-export const saturatedEpochs = 1;
+export interface AdaptiveThresholds {
+  /** An epoch that gains less has nothing left to gain: thresh_sat. */
+  readonly saturatedGainDb: number;
+  /** Training is suspended when more epochs than this in a row were saturated: count_sat. */
+  readonly saturatedEpochs: number;
+  /**
+   * Weights that lead the generic ones by less no longer reflect the content: thresh_online. Below it
+   * the lead is lost in the differences from patch to patch.
+   */
+  readonly lostLeadDb: number;
+  /** Training resumes after more validation periods than this in a row without a lead: count_online. */
+  readonly lostLeadPeriods: number;
+  /**
+   * After a scene cut the first patches decide at once: training resumes when less than this share is
+   * left of the lead that the weights had before. Where cuts come and go within one kind of pictures
+   * the lead stays, and so does the pause.
+   */
+  readonly leadKeptOverCut: number;
+  /**
+   * Beyond Algorithm 1, which trains with all its might or not at all: an epoch that gains less than
+   * this halves the pace, one that gains twice as much doubles it. Half of the steps gain nearly as
+   * much once the first seconds of a scene are over.
+   */
+  readonly slowGainDb: number;
+  readonly leastPace: number;
+}
 
-/**
- * Weights that lead the generic ones by less no longer reflect the content: thresh_online. Below it the
- * lead is lost in the differences from patch to patch.
- */
-export const lostLeadDb = 0.1;
-/** Training resumes after more validation periods than this in a row without a lead: count_online. */
-export const lostLeadPeriods = 1;
+export const defaultThresholds: AdaptiveThresholds = {
+  saturatedGainDb: 0.03,
+  saturatedEpochs: 1,
+  lostLeadDb: 0.1,
+  lostLeadPeriods: 1,
+  leadKeptOverCut: 0.5,
+  slowGainDb: 0.1,
+  leastPace: 0.25,
+};
 
-/**
- * After a scene cut the first patches decide at once: training resumes when less than this share is left
- * of the lead that the weights had when it was suspended. Where cuts come and go within one kind of
- * pictures the lead stays, and so does the pause.
- */
-const leadKeptOverCut = 0.5;
+/** Patches of a new scene that say whether the lead is lost. */
 export const patchesAfterCut = 4;
 
 /** What the rule `once` trains on. */
 export const onceNs = 60e9;
 
-/** Lines 5 to 14. `gainDb`: of the epoch's weights over those of the epoch before, on patches that
- * neither was trained on; null when there are none, which says nothing. */
-export function afterEpoch(plan: TrainingPlan, gainDb: number | null): TrainingPlan {
+function paceAfter(pace: number, gainDb: number, thresholds: AdaptiveThresholds): number {
+  const { slowGainDb, leastPace } = thresholds;
+  if (gainDb < slowGainDb) return Math.max(leastPace, pace / 2);
+  return gainDb >= 2 * slowGainDb ? Math.min(1, pace * 2) : pace;
+}
+
+/**
+ * Lines 5 to 14. `gainDb`: of the epoch's weights over those of the epoch before, on patches that
+ * neither was trained on; null when there are none, which says nothing.
+ */
+export function afterEpoch(
+  plan: TrainingPlan,
+  gainDb: number | null,
+  thresholds: AdaptiveThresholds,
+): TrainingPlan {
   if (gainDb === null) return plan;
-  if (gainDb >= saturatedGainDb) return { phase: 'training', patience: 0 };
-  const patience = plan.patience + 1;
-  return patience > saturatedEpochs
-    ? { phase: 'suspended', patience: 0 }
-    : { phase: 'training', patience };
+  const patience = gainDb < thresholds.saturatedGainDb ? plan.patience + 1 : 0;
+  if (patience > thresholds.saturatedEpochs) return suspended;
+  return { phase: 'training', patience, pace: paceAfter(plan.pace, gainDb, thresholds) };
 }
 
 /** Lines 15 to 25. `leadDb`: of the live weights over the generic ones on the period's patches. */
-export function afterValidation(plan: TrainingPlan, leadDb: number | null): TrainingPlan {
+export function afterValidation(
+  plan: TrainingPlan,
+  leadDb: number | null,
+  thresholds: AdaptiveThresholds,
+): TrainingPlan {
   if (leadDb === null) return plan;
-  if (leadDb >= lostLeadDb) return { phase: 'suspended', patience: 0 };
-  const patience = plan.patience + 1;
-  return patience > lostLeadPeriods
-    ? { phase: 'training', patience: 0 }
-    : { phase: 'suspended', patience };
+  const patience = leadDb < thresholds.lostLeadDb ? plan.patience + 1 : 0;
+  return patience > thresholds.lostLeadPeriods ? initialPlan : { ...suspended, patience };
 }
 
 /** What the end of an epoch showed. */
@@ -71,26 +101,31 @@ export function nextPlan(
   mode: TrainingMode,
   plan: TrainingPlan,
   outcome: EpochOutcome,
+  thresholds: AdaptiveThresholds = defaultThresholds,
 ): TrainingPlan {
-  const suspended: TrainingPlan = { phase: 'suspended', patience: 0 };
   if (mode === 'off' || (mode === 'once' && outcome.elapsedNs >= onceNs)) return suspended;
   if (mode === 'continuous' || mode === 'once') return plan;
-  if (plan.phase === 'training') return afterEpoch(plan, outcome.epochGainDb);
-  return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb) : plan;
+  if (plan.phase === 'training') {
+    const next = afterEpoch(plan, outcome.epochGainDb, thresholds);
+    // What the others are compared with stops early, and until then does not spare itself.
+    return mode === 'early-stop' ? { ...next, pace: 1 } : next;
+  }
+  return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb, thresholds) : plan;
 }
 
 /** The gate saw that the scene has changed: only `adaptive` heeds it. */
 export function afterRetreat(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
-  return mode === 'adaptive' ? { phase: 'training', patience: 0 } : plan;
+  return mode === 'adaptive' ? initialPlan : plan;
 }
 
-/** Leads over the generic weights: on the first patches after a cut, and when training was suspended. */
+/** Leads over the generic weights: on the first patches after a cut, and in the epoch before it. */
 export function afterCut(
   mode: TrainingMode,
   plan: TrainingPlan,
   leadDb: number,
-  suspendedLeadDb: number,
+  leadBeforeDb: number,
+  { lostLeadDb, leadKeptOverCut }: AdaptiveThresholds = defaultThresholds,
 ): TrainingPlan {
-  const isLost = leadDb < Math.max(lostLeadDb, leadKeptOverCut * suspendedLeadDb);
+  const isLost = leadDb < Math.max(lostLeadDb, leadKeptOverCut * leadBeforeDb);
   return isLost ? afterRetreat(mode, plan) : plan;
 }

@@ -1,6 +1,7 @@
-// How training is done, apart from when: what `livesr ablate` varies. Each default is the best of what
+// How and when training is done: what `livesr ablate` varies. Each default is the best of what
 // docs/results.md ("How to train") compares.
 import type { TrainerOptions } from '../bridge/index.ts';
+import { defaultThresholds, type AdaptiveThresholds } from './adaptive.ts';
 import { recentWeight } from './pool.ts';
 import { rehearsalWeight } from './rehearsal.ts';
 
@@ -16,6 +17,7 @@ export interface Recipe {
   readonly recentWeight: number;
   /** Weight of all rehearsal pictures in the draw, that of all patches being 1. */
   readonly rehearsalWeight: number;
+  readonly thresholds: AdaptiveThresholds;
 }
 
 export const defaultRecipe: Recipe = {
@@ -23,4 +25,5 @@ export const defaultRecipe: Recipe = {
   rateFactor: 1,
   recentWeight,
   rehearsalWeight,
+  thresholds: defaultThresholds,
 };

@@ -53,6 +53,8 @@ import {
 /** Live, without a stated number of steps: chunks short enough to answer messages in between. */
 const chunkMs = 30;
 const firstChunkSteps = 8;
+/** Between two ticks of a live stream (docs/protocol.md). */
+const tickMs = 200;
 
 /**
  * Of the gradient of the newest group of patches, the oldest's being 1, when several threads train
@@ -103,6 +105,8 @@ export class EnhancerSession implements Session {
   #arrivalsNs: number[] = [];
 
   #mediaTimeNs: number | undefined;
+  /** By the machine's clock; live only. */
+  #tickedMs = 0;
   #steps: StepCount = noSteps;
   #chunkSteps = firstChunkSteps;
   #epoch: number | undefined;
@@ -113,7 +117,6 @@ export class EnhancerSession implements Session {
   readonly #persistence: Persistence;
 
   #plan: TrainingPlan = initialPlan;
-  #suspendedLeadDb = 0;
   /** A cut came, and too few patches since to say what it means. */
   #isCutFresh = false;
   #outcome: EpochOutcome = { elapsedNs: 0, epochGainDb: null, leadDb: null };
@@ -167,9 +170,11 @@ export class EnhancerSession implements Session {
 
   async work(): Promise<boolean> {
     if (this.#start.lockstep) return false;
+    const before = performance.now();
+    // At a slower pace the rest of the time between two ticks is left to others.
+    if (before - this.#tickedMs > this.#plan.pace * tickMs && this.#plan.pace < 1) return false;
     const steps = Math.min(this.#chunkSteps, this.#stepsAllowed());
     if (steps <= 0) return false;
-    const before = performance.now();
     await this.#train(steps);
     const tookMs = performance.now() - before;
     this.#chunkSteps = Math.max(1, Math.round((steps * chunkMs) / Math.max(1, tookMs)));
@@ -239,7 +244,13 @@ export class EnhancerSession implements Session {
     if (!this.#isCutFresh || this.#arrivals.length < patchesAfterCut) return;
     this.#isCutFresh = false;
     const leadDb = differenceDb(this.#arrivals, 'generic', 'live') ?? 0;
-    this.#plan = afterCut(this.#start.training, this.#plan, leadDb, this.#suspendedLeadDb);
+    this.#plan = afterCut(
+      this.#start.training,
+      this.#plan,
+      leadDb,
+      this.#outcome.leadDb ?? 0,
+      this.#recipe.thresholds,
+    );
   }
 
   #keep(): void {
@@ -252,9 +263,10 @@ export class EnhancerSession implements Session {
     // Media time began anew (a flush): what was after it is not any more.
     if (mediaTimeNs < (this.#mediaTimeNs ?? 0)) this.#sceneSinceNs = 0;
     this.#mediaTimeNs = mediaTimeNs;
+    this.#tickedMs = performance.now();
     if (this.#start.lockstep) {
       const due = stepsDue(this.#steps, mediaTimeNs, this.#start.stepsPerSecond);
-      const steps = Math.min(due, this.#stepsAllowed());
+      const steps = Math.min(Math.round(due * this.#plan.pace), this.#stepsAllowed());
       this.#steps = stepsGivenUp(this.#steps, due - steps);
       if (steps > 0) await this.#train(steps);
     }
@@ -282,11 +294,7 @@ export class EnhancerSession implements Session {
       epochGainDb: this.#epochSteps > 0 ? await this.#epochGainDb() : null,
       leadDb: differenceDb(this.#epochArrivals, 'generic', 'live'),
     };
-    const { phase } = this.#plan;
-    this.#plan = nextPlan(training, this.#plan, this.#outcome);
-    if (phase === 'training' && this.#plan.phase === 'suspended') {
-      this.#suspendedLeadDb = this.#outcome.leadDb ?? 0;
-    }
+    this.#plan = nextPlan(training, this.#plan, this.#outcome, this.#recipe.thresholds);
   }
 
   /** What the epoch's training gained, on patches held out of it. */

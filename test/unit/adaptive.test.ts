@@ -7,32 +7,37 @@ import {
   afterRetreat,
   afterValidation,
   initialPlan,
-  lostLeadDb,
-  lostLeadPeriods,
+  defaultThresholds,
   nextPlan,
   onceNs,
-  saturatedEpochs,
-  saturatedGainDb,
   type TrainingPlan,
 } from '../../elements/sr-enhancer/adaptive.ts';
 
-const suspended: TrainingPlan = { phase: 'suspended', patience: 0 };
-const gaining = saturatedGainDb + 0.2;
+const { saturatedGainDb, saturatedEpochs, lostLeadDb, lostLeadPeriods, slowGainDb, leastPace } =
+  defaultThresholds;
+const suspended: TrainingPlan = { phase: 'suspended', patience: 0, pace: 1 };
+const gaining = 2 * slowGainDb;
 const leading = lostLeadDb + 0.5;
 
 function epochs(plan: TrainingPlan, gains: readonly (number | null)[]): TrainingPlan {
-  return gains.reduce(afterEpoch, plan);
+  return gains.reduce<TrainingPlan>(
+    (next, gain) => afterEpoch(next, gain, defaultThresholds),
+    plan,
+  );
 }
 
 function periods(plan: TrainingPlan, leads: readonly (number | null)[]): TrainingPlan {
-  return leads.reduce(afterValidation, plan);
+  return leads.reduce<TrainingPlan>(
+    (next, lead) => afterValidation(next, lead, defaultThresholds),
+    plan,
+  );
 }
 
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 
 describe('content-adaptive training', () => {
   it('begins with training', () => {
-    expect(initialPlan).toEqual({ phase: 'training', patience: 0 });
+    expect(initialPlan).toEqual({ phase: 'training', patience: 0, pace: 1 });
   });
 
   it('is suspended when more than count_sat epochs in a row gain less than thresh_sat', () => {
@@ -46,7 +51,10 @@ describe('content-adaptive training', () => {
   });
 
   it('takes a gain of exactly thresh_sat for a gain', () => {
-    expect(epochs(initialPlan, times(20, saturatedGainDb))).toEqual(initialPlan);
+    expect(epochs(initialPlan, times(20, saturatedGainDb))).toMatchObject({
+      phase: 'training',
+      patience: 0,
+    });
   });
 
   it('resumes when the lead was below thresh_online in more than count_online periods', () => {
@@ -58,7 +66,7 @@ describe('content-adaptive training', () => {
   });
 
   it('learns nothing from an epoch without patches', () => {
-    const impatient = { phase: 'training', patience: saturatedEpochs } as const;
+    const impatient = { phase: 'training', patience: saturatedEpochs, pace: 0.5 } as const;
     expect(epochs(impatient, [null, null])).toEqual(impatient);
     expect(periods({ ...suspended, patience: 1 }, [null])).toEqual({ ...suspended, patience: 1 });
   });
@@ -72,12 +80,25 @@ describe('content-adaptive training', () => {
         for (const outcome of list) {
           const before = plan;
           plan = nextPlan('adaptive', plan, outcome);
+          expect(plan.pace).toBeGreaterThanOrEqual(leastPace);
+          expect(plan.pace).toBeLessThanOrEqual(1);
           const limit = plan.phase === 'training' ? saturatedEpochs : lostLeadPeriods;
           expect(plan.patience).toBeLessThanOrEqual(limit);
           if (plan.phase !== before.phase) expect(plan.patience).toBe(0);
         }
       }),
     );
+  });
+
+  it('slows down while epochs gain little and speeds up when they gain again', () => {
+    const slow = epochs(initialPlan, times(10, slowGainDb / 2));
+    expect(slow).toEqual({ phase: 'training', patience: 0, pace: leastPace });
+    expect(epochs(initialPlan, [slowGainDb / 2, slowGainDb]).pace).toBe(0.5);
+    expect(epochs(slow, [2 * slowGainDb]).pace).toBe(2 * leastPace);
+    expect(epochs(slow, times(9, gaining)).pace).toBe(1);
+    expect(
+      nextPlan('early-stop', initialPlan, { elapsedNs: 0, epochGainDb: 0, leadDb: 0 }).pace,
+    ).toBe(1);
   });
 
   it('resumes at once when the gate falls back, and after a cut that costs half of the lead', () => {
