@@ -7,8 +7,8 @@ import { makePairs, type PairPlan } from './pairs.ts';
 /** Low-resolution pixels around a pair that bicubic enlargement reads. */
 const bicubicMargin = 2;
 
-/** Steps around the default (plugin/core/patch/residual.h), so that the table serves all of them. */
-const steps = [22, 30, 40] as const;
+/** Steps as patches of camera footage have them, so that the table serves all of them. */
+const steps = [20, 26, 34] as const;
 
 /** Contexts that are seen seldom start near one half. */
 const pseudoCount = 2;
