@@ -8,10 +8,17 @@ export interface TrainingPlan {
   readonly patience: number;
   /** Share of the time that the training phase trains. */
   readonly pace: number;
+  /** The epoch before gained little: one more, and the pace is halved. */
+  readonly isSlowing: boolean;
 }
 
-export const initialPlan: TrainingPlan = { phase: 'training', patience: 0, pace: 1 };
-const suspended: TrainingPlan = { phase: 'suspended', patience: 0, pace: 1 };
+export const initialPlan: TrainingPlan = {
+  phase: 'training',
+  patience: 0,
+  pace: 1,
+  isSlowing: false,
+};
+const suspended: TrainingPlan = { ...initialPlan, phase: 'suspended' };
 
 export interface AdaptiveThresholds {
   /** An epoch that gains less has nothing left to gain: thresh_sat. */
@@ -32,8 +39,8 @@ export interface AdaptiveThresholds {
    */
   readonly leadKeptOverCut: number;
   /**
-   * Beyond Algorithm 1, which trains with all its might or not at all: an epoch that gains less than
-   * this halves the pace, one that gains twice as much doubles it. Half of the steps gain nearly as
+   * Beyond Algorithm 1, which trains with all its might or not at all: two epochs in a row that gain
+   * less than this halve the pace, one that gains twice as much doubles it. Half of the steps gain nearly as
    * much once the first seconds of a scene are over.
    */
   readonly slowGainDb: number;
@@ -56,10 +63,15 @@ export const patchesAfterCut = 4;
 /** What the rule `once` trains on. */
 export const onceNs = 60e9;
 
-function paceAfter(pace: number, gainDb: number, thresholds: AdaptiveThresholds): number {
-  const { slowGainDb, leastPace } = thresholds;
-  if (gainDb < slowGainDb) return Math.max(leastPace, pace / 2);
-  return gainDb >= 2 * slowGainDb ? Math.min(1, pace * 2) : pace;
+function paceAfter(
+  { pace, isSlowing }: TrainingPlan,
+  gainDb: number,
+  { slowGainDb, leastPace }: AdaptiveThresholds,
+): Pick<TrainingPlan, 'pace' | 'isSlowing'> {
+  if (gainDb >= 2 * slowGainDb) return { pace: Math.min(1, pace * 2), isSlowing: false };
+  if (gainDb >= slowGainDb) return { pace, isSlowing: false };
+  if (!isSlowing) return { pace, isSlowing: true };
+  return { pace: Math.max(leastPace, pace / 2), isSlowing: false };
 }
 
 /**
@@ -74,7 +86,7 @@ export function afterEpoch(
   if (gainDb === null) return plan;
   const patience = gainDb < thresholds.saturatedGainDb ? plan.patience + 1 : 0;
   if (patience > thresholds.saturatedEpochs) return suspended;
-  return { phase: 'training', patience, pace: paceAfter(plan.pace, gainDb, thresholds) };
+  return { phase: 'training', patience, ...paceAfter(plan, gainDb, thresholds) };
 }
 
 /** Lines 15 to 25. `leadDb`: of the live weights over the generic ones on the period's patches. */
