@@ -9,6 +9,7 @@ import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { Failure, UsageError } from './failure.ts';
 import { registerLink } from './link.ts';
+import { registerSend } from './send.ts';
 import { registerPretrain } from '../pretrain/command.ts';
 import { runPipelineProcess } from '../measure/pipeline-process.ts';
 
@@ -27,6 +28,7 @@ registerPretrain(program);
 registerBench(program);
 registerAblate(program);
 registerLink(program);
+registerSend(program);
 registerCurves(program);
 program
   .command('pipeline', { hidden: true })

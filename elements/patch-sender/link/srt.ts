@@ -54,6 +54,7 @@ const shareToDrain = 0.65;
 /** What a moment says of the link is vague while losses are still being told: steps stay in bounds. */
 const mostOfSevere = 0.8;
 const mostOfOverflow = 0.45;
+const leastOfCarried = 0.5;
 const leastOfSevere = 0.35;
 const leastOfMeasure = 0.75;
 /** A queue that stood for less was hardly measured. */
@@ -71,10 +72,12 @@ const congestionLoss = 0.1;
 const falling = -0.05;
 const startGrowthPerSecond = 0.3;
 const mostGrowthPerSecond = 0.25;
+/** Back to what the link carried a moment ago. */
+const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
 const ceilingGrowthPerSecond = 0.015;
 
-const growthByDistance = 0.95;
+const growthByDistance = 1.2;
 /** A rate far above what was tried lately was never put to the test (as GCC, 5.5, has it). */
 const mostUntried = 1.4;
 const untriedBps = 50_000;
@@ -294,7 +297,11 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
   const measuredBps = recentlyCarriedBps(state, now, view);
   const nextBps = within(
     shareToDrain * measuredBps,
-    leastOfSevere * rateBps,
+    // Less than half of what went through would only lose time.
+    Math.min(
+      mostOfOverflow * rateBps,
+      Math.max(leastOfSevere * rateBps, leastOfCarried * (state.carriedBps ?? 0)),
+    ),
     (view.loss > overflowLoss ? mostOfOverflow : mostOfSevere) * rateBps,
   );
   return {
@@ -327,7 +334,7 @@ function grown(state: SrtState, now: Interval): SrtState {
     ceilingBps === undefined
       ? startGrowthPerSecond
       : Math.min(
-          mostGrowthPerSecond,
+          distance < 0 ? mostRecoveryPerSecond : mostGrowthPerSecond,
           ceilingGrowthPerSecond + growthByDistance * Math.abs(distance),
         );
   const tried = since(state.intervals, now.timeNs - triedWindowNs);
