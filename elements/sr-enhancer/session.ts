@@ -1,13 +1,12 @@
 // The engine's half for one srenhancer: trains on its patches and decides which weights it shows. The
-// decisions are pool.ts, schedule.ts and gate.ts; here are the messages, the trainer and the order.
-import { marginOf, native, type Architecture, type Trainer } from '../bridge/index.ts';
-import { blobOfFloats, ChannelError, floatsOfBlob, type Head } from '../channel/frame.ts';
+// decisions are adaptive.ts, pool.ts, schedule.ts, gate.ts and trial.ts; here are the messages, the trainer and the order.
+import { native, type Architecture, type Trainer } from '../bridge/index.ts';
+import { floatsOfBlob, type Head } from '../channel/frame.ts';
 import {
   enhancerMessage,
   parseHead,
   type EnhancerStart,
   type PatchPair,
-  type WeightSource,
 } from '../channel/messages.ts';
 import type { Send, Session } from '../engine/session.ts';
 import {
@@ -19,6 +18,7 @@ import {
   type EpochOutcome,
   type TrainingPlan,
 } from './adaptive.ts';
+import { checkCounts, splitPair } from './contents.ts';
 import {
   afterSwap,
   differenceDb,
@@ -49,6 +49,7 @@ import {
   stepsUntilPause,
   type StepCount,
 } from './schedule.ts';
+import { Weights } from './weights.ts';
 
 /** Live, without a stated number of steps: chunks short enough to answer messages in between. */
 const chunkMs = 30;
@@ -83,16 +84,11 @@ export class EnhancerSession implements Session {
   readonly #recipe: Recipe;
   readonly #architecture: Architecture;
   readonly #trainer: Trainer;
-  readonly #generic: Float32Array;
+  readonly #weights: Weights;
   /** Trainer's ids. */
   readonly #rehearsal: readonly number[];
   readonly #exact: readonly number[];
 
-  #live: Float32Array | null;
-  #liveSource: WeightSource;
-  #candidates: readonly Float32Array[];
-  #version = 0;
-  #swaps = 0;
   /** Epochs that trained and showed nothing of it. */
   #refused = 0;
 
@@ -134,25 +130,21 @@ export class EnhancerSession implements Session {
     this.#architecture = { scale: start.scale, channels: start.channels, layers: start.layers };
     const parameters = floatsOfBlob(blob);
     checkCounts(start, parameters.length, native().parameterCount(this.#architecture));
-    this.#generic = parameters.slice(0, start.genericParameters);
+    const generic = parameters.slice(0, start.genericParameters);
     // After a restart training goes on from what was shown (its moments and pool are lost).
-    const from =
-      start.liveParameters > 0 ? parameters.slice(start.genericParameters) : this.#generic;
+    const from = start.liveParameters > 0 ? parameters.slice(start.genericParameters) : generic;
     this.#trainer = new (native().Trainer)(this.#architecture, from, {
       ...recipe.trainer,
       seed: start.seed,
       workers: start.trainingThreads,
       newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
     });
-    this.#candidates = this.#mixed(from);
     this.#epochWeights = from;
-    this.#liveSource = start.liveSource;
-    this.#live = start.liveSource === 'bicubic' ? null : from;
-    this.#sendSwap();
+    this.#weights = new Weights(generic, from, start.liveSource, send);
     this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
       this.#send({ type: 'engine.warning', cause, remedy });
     });
-    const rehearsal = makeRehearsal(native(), this.#architecture, this.#generic);
+    const rehearsal = makeRehearsal(native(), this.#architecture, generic);
     this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0, true));
     this.#exact = rehearsal.exact.map((index) => this.#rehearsal[index] ?? 0);
   }
@@ -183,7 +175,7 @@ export class EnhancerSession implements Session {
 
   async #receive(pair: PatchPair, blob: Uint8Array): Promise<void> {
     const id = this.#trainer.add(splitPair(this.#architecture, pair, blob), 0);
-    const [scores] = await this.#score([id]);
+    const [scores] = await this.#weights.score(this.#trainer, [id]);
     // A patch takes two frames to be placed: one of the old scene may come after the cut.
     if (scores && pair.mediaTimeNs >= this.#sceneSinceNs) {
       this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
@@ -202,7 +194,7 @@ export class EnhancerSession implements Session {
     for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
     this.#validateAfterCut();
-    const refuge = retreat(this.#arrivals, this.#liveSource);
+    const refuge = retreat(this.#arrivals, this.#weights.source);
     if (refuge !== undefined) this.#show(refuge);
     if (Math.abs(nowNs - this.#decidedNs) >= decisionNs) {
       this.#decidedNs = nowNs;
@@ -217,17 +209,14 @@ export class EnhancerSession implements Session {
     const chosen = this.#persistence.judge({ ...scores, models });
     if (!chosen) return;
     this.#restartFrom(chosen);
-    this.#live = chosen;
-    this.#liveSource = 'stored';
+    this.#weights.showStored(chosen);
     this.#arrivals = [];
-    this.#swaps++;
-    this.#sendSwap();
   }
 
   /** What was learned since is dropped; the patches stay. */
   #restartFrom(parameters: Float32Array): void {
     this.#trainer.reset(parameters);
-    this.#candidates = this.#mixed(parameters);
+    this.#weights.offer(parameters);
     this.#epochWeights = parameters;
   }
 
@@ -254,9 +243,9 @@ export class EnhancerSession implements Session {
   }
 
   #keep(): void {
-    if (this.#liveSource !== 'online') return;
+    if (this.#weights.source !== 'online') return;
     const evidence = [...this.#held, ...this.#arrivals];
-    this.#persistence.keep(this.#live, differenceDb(evidence, 'generic', 'live'));
+    this.#persistence.keep(this.#weights.live, differenceDb(evidence, 'generic', 'live'));
   }
 
   async #tick(mediaTimeNs: number): Promise<void> {
@@ -327,32 +316,13 @@ export class EnhancerSession implements Session {
     this.#steps = stepsRun(this.#steps, steps);
     this.#epochSteps += steps;
     this.#epochLoss += loss * steps;
-    this.#candidates = this.#mixed(this.#trainer.averaged());
-  }
-
-  #mixed(trained: Float32Array): readonly Float32Array[] {
-    return shares.map((share) =>
-      this.#generic.map((value, i) => value + share * ((trained[i] ?? value) - value)),
-    );
-  }
-
-  /** Scores of patches under the weights of this moment. */
-  async #score(ids: readonly number[]): Promise<Scores[]> {
-    const sets = [null, this.#generic, this.#live, ...this.#candidates];
-    const errors = await this.#trainer.meanSquaredError(ids, sets);
-    const error = (set: number, patch: number): number => errors[set * ids.length + patch] ?? 0;
-    return ids.map((_, patch) => ({
-      bicubic: error(0, patch),
-      generic: error(1, patch),
-      live: error(2, patch),
-      candidates: shares.map((_, share) => error(3 + share, patch)),
-    }));
+    this.#weights.offer(this.#trainer.averaged());
   }
 
   async #decide(): Promise<void> {
     const current = this.#pool.held.filter((id) => !this.#staleHeld.has(id));
-    this.#held = await this.#score(current);
-    const exact = await this.#score(this.#exact);
+    this.#held = await this.#weights.score(this.#trainer, current);
+    const exact = await this.#weights.score(this.#trainer, this.#exact);
     const allowed = shares.map((_, share) =>
       exact.every(({ generic, candidates }) => {
         const error = candidates[share] ?? Infinity;
@@ -361,7 +331,7 @@ export class EnhancerSession implements Session {
     );
     this.#restartIfItPays();
     const evidence = { held: this.#held, arrivals: this.#arrivals };
-    const chosen = judge(evidence, this.#liveSource, allowed);
+    const chosen = judge(evidence, this.#weights.source, allowed);
     if (chosen !== undefined) this.#show(chosen);
     this.#candidateShown ||= typeof chosen === 'number';
   }
@@ -372,42 +342,22 @@ export class EnhancerSession implements Session {
     this.#hasRetreated = false;
     const trained = shares.length - 1;
     if ((differenceDb(this.#arrivals, 'generic', trained) ?? 0) < 0)
-      this.#restartFrom(this.#generic);
+      this.#restartFrom(this.#weights.generic);
   }
 
   #show(challenger: Challenger): void {
-    const expectedGainDb = gainDb([...this.#held, ...this.#arrivals], challenger);
-    const wasOnline = this.#liveSource === 'online' || this.#liveSource === 'stored';
-    if (typeof challenger === 'number') {
-      this.#liveSource = 'online';
-      this.#live = this.#candidates[challenger] ?? this.#generic;
-    } else {
-      this.#liveSource = challenger;
-      this.#live = challenger === 'generic' ? this.#generic : null;
+    const { isLearned } = this.#weights;
+    this.#weights.show(challenger, gainDb([...this.#held, ...this.#arrivals], challenger));
+    if (typeof challenger !== 'number') {
       // The scene has changed, most likely: what was held before says nothing about this one.
       this.#staleHeld = new Set(this.#pool.held);
-      this.#hasRetreated = wasOnline;
-      if (wasOnline) {
+      this.#hasRetreated = isLearned;
+      if (isLearned) {
         this.#arrivals = [...lostTo(this.#arrivals, challenger)];
         this.#plan = afterRetreat(this.#start.training, this.#plan);
       }
     }
     this.#arrivals = afterSwap(this.#arrivals, challenger);
-    this.#swaps++;
-    this.#sendSwap(expectedGainDb);
-  }
-
-  #sendSwap(expectedGainDb: number | null = null): void {
-    this.#version++;
-    this.#send(
-      {
-        type: 'model.swap',
-        version: this.#version,
-        source: this.#liveSource,
-        gainDb: expectedGainDb,
-      },
-      this.#live ? blobOfFloats(this.#live) : undefined,
-    );
   }
 
   #report(mediaTimeNs: number): void {
@@ -429,51 +379,8 @@ export class EnhancerSession implements Session {
       candidateGainDb: gainDb(evidence, shares.length - 1),
       epochGainDb: this.#outcome.epochGainDb,
       leadDb: this.#outcome.leadDb,
-      swaps: this.#swaps,
+      swaps: this.#weights.swaps,
       refused: this.#refused,
     });
   }
-}
-
-function checkCounts(start: EnhancerStart, carried: number, expected: number): void {
-  const { genericParameters, liveParameters, liveSource } = start;
-  if (genericParameters !== expected || (liveParameters !== 0 && liveParameters !== expected)) {
-    throw new ChannelError(
-      `enhancer.start: ${genericParameters} generic and ${liveParameters} live parameters, ` +
-        `the network has ${expected}`,
-    );
-  }
-  const contradicts =
-    (liveSource === 'bicubic' && liveParameters > 0) ||
-    ((liveSource === 'online' || liveSource === 'stored') && liveParameters === 0);
-  if (contradicts) {
-    throw new ChannelError(
-      `enhancer.start: liveSource ${liveSource} with ${liveParameters} live parameters`,
-    );
-  }
-  if (carried !== genericParameters + liveParameters) {
-    throw new ChannelError(
-      `enhancer.start carries ${carried} parameters, says ${genericParameters + liveParameters}`,
-    );
-  }
-}
-
-function splitPair(
-  architecture: Architecture,
-  { width, height }: PatchPair,
-  blob: Uint8Array,
-): { width: number; height: number; low: Uint8Array; high: Uint8Array } {
-  const { scale } = architecture;
-  if (width % scale !== 0 || height % scale !== 0) {
-    throw new ChannelError(`patch.pair of ${width} x ${height}: not multiples of ${scale}`);
-  }
-  const margins = 2 * marginOf(architecture);
-  const lowBytes = (width / scale + margins) * (height / scale + margins);
-  if (blob.length !== lowBytes + width * height) {
-    throw new ChannelError(
-      `patch.pair of ${width} x ${height} carries ${blob.length} bytes, ` +
-        `must carry ${lowBytes + width * height}`,
-    );
-  }
-  return { width, height, low: blob.subarray(0, lowBytes), high: blob.subarray(lowBytes) };
 }

@@ -272,70 +272,6 @@ GstFlowReturn submit_input_buffer(GstBaseTransform* transform, gboolean is_disco
         ->submit_input_buffer(transform, is_discont, input);
 }
 
-constexpr double ns_per_ms = 1e6;
-// Of streams that do not say their frame rate.
-constexpr GstClockTime assumed_interval = GST_SECOND / 30;
-
-// The longest that a frame may stay in the element; GST_CLOCK_TIME_NONE: without limit.
-GstClockTime longest_stay(GstSrEnhancer* self, bool is_live) {
-    GST_OBJECT_LOCK(self);
-    const double wanted_ms = self->settings->max_latency_ms;
-    const bool is_lockstep = self->settings->lockstep;
-    const GstClockTime interval = self->interval;
-    GST_OBJECT_UNLOCK(self);
-    if (is_lockstep) return GST_CLOCK_TIME_NONE;
-    if (wanted_ms > 0) return static_cast<GstClockTime>(wanted_ms * ns_per_ms);
-    if (!is_live) return GST_CLOCK_TIME_NONE;
-    return interval > 0 ? interval : assumed_interval;
-}
-
-// How late a frame is now against the clock, and against what the sinks wait for.
-struct Lateness {
-    double arrival_ms = 0.0;  // now, less the frame's running time
-    double latency_ms = 0.0;  // of the pipeline
-};
-
-// Absent while there is no clock that runs.
-std::optional<Lateness> lateness(GstSrEnhancer* self, std::uint64_t time) {
-    GstClock* clock = gst_element_get_clock(GST_ELEMENT(self));
-    if (clock == nullptr) return std::nullopt;
-    const GstClockTime now = gst_clock_get_time(clock);
-    gst_object_unref(clock);
-    GST_OBJECT_LOCK(self);
-    const bool playing = GST_STATE(self) == GST_STATE_PLAYING;
-    const GstClockTime due = GST_ELEMENT_CAST(self)->base_time + time;
-    const GstClockTime latency = self->latency;
-    GST_OBJECT_UNLOCK(self);
-    if (!playing) return std::nullopt;
-    return Lateness{static_cast<double>(GST_CLOCK_DIFF(due, now)) / ns_per_ms,
-                    static_cast<double>(latency) / ns_per_ms};
-}
-
-bool upstream_is_live(GstSrEnhancer* self) {
-    if (self->is_live < 0) {
-        GstQuery* query = gst_query_new_latency();
-        gboolean live = FALSE;
-        if (gst_pad_peer_query(GST_BASE_TRANSFORM_SINK_PAD(self), query)) {
-            gst_query_parse_latency(query, &live, nullptr, nullptr);
-        }
-        gst_query_unref(query);
-        self->is_live = live ? 1 : 0;
-    }
-    return self->is_live == 1;
-}
-
-std::optional<Enhancer::Deadline> deadline(GstSrEnhancer* self, std::optional<std::uint64_t> time) {
-    const GstClockTime longest = longest_stay(self, upstream_is_live(self));
-    if (!GST_CLOCK_TIME_IS_VALID(longest)) return std::nullopt;
-    Enhancer::Deadline result;
-    result.budget_ms = static_cast<double>(longest) / ns_per_ms;
-    if (const auto late = time ? lateness(self, *time) : std::nullopt) {
-        result.arrival_ms = late->arrival_ms;
-        result.due_ms = late->latency_ms;
-    }
-    return result;
-}
-
 GstFlowReturn transform_frame(GstBaseTransform* transform, GstBuffer* input, GstBuffer* output) {
     GstSrEnhancer* self = GST_SR_ENHANCER(transform);
     const auto enhancer = running(self);
@@ -354,13 +290,10 @@ GstFlowReturn transform_frame(GstBaseTransform* transform, GstBuffer* input, Gst
         return GST_FLOW_ERROR;
     }
     const auto time = running_time(transform->segment, GST_BUFFER_PTS(input));
-    enhancer->process(in, out, time, deadline(self, time));
+    enhancer->process(in, out, time, livesr::gst::deadline(self, time));
     gst_video_frame_unmap(&out);
     gst_video_frame_unmap(&in);
-    if (const auto late = time ? lateness(self, *time) : std::nullopt;
-        late && late->arrival_ms > late->latency_ms) {
-        enhancer->note_late_frame();
-    }
+    if (time && livesr::gst::is_late(self, *time)) enhancer->note_late_frame();
     return GST_FLOW_OK;
 }
 
@@ -373,24 +306,6 @@ gboolean sink_event(GstBaseTransform* transform, GstEvent* event) {
         enhancer->clear_history();
     }
     return GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)->sink_event(transform, event);
-}
-
-gboolean query(GstBaseTransform* transform, GstPadDirection direction, GstQuery* query) {
-    if (!GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)
-             ->query(transform, direction, query)) {
-        return FALSE;
-    }
-    if (direction != GST_PAD_SRC || GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-    gboolean live = FALSE;
-    GstClockTime least = 0;
-    GstClockTime most = GST_CLOCK_TIME_NONE;
-    gst_query_parse_latency(query, &live, &least, &most);
-    GstSrEnhancer* self = GST_SR_ENHANCER(transform);
-    const GstClockTime own = longest_stay(self, live != FALSE);
-    if (!live || !GST_CLOCK_TIME_IS_VALID(own)) return TRUE;
-    if (GST_CLOCK_TIME_IS_VALID(most)) most += own;
-    gst_query_set_latency(query, live, least + own, most);
-    return TRUE;
 }
 
 gboolean src_event(GstBaseTransform* transform, GstEvent* event) {
@@ -458,7 +373,7 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
     transform_class->transform = transform_frame;
     transform_class->sink_event = sink_event;
     transform_class->src_event = src_event;
-    transform_class->query = query;
+    transform_class->query = livesr::gst::answer_query;
 }
 
 static void gst_sr_enhancer_init(GstSrEnhancer* self) {

@@ -52,6 +52,15 @@ GstPad* request_patches_pad(GstElement* element, GstPadTemplate* pad_template, c
                             const GstCaps* caps);
 void release_patches_pad(GstElement* element, GstPad* pad);
 
+// srenhancer_deadline.cpp
+// Absent where no frame can be late. Asks upstream at the first call after a start.
+std::optional<Enhancer::Deadline> deadline(GstSrEnhancer* self,
+                                           std::optional<std::uint64_t> running_time_ns);
+// Whether a sink in time would have had the frame by now.
+bool is_late(GstSrEnhancer* self, std::uint64_t running_time_ns);
+// The element's query: a frame's stay is part of the latency.
+gboolean answer_query(GstBaseTransform* transform, GstPadDirection direction, GstQuery* query);
+
 // srenhancer_properties.cpp
 void install_properties(GObjectClass* object_class);
 void init_properties(GstSrEnhancer* self);
