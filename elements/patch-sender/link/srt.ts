@@ -17,6 +17,8 @@ export interface SrtState {
   readonly rateBps: number;
   /** More is never asked for. */
   readonly mostBps: number;
+  /** What was sent when a queue last came. */
+  readonly failedBps: number | undefined;
   /** What was delivered when a queue last stood. */
   readonly ceilingBps: number | undefined;
   /** A queue is being emptied that has stood since then. */
@@ -60,6 +62,7 @@ const leastOfMeasure = 0.75;
 /** A queue that stood for less was hardly measured. */
 const leastMeasureNs = 700e6;
 const mostMeasureNs = 1.2e9;
+const busyShare = 0.95;
 /** Delay that grows by this share of time. */
 const severeSlope = 0.3;
 const triesBeforeNewFloor = 4;
@@ -77,7 +80,12 @@ const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
 const ceilingGrowthPerSecond = 0.015;
 
-const growthByDistance = 1.2;
+const growthByDistance = 1.4;
+/** What failed is known less well than what was delivered: care close to it only. */
+const failedWeight = 2.5;
+/** For each second beyond these without congestion: what was full before may have become wider. */
+const growthByQuiet = 0.015;
+const quietSeconds = 3;
 /** A rate far above what was tried lately was never put to the test (as GCC, 5.5, has it). */
 const mostUntried = 1.4;
 const untriedBps = 50_000;
@@ -90,6 +98,7 @@ export function initialSrt(rateBps: number, mostBps: number): SrtState {
   return {
     rateBps: Math.max(leastRateBps, rateBps),
     mostBps,
+    failedBps: undefined,
     ceilingBps: undefined,
     drainingSinceNs: undefined,
     carriedBps: undefined,
@@ -146,12 +155,16 @@ function decide(state: SrtState): SrtState {
   return step(measured(state, now), now);
 }
 
-/** While a queue stands and does not shrink, the link is busy: what goes through is what it carries. */
+/**
+ * While a queue stands and more comes than the link carries, it is busy: what goes through is what it
+ * carries. After that it may have been idle, whatever the round trip time, which trails behind, says.
+ */
 function measured(state: SrtState, now: Interval): SrtState {
-  const { drainingSinceNs: sinceNs } = state;
+  const { drainingSinceNs: sinceNs, carriedBps: knownBps } = state;
   if (sinceNs === undefined || now.timeNs - sinceNs < leastMeasureNs) return state;
-  const slope = delaySlope(since(state.intervals, now.timeNs - rateWindowNs));
-  if (slope < falling && state.carriedBps !== undefined) return state;
+  const window = since(state.intervals, now.timeNs - rateWindowNs);
+  const mayBeIdle = delaySlope(window) < falling || rateOf(window) < busyShare * (knownBps ?? 0);
+  if (mayBeIdle && knownBps !== undefined) return state;
   return { ...state, carriedBps: carriedBps(state, sinceNs, now) };
 }
 
@@ -288,10 +301,12 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
     return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined, carriedBps: undefined };
   }
   const settledNs = timeNs + settleNs;
+  const sentBps = rateOf(since(state.intervals, timeNs - lossWindowNs));
+  const failedBps = drainingSinceNs === undefined ? Math.min(rateBps, sentBps) : state.failedBps;
   if (!isSevere(view) && drainingSinceNs === undefined) {
     const ceilingBps = within(view.deliveredBps, leastOfMeasure * rateBps, rateBps);
     const nextBps = Math.max(leastRateBps, shareOfDelivered * ceilingBps);
-    return { ...state, rateBps: nextBps, ceilingBps, settledNs, unmoved };
+    return { ...state, rateBps: nextBps, failedBps, ceilingBps, settledNs, unmoved };
   }
   const sinceNs = drainingSinceNs ?? lastClearNs(state, view, timeNs);
   const measuredBps = recentlyCarriedBps(state, now, view);
@@ -307,6 +322,7 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
   return {
     ...state,
     rateBps: Math.max(leastRateBps, nextBps),
+    failedBps,
     drainingSinceNs: sinceNs,
     settledNs,
     unmoved,
@@ -327,22 +343,32 @@ function within(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
 }
 
+/** Careful where the link was full before, by either measure; fast elsewhere. */
+function growthPerSecond(state: SrtState, nowNs: number): number {
+  const { rateBps, ceilingBps, failedBps, settledNs } = state;
+  if (ceilingBps === undefined) return startGrowthPerSecond;
+  const toCeiling = Math.abs(rateBps / ceilingBps - 1);
+  const toFailed = failedBps === undefined ? Infinity : Math.abs(rateBps / failedBps - 1);
+  return Math.min(
+    rateBps < ceilingBps ? mostRecoveryPerSecond : mostGrowthPerSecond,
+    ceilingGrowthPerSecond +
+      growthByQuiet * Math.max(0, (nowNs - settledNs) / 1e9 - quietSeconds) +
+      growthByDistance * Math.min(toCeiling, failedWeight * toFailed),
+  );
+}
+
 function grown(state: SrtState, now: Interval): SrtState {
-  const { rateBps, ceilingBps } = state;
-  const distance = ceilingBps === undefined ? 0 : rateBps / ceilingBps - 1;
-  const growthPerSecond =
-    ceilingBps === undefined
-      ? startGrowthPerSecond
-      : Math.min(
-          distance < 0 ? mostRecoveryPerSecond : mostGrowthPerSecond,
-          ceilingGrowthPerSecond + growthByDistance * Math.abs(distance),
-        );
+  const { rateBps } = state;
   const tried = since(state.intervals, now.timeNs - triedWindowNs);
   const triedBps = Math.max(rateOf(tried), rateOf(since(tried, now.timeNs - lossWindowNs)));
   const mostBps = Math.max(rateBps, mostUntried * triedBps + untriedBps);
   return {
     ...state,
-    rateBps: Math.min(state.mostBps, mostBps, rateBps * (1 + growthPerSecond * now.seconds)),
+    rateBps: Math.min(
+      state.mostBps,
+      mostBps,
+      rateBps * (1 + growthPerSecond(state, now.timeNs) * now.seconds),
+    ),
   };
 }
 
