@@ -21,7 +21,7 @@ const char* const default_encoder =
 const char* const no_encoder = "none";
 const char* const sender_example =
     "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert ! clocksync ! patchsender "
-    "name=s scale=2 max-bitrate=600000 patch-bitrate=50000 s.src ! h264parse ! queue ! mpegtsmux "
+    "name=s scale=2 max-bitrate=600000 s.src ! h264parse ! queue ! mpegtsmux "
     "name=m alignment=7 ! srtsink uri=srt://127.0.0.1:7001 s.patches ! queue ! m.";
 
 namespace {

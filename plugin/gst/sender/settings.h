@@ -13,7 +13,7 @@ namespace livesr::gst {
 struct SenderSettings {
     int scale = 2;
     bool patches = true;
-    std::uint32_t patch_bitrate_bps = 50'000;  // issue default; LiveNAS' own floor is 25 kbit/s
+    std::uint32_t patch_bitrate_bps = 0;  // scheduled
     std::uint32_t patches_per_second = 0;
     std::uint32_t max_bitrate_bps = 1'000'000;
     std::uint32_t min_video_bitrate_bps = 200'000;  // LiveNAS 5.1

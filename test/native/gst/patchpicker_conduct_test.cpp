@@ -22,7 +22,7 @@ TEST_CASE("patchpicker: without an engine frames pass and gaps go on") {
     CHECK(picker.stat("patches") == 0);
     guint video = 0;
     g_object_get(picker.element(), "video-bitrate", &video, nullptr);
-    CHECK(video == 950'000);
+    CHECK(video == 1'000'000);
 }
 
 TEST_CASE("patchpicker: gaps do not wait for pictures when it is not in lockstep") {
