@@ -23,6 +23,10 @@ export interface AblationRow {
   readonly worstLeadDb: number;
   readonly stepsPerSecond: number;
   readonly suspendedShare: number;
+  readonly epochs: readonly Pick<
+    TrainingReport,
+    'mediaTimeNs' | 'state' | 'steps' | 'epochGainDb' | 'leadDb'
+  >[];
 }
 
 const trainerKeys = ['batch', 'window', 'charbonnier', 'averageDecay'] as const;
@@ -105,5 +109,12 @@ export async function runVariant(frames: readonly Frame[], variant: Variant): Pr
     worstLeadDb: Math.min(...leadsDb),
     stepsPerSecond: reports.reduce((sum, { steps }) => sum + steps, 0) / (lastNs / 1e9),
     suspendedShare: reports.filter(({ state }) => state === 'suspended').length / reports.length,
+    epochs: reports.map(({ mediaTimeNs, state, steps, epochGainDb, leadDb }) => ({
+      mediaTimeNs,
+      state,
+      steps,
+      epochGainDb,
+      leadDb,
+    })),
   };
 }

@@ -39,8 +39,9 @@ export interface AdaptiveThresholds {
    */
   readonly leadKeptOverCut: number;
   /**
-   * Beyond Algorithm 1, which trains with all its might or not at all: two epochs in a row that gain
-   * less than this halve the pace, one that gains twice as much doubles it. Half of the steps gain nearly as
+   * Beyond Algorithm 1, which trains with all its might or not at all: an epoch that gains less than
+   * half of this, or two in a row that gain less than this, halve the pace; one that gains twice as
+   * much doubles it. Half of the steps gain nearly as
    * much once the first seconds of a scene are over.
    */
   readonly slowGainDb: number;
@@ -70,7 +71,7 @@ function paceAfter(
 ): Pick<TrainingPlan, 'pace' | 'isSlowing'> {
   if (gainDb >= 2 * slowGainDb) return { pace: Math.min(1, pace * 2), isSlowing: false };
   if (gainDb >= slowGainDb) return { pace, isSlowing: false };
-  if (!isSlowing) return { pace, isSlowing: true };
+  if (!isSlowing && gainDb >= slowGainDb / 2) return { pace, isSlowing: true };
   return { pace: Math.max(leastPace, pace / 2), isSlowing: false };
 }
 

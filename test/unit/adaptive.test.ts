@@ -101,10 +101,11 @@ describe('content-adaptive training', () => {
   });
 
   it('slows down while epochs gain little and speeds up when they gain again', () => {
-    const little = slowGainDb / 2;
+    const little = 0.7 * slowGainDb;
     expect(epochs(initialPlan, [little]).pace).toBe(1);
     expect(epochs(initialPlan, [little, slowGainDb, little]).pace).toBe(1);
     expect(epochs(initialPlan, [little, little]).pace).toBe(0.5);
+    expect(epochs(initialPlan, [0.4 * slowGainDb]).pace).toBe(0.5);
     const slow = epochs(initialPlan, times(10, little));
     expect(slow).toMatchObject({ phase: 'training', patience: 0, pace: leastPace });
     expect(epochs(slow, [2 * slowGainDb]).pace).toBe(2 * leastPace);

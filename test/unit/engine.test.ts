@@ -1,7 +1,7 @@
 // The engine's process as elements start it: the bundle in dist, over a socket.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../../elements/bridge/index.ts';
 import { Channel } from '../../elements/channel/channel.ts';
 import { blobOfFloats, ChannelError, type Head } from '../../elements/channel/frame.ts';
+import { fileName } from '../../elements/sr-enhancer/model-store.ts';
 
 const bundle = fileURLToPath(new URL('../../dist/elements/engine.mjs', import.meta.url));
 const architecture = { scale: 2, channels: 8, layers: 3 };
@@ -124,6 +125,30 @@ async function joined(path: string): Promise<Element> {
   return new Element(socket);
 }
 
+function enhancerStart(settings: Readonly<Record<string, unknown>>): [Head, Uint8Array] {
+  const parameters = native().makeNetwork(architecture, 1);
+  const head = {
+    type: 'enhancer.start',
+    streamKey: 'test',
+    ...architecture,
+    width: 320,
+    height: 180,
+    training: 'continuous',
+    modelStore: '',
+    feedbackListen: '',
+    feedbackCertificate: '',
+    token: '',
+    trainingThreads: 1,
+    lockstep: true,
+    seed: 1,
+    genericParameters: parameters.length,
+    liveParameters: 0,
+    liveSource: 'generic',
+    ...settings,
+  };
+  return [head, blobOfFloats(parameters)];
+}
+
 describe('the engine as a child', () => {
   it('plans, selects, and ends with its element, silent on standard output', async () => {
     const engine = startEngine(['--fd', '3']);
@@ -149,31 +174,9 @@ describe('the engine as a child', () => {
   });
 
   it('trains: its answer to a tick comes after the report', async () => {
-    const parameters = native().makeNetwork(architecture, 1);
     const engine = startEngine(['--fd', '3']);
     const element = overFd3(engine);
-    element.channel.notify(
-      {
-        type: 'enhancer.start',
-        streamKey: 'test',
-        ...architecture,
-        width: 320,
-        height: 180,
-        training: 'continuous',
-        modelStore: '',
-        feedbackListen: '',
-        feedbackCertificate: '',
-        token: '',
-        trainingThreads: 1,
-        lockstep: true,
-        stepsPerSecond: 20,
-        seed: 1,
-        genericParameters: parameters.length,
-        liveParameters: 0,
-        liveSource: 'generic',
-      },
-      blobOfFloats(parameters),
-    );
+    element.channel.notify(...enhancerStart({ stepsPerSecond: 20 }));
     await element.ask({ type: 'time.tick', mediaTimeNs: 0 });
     expect(element.types()).toEqual(['model.swap']);
     element.channel.notify(
@@ -183,6 +186,28 @@ describe('the engine as a child', () => {
     await element.ask({ type: 'time.tick', mediaTimeNs: 5e9 });
     expect(element.types()).toEqual(['model.swap', 'training.report']);
     expect(element.received[1]).toMatchObject({ steps: 100, pairs: 1, state: 'training' });
+  });
+
+  it('keeps what it has learned when its element goes', async () => {
+    const store = join(folder, 'models');
+    const engine = startEngine(['--fd', '3']);
+    const element = overFd3(engine);
+    element.channel.notify(...enhancerStart({ stepsPerSecond: 100, modelStore: store }));
+    // Stripes that the low picture shows at less than half of their height; a margin of three.
+    const low = Uint8Array.from({ length: 26 * 26 }, (_, i) => (i % 2 === 0 ? 135 : 105));
+    const high = Uint8Array.from({ length: 40 * 40 }, (_, i) => ((i >> 1) % 2 === 0 ? 80 : 160));
+    for (let tick = 0; tick <= 40; tick++) {
+      const pair = { type: 'patch.pair', sequence: tick, x: 0, y: 0, width: 40, height: 40 };
+      const mediaTimeNs = tick * 200e6;
+      if (tick % 3 === 0)
+        element.channel.notify({ ...pair, mediaTimeNs }, Buffer.concat([low, high]));
+      await element.ask({ type: 'time.tick', mediaTimeNs });
+    }
+    expect(element.received.map(({ source }) => source)).toContain('online');
+    expect(existsSync(store)).toBe(false);
+    element.channel.close();
+    expect(await exitCode(engine)).toBe(0);
+    expect(readdirSync(store)).toEqual([fileName('test', architecture)]);
   });
 
   it('says which rule a broken frame broke, and ends with 1', async () => {
