@@ -7,7 +7,11 @@ import type { LinkShape } from '../../elements/link/bottleneck.ts';
 import { Relay } from '../../elements/link/relay.ts';
 import { readGdp } from '../../elements/measure/gdp.ts';
 import { Pipeline, quoted } from '../../elements/measure/pipeline.ts';
-import { numberField, parseStructure } from '../../elements/measure/structure.ts';
+import {
+  numberField,
+  parseStructure,
+  type StructureFields,
+} from '../../elements/measure/structure.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 
 export interface Ports {
@@ -41,6 +45,8 @@ export interface LinkOutcome {
   readonly moments: readonly LinkMoment[];
   /** What the sender's engine took of a core, once it had started. */
   readonly engineShare: number;
+  /** The sender's last stats. */
+  readonly stats: StructureFields;
 }
 
 const intervalMs = 200;
@@ -67,10 +73,11 @@ export async function runOverLink(run: LinkRun): Promise<LinkOutcome> {
     const moments: LinkMoment[] = [];
     let before = { bytes: 0, dropped: 0, seconds: 0 };
     let engineShare = 0;
+    let stats: StructureFields = {};
     let started: { readonly seconds: number; readonly used: number } | undefined;
     for (let i = 1; i <= (run.seconds * 1000) / intervalMs; i++) {
       await delay(Math.max(0, startMs + i * intervalMs - performance.now()));
-      const stats = parseStructure(await sender.get('sender', 'stats'));
+      stats = parseStructure(await sender.get('sender', 'stats'));
       const { dropped } = relay.counts;
       const seconds = (performance.now() - startMs) / 1000;
       const bytes = numberField(stats, 'video-bytes') + numberField(stats, 'patch-bytes');
@@ -92,7 +99,7 @@ export async function runOverLink(run: LinkRun): Promise<LinkOutcome> {
     await sender.stop();
     await delay(1000);
     await receiver.stop();
-    return { moments, engineShare };
+    return { moments, engineShare, stats };
   } finally {
     await sender.stop().catch(() => undefined);
     await receiver.stop().catch(() => undefined);
@@ -122,13 +129,19 @@ export function frameSecondsIn(file: string): number[] {
   return readGdp(readFileSync(file)).buffers.map(({ timeNs }) => timeNs / 1e9);
 }
 
-export function srtSender(clip: string, properties: string, latencyMs: number) {
-  return ({ link }: Ports): string =>
-    `srloopsrc location=${quoted(clip)} is-live=true ! queue ` +
-    `! patchsender name=sender uplink=srt:uplink ${properties} ` +
-    'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
-    `! srtsink name=uplink uri="srt://127.0.0.1:${link}?mode=caller" latency=${latencyMs} ` +
-    'sender.patches ! queue ! mux.';
+/** With a token it listens to a trainingReceiver. */
+export function srtSender(clip: string, properties: string, latencyMs: number, token?: string) {
+  return ({ link, others }: Ports): string => {
+    const feedback =
+      token === undefined ? '' : `feedback-uri=ws://127.0.0.1:${others[0]} token=${token}`;
+    return (
+      `srloopsrc location=${quoted(clip)} is-live=true ! queue ` +
+      `! patchsender name=sender uplink=srt:uplink ${properties} ${feedback} ` +
+      'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
+      `! srtsink name=uplink uri="srt://127.0.0.1:${link}?mode=caller" latency=${latencyMs} ` +
+      'sender.patches ! queue ! mux.'
+    );
+  };
 }
 
 export function srtReceiver(framesFile: string, latencyMs: number) {
@@ -138,6 +151,15 @@ export function srtReceiver(framesFile: string, latencyMs: number) {
     '! videoscale ! video/x-raw,width=16,height=16 ! gdppay ' +
     `! filesink async=false location=${quoted(framesFile)} ` +
     'demux. ! meta/x-klv ! queue ! fakesink async=false';
+}
+
+/** A server that trains, and tells its senders of it on the first of the other ports. */
+export function trainingReceiver(token: string, latencyMs: number) {
+  return ({ receiver, others }: Ports): string =>
+    `srtsrc uri="srt://127.0.0.1:${receiver}?mode=listener" latency=${latencyMs} ` +
+    '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
+    `! srenhancer name=enhancer scale=2 feedback-listen=127.0.0.1:${others[0]} token=${token} ` +
+    '! fakesink sync=true demux. ! meta/x-klv ! queue ! enhancer.patches';
 }
 
 const rtpCaps =

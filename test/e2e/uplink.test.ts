@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LinkShape } from '../../elements/link/bottleneck.ts';
 import { parseRateSteps, steppedRate } from '../../elements/link/rates.ts';
 import { quoted, runPipeline } from '../../elements/measure/pipeline.ts';
+import { numberField } from '../../elements/measure/structure.ts';
 import {
   frameSecondsIn,
   rtpReceiver,
@@ -14,6 +15,7 @@ import {
   runOverLink,
   srtReceiver,
   srtSender,
+  trainingReceiver,
   type LinkMoment,
 } from './over-link.ts';
 
@@ -118,4 +120,21 @@ test('over RTP with transport-wide feedback it rises on a free link and falls be
   );
   expect(atDrop).toBeGreaterThan(0.7e6);
   expect(belowAfter).toBeLessThan(6);
+});
+
+test('the server tells the sender how training goes, and patches go out beside the video', async () => {
+  const { stats } = await runOverLink({
+    seconds: 22,
+    shape: shapeOf('1000'),
+    sender: srtSender(clip, properties, srtLatencyMs, 'secret'),
+    receiver: trainingReceiver('secret', srtLatencyMs),
+  });
+  console.info(
+    `${numberField(stats, 'patches')} patches, ${numberField(stats, 'packets-dropped-late')} packets ` +
+      `too late, ${numberField(stats, 'feedback-received')} messages from the server`,
+  );
+  expect(stats['feedback-connected']).toBe(true);
+  expect(numberField(stats, 'feedback-received')).toBeGreaterThanOrEqual(2);
+  expect(numberField(stats, 'feedback-ignored')).toBe(0);
+  expect(numberField(stats, 'patches')).toBeGreaterThan(10);
 });
