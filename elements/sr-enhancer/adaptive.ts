@@ -48,14 +48,19 @@ export interface AdaptiveThresholds {
   readonly leastPace: number;
 }
 
+/**
+ * Measured on a session of five scenes of a minute each (docs/results.md, "When training pays"): pausing
+ * at 0.03 dB after two epochs without slowing down to an eighth first cost 0.03 dB more for the same
+ * training time.
+ */
 export const defaultThresholds: AdaptiveThresholds = {
-  saturatedGainDb: 0.03,
-  saturatedEpochs: 1,
+  saturatedGainDb: 0.015,
+  saturatedEpochs: 2,
   lostLeadDb: 0.1,
   lostLeadPeriods: 1,
   leadKeptOverCut: 0.5,
-  slowGainDb: 0.1,
-  leastPace: 0.25,
+  slowGainDb: 0.12,
+  leastPace: 0.125,
 };
 
 /** Patches of a new scene that say whether the lead is lost. */
