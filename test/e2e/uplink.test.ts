@@ -136,5 +136,5 @@ test('the server tells the sender how training goes, and patches go out beside t
   expect(stats['feedback-connected']).toBe(true);
   expect(numberField(stats, 'feedback-received')).toBeGreaterThanOrEqual(2);
   expect(numberField(stats, 'feedback-ignored')).toBe(0);
-  expect(numberField(stats, 'patches')).toBeGreaterThan(10);
+  expect(numberField(stats, 'patches')).toBeGreaterThan(3);
 });
