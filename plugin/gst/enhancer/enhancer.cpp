@@ -192,14 +192,18 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
 Way Enhancer::choose_way(const std::optional<Deadline>& deadline) {
     if (!deadline) return Way::network;
     const double now_ms = milliseconds_of(Clock::now());
-    const double waited_ms = waits_.add(now_ms, deadline->arrival_ms);
     Governor::Limits limits;
     limits.interval_ms = static_cast<double>(interval_ns_) / 1e6;
     limits.most_ms = deadline->budget_ms;
-    // A sink with time to spare forgives what the frame has waited; nothing forgives a long stay.
-    limits.left_ms = std::min(
-        deadline->budget_ms,
-        std::max(deadline->budget_ms - waited_ms, deadline->due_ms - deadline->arrival_ms));
+    limits.left_ms = deadline->budget_ms;
+    if (deadline->has_clock) {
+        const double waited_ms = waits_.add(now_ms, deadline->arrival_ms);
+        // A sink with time to spare forgives what the frame has waited; nothing forgives a long
+        // stay.
+        limits.left_ms =
+            std::min(limits.left_ms,
+                     std::max(limits.left_ms - waited_ms, deadline->due_ms - deadline->arrival_ms));
+    }
     const std::lock_guard lock(governor_mutex_);
     return governor_.choose(now_ms, limits);
 }

@@ -71,9 +71,10 @@ class Enhancer {
     // Makes the picture. running_time_ns is absent for a buffer without a time stamp.
     // deadline: how late it comes and may leave; absent where no frame can be late.
     struct Deadline {
+        double budget_ms = 0.0;   // the longest that a frame may stay here
+        bool has_clock = false;   // false: the next two say nothing
         double arrival_ms = 0.0;  // the clock's running time now, less the frame's
         double due_ms = 0.0;      // the same at which it must leave for a sink in time
-        double budget_ms = 0.0;   // the longest that a frame may stay here
     };
     void process(const GstVideoFrame& in, GstVideoFrame& out,
                  std::optional<std::uint64_t> running_time_ns,

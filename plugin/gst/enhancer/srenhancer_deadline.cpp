@@ -65,6 +65,7 @@ std::optional<Enhancer::Deadline> deadline(GstSrEnhancer* self, std::optional<st
     Enhancer::Deadline result;
     result.budget_ms = static_cast<double>(longest) / ns_per_ms;
     if (const auto late = time ? lateness(self, *time) : std::nullopt) {
+        result.has_clock = true;
         result.arrival_ms = late->arrival_ms;
         result.due_ms = late->latency_ms;
     }
