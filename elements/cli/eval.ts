@@ -167,7 +167,7 @@ export function registerEval(program: Command): void {
       numberWithin(0.1, 100_000),
       referenceStepsPerSecond,
     )
-    .option('--patch-bitrate <kbits>', 'kbit/s for patches', numberWithin(1, 10_000), 50)
+    .option('--patch-bitrate <kbits>', 'kbit/s for patches', numberWithin(1, 10_000), 25)
     .option(
       '--patches-per-second <n>',
       'so many patches instead, whatever they cost; 0: as the bit rate allows',
