@@ -21,7 +21,10 @@ export interface Recipe {
 }
 
 export const defaultRecipe: Recipe = {
-  trainer: {},
+  // Flips and transposes steady what is trained from nothing on few patches (pre-training keeps them);
+  // from generic weights, with rehearsal, they keep the network from learning what is peculiar to the
+  // scene, which is the point of it.
+  trainer: { augment: false },
   rateFactor: 1,
   recentWeight,
   rehearsalWeight,
