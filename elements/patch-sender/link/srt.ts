@@ -57,12 +57,15 @@ const shareToDrain = 0.65;
 const mostOfSevere = 0.8;
 const mostOfOverflow = 0.45;
 const leastOfCarried = 0.5;
-const leastOfSevere = 0.35;
+const leastOfSevere = 0.5;
+const leastOfOverflow = 0.35;
 const leastOfMeasure = 0.75;
 /** A queue that stood for less was hardly measured. */
 const leastMeasureNs = 700e6;
 const mostMeasureNs = 1.2e9;
 const busyShare = 0.95;
+const leastLoss = 0.02;
+const shareOfFailed = 0.75;
 /** Delay that grows by this share of time. */
 const severeSlope = 0.3;
 const triesBeforeNewFloor = 4;
@@ -74,7 +77,7 @@ const congestionLoss = 0.1;
 /** Delay falling by this share of time: the queue is being emptied. */
 const falling = -0.05;
 const startGrowthPerSecond = 0.3;
-const mostGrowthPerSecond = 0.25;
+const mostGrowthPerSecond = 0.32;
 /** Back to what the link carried a moment ago. */
 const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
@@ -165,7 +168,10 @@ function measured(state: SrtState, now: Interval): SrtState {
   const window = since(state.intervals, now.timeNs - rateWindowNs);
   const mayBeIdle = delaySlope(window) < falling || rateOf(window) < busyShare * (knownBps ?? 0);
   if (mayBeIdle && knownBps !== undefined) return state;
-  return { ...state, carriedBps: carriedBps(state, sinceNs, now) };
+  const nowBps = carriedBps(state, sinceNs, now);
+  // A round trip time that trails behind hides what has come already; losses show a real drop.
+  const isLossless = lossOf(window, since(state.intervals, sinceNs)) < leastLoss;
+  return { ...state, carriedBps: isLossless ? Math.max(nowBps, knownBps ?? 0) : nowBps };
 }
 
 function step(state: SrtState, now: Interval): SrtState {
@@ -253,10 +259,8 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
  */
 function carriedBps({ intervals }: SrtState, sinceNs: number, now: Interval): number {
   const sent = between(intervals, sinceNs, now.timeNs - now.rttMs * 1e6);
-  const packets = sumOf(sent, (interval) => interval.packets);
-  const lost = sumOf(since(intervals, sinceNs), (interval) => interval.lostPackets);
-  const sentBits = sumOf(sent, (interval) => interval.sentBits);
-  const carriedBits = sentBits * Math.max(0, 1 - lost / Math.max(1, packets));
+  const loss = lossOf(sent, since(intervals, sinceNs));
+  const carriedBits = sumOf(sent, (interval) => interval.sentBits) * (1 - loss);
   return Math.max(leastRateBps, (carriedBits * 1e9) / (now.timeNs - sinceNs));
 }
 
@@ -271,7 +275,9 @@ function recentlyCarriedBps(state: SrtState, now: Interval, view: View): number 
 
 /** The queue is gone. */
 function drained(state: SrtState, now: Interval): SrtState {
-  const ceilingBps = state.carriedBps ?? state.rateBps / shareToDrain;
+  // A queue that was gone before it could be measured was of a link nearly wide enough.
+  const nearlyBps = shareOfFailed * (state.failedBps ?? 0);
+  const ceilingBps = state.carriedBps ?? Math.max(nearlyBps, state.rateBps / shareToDrain);
   return {
     ...state,
     rateBps: within(shareOfDelivered * ceilingBps, leastRateBps, state.mostBps),
@@ -315,7 +321,10 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
     // Less than half of what went through would only lose time.
     Math.min(
       mostOfOverflow * rateBps,
-      Math.max(leastOfSevere * rateBps, leastOfCarried * (state.carriedBps ?? 0)),
+      Math.max(
+        (view.loss > overflowLoss ? leastOfOverflow : leastOfSevere) * rateBps,
+        leastOfCarried * (state.carriedBps ?? 0),
+      ),
     ),
     (view.loss > overflowLoss ? mostOfOverflow : mostOfSevere) * rateBps,
   );
