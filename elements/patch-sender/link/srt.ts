@@ -77,7 +77,7 @@ const congestionLoss = 0.1;
 /** Delay falling by this share of time: the queue is being emptied. */
 const falling = -0.05;
 const startGrowthPerSecond = 0.3;
-const mostGrowthPerSecond = 0.32;
+const mostGrowthPerSecond = 0.4;
 /** Back to what the link carried a moment ago. */
 const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
@@ -88,9 +88,9 @@ const growthByDistance = 1.4;
 const failedWeight = 2.5;
 /** For each second beyond these without congestion: what was full before may have become wider. */
 const growthByQuiet = 0.015;
-const quietSeconds = 3;
+const quietSeconds = 2;
 /** A rate far above what was tried lately was never put to the test (as GCC, 5.5, has it). */
-const mostUntried = 1.4;
+const mostUntried = 1.5;
 const untriedBps = 50_000;
 const triedWindowNs = 5e9;
 const leastRateBps = 100_000;
@@ -166,9 +166,9 @@ function measured(state: SrtState, now: Interval): SrtState {
   const { drainingSinceNs: sinceNs, carriedBps: knownBps } = state;
   if (sinceNs === undefined || now.timeNs - sinceNs < leastMeasureNs) return state;
   const window = since(state.intervals, now.timeNs - rateWindowNs);
-  const mayBeIdle = delaySlope(window) < falling || rateOf(window) < busyShare * (knownBps ?? 0);
-  if (mayBeIdle && knownBps !== undefined) return state;
   const nowBps = carriedBps(state, sinceNs, now);
+  const mayBeIdle = delaySlope(window) < falling || rateOf(window) < busyShare * nowBps;
+  if (mayBeIdle && knownBps !== undefined) return state;
   // A round trip time that trails behind hides what has come already; losses show a real drop.
   const isLossless = lossOf(window, since(state.intervals, sinceNs)) < leastLoss;
   return { ...state, carriedBps: isLossless ? Math.max(nowBps, knownBps ?? 0) : nowBps };
