@@ -59,6 +59,7 @@ function startServer(
       height: 180,
       training: 'continuous',
       modelStore: '',
+      trainingThreads: 1,
       feedbackListen: `127.0.0.1:${port}`,
       feedbackCertificate: certificateFile,
       token: 'secret',
