@@ -123,11 +123,7 @@ export function nextPlan(
 ): TrainingPlan {
   if (mode === 'off' || (mode === 'once' && outcome.elapsedNs >= onceNs)) return suspended;
   if (mode === 'continuous' || mode === 'once') return plan;
-  if (plan.phase === 'training') {
-    const next = afterEpoch(plan, outcome.epochGainDb, thresholds);
-    // What the others are compared with stops early, and until then does not spare itself.
-    return mode === 'early-stop' ? { ...next, pace: 1 } : next;
-  }
+  if (plan.phase === 'training') return afterEpoch(plan, outcome.epochGainDb, thresholds);
   return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb, thresholds) : plan;
 }
 
