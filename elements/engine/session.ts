@@ -1,27 +1,10 @@
-// What a connection serves: one half of the engine for one stream of one element.
+// Which half of the engine a connection gets: the one for the element that its start message names.
 import { ChannelError, type Head } from '../channel/frame.ts';
-import {
-  parseHead,
-  startMessage,
-  type EngineMessage,
-  type EnhancerStart,
-} from '../channel/messages.ts';
+import { parseHead, startMessage, type EnhancerStart } from '../channel/messages.ts';
 import { openPublisher } from '../feedback/publisher.ts';
 import { EnhancerSession } from '../sr-enhancer/session.ts';
 import { SenderSession } from '../patch-sender/session.ts';
-
-/** Calls never overlap: the connection awaits each. Errors close the connection, loudly. */
-export interface Session {
-  /** A message after the start. A request is answered when this resolves. */
-  handle(head: Head, blob: Uint8Array): Promise<void>;
-  /** Does some ten ms of work of its own when no message waits; false when there is none to do. */
-  work(): Promise<boolean>;
-  /** The element is gone, or begins afresh. May come while one of the others is under way. */
-  close(): void;
-}
-
-export type Send = (message: EngineMessage, blob?: Uint8Array) => void;
-export type Log = (line: string) => void;
+import type { Log, Send, Session } from './contract.ts';
 
 /**
  * The session that a start message asks for; what it sends at once has been sent. `before`: the one

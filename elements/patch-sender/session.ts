@@ -8,7 +8,7 @@ import {
   type SenderMessage,
   type SenderStart,
 } from '../channel/messages.ts';
-import type { Log, Send, Session } from '../engine/session.ts';
+import type { Log, Send, Session } from '../engine/contract.ts';
 import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
 import { feedbackVersion } from '../feedback/messages.ts';
 import { curveOf } from './curves.ts';

@@ -8,7 +8,7 @@ import {
   type EnhancerStart,
   type PatchPair,
 } from '../channel/messages.ts';
-import type { Send, Session } from '../engine/session.ts';
+import type { Send, Session } from '../engine/contract.ts';
 import {
   afterCut,
   afterRetreat,

@@ -3,7 +3,7 @@
 import type { Trainer } from '../bridge/index.ts';
 import { blobOfFloats } from '../channel/frame.ts';
 import type { WeightSource } from '../channel/messages.ts';
-import type { Send } from '../engine/session.ts';
+import type { Send } from '../engine/contract.ts';
 import { shares, type Challenger, type Scores } from './gate.ts';
 
 export class Weights {

@@ -1,0 +1,16 @@
+// What a connection serves, and what it is given: one half of the engine for one stream of one element.
+import type { Head } from '../channel/frame.ts';
+import type { EngineMessage } from '../channel/messages.ts';
+
+/** Calls never overlap: the connection awaits each. Errors close the connection, loudly. */
+export interface Session {
+  /** A message after the start. A request is answered when this resolves. */
+  handle(head: Head, blob: Uint8Array): Promise<void>;
+  /** Does some ten ms of work of its own when no message waits; false when there is none to do. */
+  work(): Promise<boolean>;
+  /** The element is gone, or begins afresh. May come while one of the others is under way. */
+  close(): void;
+}
+
+export type Send = (message: EngineMessage, blob?: Uint8Array) => void;
+export type Log = (line: string) => void;
