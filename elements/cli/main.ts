@@ -39,6 +39,12 @@ program
 // Subcommands copy these settings when they are made, and registerX may add commands of its own.
 for (const command of program.commands) command.exitOverride();
 
+// Whoever reads has seen enough (`livesr … | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream';
 import { Channel, type Reply } from '../channel/channel.ts';
 import { ChannelError, type Head } from '../channel/frame.ts';
 import { startMessage } from '../channel/messages.ts';
-import { startSession, type Log, type Session } from './session.ts';
+import type { Log, Session } from './contract.ts';
+import { startSession } from './session.ts';
 
 interface Waiting {
   readonly head: Head;
