@@ -97,10 +97,7 @@ export const mostArrivals = 16;
 const leastForRetreat = 3;
 const barForRetreat = 1;
 
-/**
- * One patch that the live weights show worse than bicubic by so much is no chance: of 2,000 arrivals in
- * sessions of the test clips without a false step, none was.
- */
+/** One patch that the live weights show worse than bicubic by so much is no chance. */
 export const alarmDb = 1;
 
 /** The arrivals that still count when `challenger` has become live. */

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/network/enhance_kernels.h"
+#include "core/picture/bicubic_taps.h"
 
 namespace livesr {
 
@@ -28,7 +29,7 @@ const RowKernels* row_kernels(Isa isa) {
     return nullptr;
 }
 
-void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
+void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const PlaneView& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa) {
     if (const RowKernels* kernels = row_kernels(isa))
         enhance_region_rows(*kernels, network.data(), scratch.data(), src, region, dst, dst_stride);

@@ -10,6 +10,7 @@
 #include "core/network/enhance.h"
 #include "core/network/fixed_point.h"
 #include "core/network/row_kernels.h"
+#include "core/picture/plane.h"
 
 namespace livesr {
 
@@ -36,24 +37,8 @@ struct EnhanceScratch::Data {
     AlignedVector<std::int16_t> memory;
 };
 
-// Source pixels [x0, x1) x [y0, y1).
-struct Region {
-    int x0 = 0;
-    int y0 = 0;
-    int x1 = 0;
-    int y1 = 0;
-};
-
-// A picture to read; samples outside it repeat its edge.
-struct SourcePlane {
-    const std::uint8_t* pixels = nullptr;
-    std::ptrdiff_t stride = 0;
-    int width = 0;
-    int height = 0;
-};
-
 // dst is the enlarged region's first pixel.
-void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const SourcePlane& src,
+void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const PlaneView& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa);
 
 // Nullptr: no fast path.
@@ -63,10 +48,10 @@ const RowKernels* row_kernels(Isa isa);
 void pack_rows(const Architecture& architecture, int layer_index, PackedLayer& layer);
 
 void enhance_region_rows(const RowKernels& kernels, const PackedNetwork::Data& network,
-                         EnhanceScratch::Data& scratch, const SourcePlane& src,
-                         const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride);
+                         EnhanceScratch::Data& scratch, const PlaneView& src, const Region& region,
+                         std::uint8_t* dst, std::ptrdiff_t dst_stride);
 
-void enhance_region_reference(const PackedNetwork::Data& network, const SourcePlane& src,
+void enhance_region_reference(const PackedNetwork::Data& network, const PlaneView& src,
                               const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride);
 
 }  // namespace livesr

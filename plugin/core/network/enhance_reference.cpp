@@ -3,8 +3,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "core/network/bicubic_base.h"
 #include "core/network/enhance_kernels.h"
+#include "core/picture/bicubic_base.h"
+#include "core/picture/bicubic_taps.h"
 
 namespace livesr {
 namespace {
@@ -59,7 +60,7 @@ IntegerPlane convolve(const IntegerPlane& in, const PackedLayer& layer, std::int
 }
 
 // Region with the margin around it, the source's edge repeated.
-IntegerPlane load(const SourcePlane& src, const Region& region, int margin) {
+IntegerPlane load(const PlaneView& src, const Region& region, int margin) {
     IntegerPlane plane(region.x1 - region.x0 + 2 * margin, region.y1 - region.y0 + 2 * margin, 1);
     for (int y = 0; y < plane.height; ++y) {
         const int from_y = std::clamp(region.y0 - margin + y, 0, src.height - 1);
@@ -73,7 +74,7 @@ IntegerPlane load(const SourcePlane& src, const Region& region, int margin) {
 
 }  // namespace
 
-void enhance_region_reference(const PackedNetwork::Data& network, const SourcePlane& src,
+void enhance_region_reference(const PackedNetwork::Data& network, const PlaneView& src,
                               const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride) {
     const int scale = network.architecture.scale;
     IntegerPlane plane = load(src, region, margin(network.architecture));

@@ -33,7 +33,7 @@ struct Ring {
 class Stream {
   public:
     Stream(const RowKernels& kernels, const PackedNetwork::Data& network,
-           EnhanceScratch::Data& scratch, const SourcePlane& src, const Region& region)
+           EnhanceScratch::Data& scratch, const PlaneView& src, const Region& region)
         : kernels_(kernels),
           network_(network),
           src_(src),
@@ -132,7 +132,7 @@ class Stream {
 
     const RowKernels& kernels_;
     const PackedNetwork::Data& network_;
-    const SourcePlane& src_;
+    const PlaneView& src_;
     const Region& region_;
     int scale_;
     int margin_;
@@ -153,8 +153,8 @@ int column_width(const PackedNetwork::Data& network) {
 }  // namespace
 
 void enhance_region_rows(const RowKernels& kernels, const PackedNetwork::Data& network,
-                         EnhanceScratch::Data& scratch, const SourcePlane& src,
-                         const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride) {
+                         EnhanceScratch::Data& scratch, const PlaneView& src, const Region& region,
+                         std::uint8_t* dst, std::ptrdiff_t dst_stride) {
     // Columns of equal width: the last one must not be a sliver.
     const int width = region.x1 - region.x0;
     const int columns = (width + column_width(network) - 1) / column_width(network);

@@ -306,7 +306,7 @@ double Trainer::mean_squared_error(std::uint64_t id, std::span<const float> para
     const int m = margin(a);
     const int width = pair.width / a.scale;
     const int height = pair.height / a.scale;
-    const SourcePlane low{pair.low.data(), width + 2 * m, width + 2 * m, height + 2 * m};
+    const PlaneView low{pair.low.data(), width + 2 * m, width + 2 * m, height + 2 * m};
     std::vector<std::uint8_t> picture(pair.high.size());
     // A network whose last layer is zero is bicubic: one way for both.
     const std::vector<float> zero(parameters.empty() ? parameter_count(a) : 0, 0.0F);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "core/network/bicubic_base.h"
+#include "core/network/enhance_kernels.h"
+#include "core/picture/bicubic_base.h"
+#include "core/picture/bicubic_taps.h"
 
 namespace livesr {
 namespace {

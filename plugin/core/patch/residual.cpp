@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/network/bicubic_base.h"
 #include "core/patch/crc32.h"
 #include "core/patch/residual_contexts.h"
+#include "core/picture/bicubic_base.h"
 #include "core/picture/bicubic_taps.h"
 #include "core/picture/metrics.h"
 
@@ -213,8 +213,8 @@ std::vector<std::uint8_t> enlarge(const LowCrop& low) {
     check_sizes(low);
     const int width = low.width / low.scale;
     const int height = low.height / low.scale;
-    const SourcePlane crop{low.pixels.data(), width + 2 * residual_margin,
-                           width + 2 * residual_margin, height + 2 * residual_margin};
+    const PlaneView crop{low.pixels.data(), width + 2 * residual_margin,
+                         width + 2 * residual_margin, height + 2 * residual_margin};
     const Region inner{residual_margin, residual_margin, residual_margin + width,
                        residual_margin + height};
     const std::vector<std::int32_t> base = bicubic_base(crop, inner, low.scale);

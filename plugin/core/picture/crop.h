@@ -6,14 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace livesr {
+#include "core/picture/plane.h"
 
-struct PlaneView {
-    const std::uint8_t* pixels = nullptr;
-    std::ptrdiff_t stride = 0;
-    int width = 0;
-    int height = 0;
-};
+namespace livesr {
 
 // (width + 2 * margin) x (height + 2 * margin) dense pixels around those at (x, y), the plane's
 // edge replicated beyond it: what the network and the bicubic filter see there.

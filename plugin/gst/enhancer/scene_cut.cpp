@@ -8,7 +8,7 @@ namespace livesr::gst {
 namespace {
 
 // Motion changes cells and hardly the histogram, a fade both but slowly, a flash both for one
-// frame. On sessions of the test clips every switch of clips was found, and no other frame was one.
+// frame.
 constexpr float least_cell_difference = 12.0F;  // levels
 constexpr float times_usual = 3.0F;
 constexpr float least_histogram_difference = 0.25F;  // share of pixels that changed their level

@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/network/enhance_kernels.h"
+#include "core/picture/plane.h"
 
 namespace livesr {
 
 // v of picture/bicubic_taps.h (2^-20 grey levels) for a region of source pixels:
 // [(y1 - y0) * scale][(x1 - x0) * scale].
-std::vector<std::int32_t> bicubic_base(const SourcePlane& src, const Region& region, int scale);
+std::vector<std::int32_t> bicubic_base(const PlaneView& src, const Region& region, int scale);
 
 }  // namespace livesr

@@ -1,11 +1,13 @@
-#include "core/network/bicubic_base.h"
+#include "core/picture/bicubic_base.h"
 
 #include <algorithm>
 #include <cstddef>
 
+#include "core/picture/bicubic_taps.h"
+
 namespace livesr {
 
-std::vector<std::int32_t> bicubic_base(const SourcePlane& src, const Region& region, int scale) {
+std::vector<std::int32_t> bicubic_base(const PlaneView& src, const Region& region, int scale) {
     const int columns = region.x1 - region.x0;
     const int rows = region.y1 - region.y0;
     const int width = columns * scale;
