@@ -454,7 +454,8 @@ TEST_CASE("a residual is paired at once with the frame that it was made from") {
 }
 
 TEST_CASE(
-    "a residual with a time stamp of a neighbour is found by its checksum, also when that comes later") {
+    "a residual with a time stamp of a neighbour is found by its checksum, also when that comes "
+    "later") {
     for (int error = -2; error <= 2; ++error) {
         CAPTURE(error);
         PatchAligner aligner(options());
