@@ -48,7 +48,7 @@ export interface Machine {
   readonly threads: 1;
 }
 
-/** One patch of 120x120 at x2, by the residual codec and as JPEG of quality 95. */
+/** One patch of 120x120 at x2, by the residual codec (finding its step too) and as JPEG q95. */
 export interface PatchFigures {
   readonly encodeMs: number;
   readonly decodeMs: number;
@@ -99,9 +99,6 @@ export function trainingName(c: TrainingCase): string {
 const fastestStyle: GraphStyle = { weightGradient: 'matrices', inputGradient: 'transposed' };
 
 const learningRate = 1e-4;
-
-/** About what the sender takes for this picture. */
-const residualStep = 30;
 
 /** Processor time of this process: ONNX Runtime computes on the calling thread and no other works. */
 async function milliseconds(work: () => Promise<unknown>): Promise<number> {
@@ -178,7 +175,7 @@ export async function measurePatch(rounds: number): Promise<PatchFigures> {
   const pair = testPatch();
   const core = native();
   const { width, height, high } = pair;
-  const payload = core.encodeResidual(pair, 2, residualStep);
+  const { step, payload } = core.encodeFittingResidual(pair, 2);
   const jpeg = core.encodeJpegLuma({ pixels: high, width, height }, 95);
   const fastest = {
     encode: Infinity,
@@ -194,8 +191,8 @@ export async function measurePatch(rounds: number): Promise<PatchFigures> {
     fastest[name] = Math.min(fastest[name], all / patchCalls);
   };
   for (let round = 0; round < rounds; round += 1) {
-    await time('encode', () => core.encodeResidual(pair, 2, residualStep));
-    await time('decode', () => core.decodeResidual(pair, 2, residualStep, payload));
+    await time('encode', () => core.encodeFittingResidual(pair, 2));
+    await time('decode', () => core.decodeResidual(pair, 2, step, payload));
     await time('jpegEncode', () => core.encodeJpegLuma({ pixels: high, width, height }, 95));
     await time('jpegDecode', () => core.decodeJpegLuma(jpeg, width, height));
   }

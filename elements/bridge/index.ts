@@ -153,6 +153,11 @@ export interface Native {
   ssim(a: Plane, b: Plane): number;
   /** The residual codec (docs/protocol.md): pairs whose `low` has a margin of 2 pixels, step 1-255. */
   encodeResidual(pair: TrainingPair, scale: number, step: number): Uint8Array;
+  /** As the sender does, at the step that fits the pair. */
+  encodeFittingResidual(
+    pair: TrainingPair,
+    scale: number,
+  ): { readonly step: number; readonly payload: Uint8Array };
   /** Of the pair only `high`'s size counts. null when the payload is none of this crop's. */
   decodeResidual(
     pair: TrainingPair,

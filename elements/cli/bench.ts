@@ -49,7 +49,7 @@ export function describeBench(report: BenchReport): string {
   ]);
   const patches = columns([
     ['a patch of 120x120', 'encode ms', 'decode ms', 'bytes'],
-    ['residual, x2, step 30', fine(patch.encodeMs), fine(patch.decodeMs), String(patch.bytes)],
+    ['residual, x2', fine(patch.encodeMs), fine(patch.decodeMs), String(patch.bytes)],
     [
       'JPEG, quality 95',
       fine(patch.jpegEncodeMs),

@@ -184,12 +184,28 @@ ResidualPair residual_pair(const Napi::CallbackInfo& info) {
     pair.low.height = integer(o.Get("height"), "pair.height", 1, max_side);
     pair.low.scale = integer(info[1], "scale", 1, 4);
     pair.high = bytes(o.Get("high"), "pair.high");
-    pair.step = integer(info[2], "step", least_residual_step, largest_residual_step);
+    if (!info[2].IsUndefined()) {
+        pair.step = integer(info[2], "step", least_residual_step, largest_residual_step);
+    }
     expect_size(
         info.Env(), pair.high.size(),
         static_cast<std::size_t>(pair.low.width) * static_cast<std::size_t>(pair.low.height),
         "pair.high");
     return pair;
+}
+
+// encodeFittingResidual(pair, scale) -> {step, payload}
+Napi::Value encode_fitting_residual_of(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const ResidualPair pair = residual_pair(info);
+    return guarded(env, [&] {
+        const auto [step, payload] =
+            encode_fitting_residual(pair.high.data(), pair.low.width, pair.low);
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("step", step);
+        result.Set("payload", to_array(env, std::span<const std::uint8_t>(payload)));
+        return result;
+    });
 }
 
 // encodeResidual(pair, scale, step) -> Uint8Array
@@ -245,6 +261,7 @@ void add_pictures(Napi::Env env, Napi::Object exports) {
     exports.Set("ssim", Napi::Function::New(env, ssim_of));
     exports.Set("writePacket", Napi::Function::New(env, write_packet_of));
     exports.Set("readPacket", Napi::Function::New(env, read_packet_of));
+    exports.Set("encodeFittingResidual", Napi::Function::New(env, encode_fitting_residual_of));
     exports.Set("encodeResidual", Napi::Function::New(env, encode_residual_of));
     exports.Set("decodeResidual", Napi::Function::New(env, decode_residual_of));
     exports.Set("countResidualBits", Napi::Function::New(env, count_residual_bits_of));

@@ -1,6 +1,8 @@
 // See patches.h.
 #include "gst/sender/patches.h"
 
+#include <utility>
+
 #include "core/patch/residual.h"
 #include "core/picture/crop.h"
 #include "core/picture/metrics.h"
@@ -67,8 +69,13 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
                 crop(low_plane(frame, stamp.scale), x / stamp.scale, y / stamp.scale,
                      cell / stamp.scale, cell / stamp.scale, residual_margin);
             const LowCrop under{low, cell, cell, stamp.scale};
-            if (quality == 0) quality = fitting_residual_step(high, frame.width, under);
-            payloads.push_back(encode_residual(high, frame.width, under, quality));
+            if (quality == 0) {
+                FittingResidual fitting = encode_fitting_residual(high, frame.width, under);
+                quality = fitting.step;
+                payloads.push_back(std::move(fitting.payload));
+            } else {
+                payloads.push_back(encode_residual(high, frame.width, under, quality));
+            }
         } else {
             payloads.push_back(encode_jpeg_luma(high, frame.width, cell, cell, quality));
         }

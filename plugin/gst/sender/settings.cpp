@@ -178,7 +178,7 @@ guint install_settings(GObjectClass* object_class) {
             g_param_spec_int(
                 "residual-step", "Residual step",
                 "Quantiser step of residual patches (grey levels): smaller is finer; 0: as "
-                "fits each patch, 2.5 times the error that it corrects",
+                "fits each patch, about a sixth of its bytes as JPEG",
                 0, largest_residual_step, defaults.residual_step, live));
     install(jpeg_quality,
             g_param_spec_int("jpeg-quality", "JPEG quality", "Of patches that are coded as JPEG", 1,
