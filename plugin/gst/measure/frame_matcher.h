@@ -10,7 +10,7 @@
 namespace livesr::gst {
 
 // Luma of one frame, dense.
-struct LumaFrame {
+struct MeteredFrame {
     std::int64_t moment = 0;  // what is compared: running time and offset in ns, or a count
     std::int64_t running_time_ns = 0;  // what is reported
     int width = 0;
@@ -28,7 +28,7 @@ class FrameMatcher {
     void set_tolerance(std::int64_t tolerance) { tolerance_ = tolerance; }
 
     // Frames of a stream come in rising time.
-    void push(Stream stream, LumaFrame frame) {
+    void push(Stream stream, MeteredFrame frame) {
         streams_[stream].frames.push_back(std::move(frame));
     }
     void end(Stream stream) { streams_[stream].ended = true; }
@@ -37,9 +37,9 @@ class FrameMatcher {
 
     struct Match {
         std::uint64_t number = 0;  // of the test frame, from 0, unmatched ones counted
-        LumaFrame test;
-        LumaFrame reference;
-        std::optional<LumaFrame> lowres;
+        MeteredFrame test;
+        MeteredFrame reference;
+        std::optional<MeteredFrame> lowres;
     };
     // The next match; nullopt when nothing more can be decided yet. Test frames without a reference
     // are passed over and counted.
@@ -52,7 +52,7 @@ class FrameMatcher {
 
   private:
     struct Queue {
-        std::deque<LumaFrame> frames;
+        std::deque<MeteredFrame> frames;
         bool ended = false;
     };
     enum class Search { found, absent, unknown };

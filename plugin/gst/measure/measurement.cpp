@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string size_of(const LumaFrame& frame) {
+std::string size_of(const MeteredFrame& frame) {
     return std::to_string(frame.width) + "x" + std::to_string(frame.height);
 }
 
@@ -37,7 +37,7 @@ std::vector<Baseline> parse_baselines(const std::string& list) {
 }
 
 std::string Measurement::measure(const FrameMatcher::Match& match) {
-    const LumaFrame& reference = match.reference;
+    const MeteredFrame& reference = match.reference;
     if (match.test.width != reference.width || match.test.height != reference.height) {
         throw MeasurementError("The test picture is " + size_of(match.test) +
                                ", the reference is " + size_of(reference) +
@@ -77,7 +77,7 @@ std::string Measurement::measure(const FrameMatcher::Match& match) {
     return line.dump();
 }
 
-std::vector<std::uint8_t> Measurement::enlarge(const LumaFrame& low, Filter filter, int width,
+std::vector<std::uint8_t> Measurement::enlarge(const MeteredFrame& low, Filter filter, int width,
                                                int height) const {
     int full_width = width;
     int full_height = height;

@@ -52,7 +52,7 @@ class Measurement {
         double ssim = 0.0;
     };
 
-    std::vector<std::uint8_t> enlarge(const LumaFrame& low, Filter filter, int width,
+    std::vector<std::uint8_t> enlarge(const MeteredFrame& low, Filter filter, int width,
                                       int height) const;
 
     Options options_;

@@ -26,10 +26,10 @@ GST_DEBUG_CATEGORY_STATIC(sr_meter_debug);
 #define GST_CAT_DEFAULT sr_meter_debug
 
 using livesr::gst::FrameMatcher;
-using livesr::gst::LumaFrame;
 using livesr::gst::MatchBy;
 using livesr::gst::Measurement;
 using livesr::gst::MeasurementError;
+using livesr::gst::MeteredFrame;
 using livesr::gst::MeterRun;
 using livesr::gst::MeterSettings;
 using livesr::gst::MeterState;
@@ -127,10 +127,10 @@ void summarise(GstSrMeter* self, std::unique_lock<std::mutex>& lock) {
 
 // --- chain ---
 
-std::optional<LumaFrame> read_luma(const MeterStream& stream, GstBuffer* buffer) {
+std::optional<MeteredFrame> read_luma(const MeterStream& stream, GstBuffer* buffer) {
     GstVideoFrame frame;
     if (!gst_video_frame_map(&frame, &stream.info, buffer, GST_MAP_READ)) return std::nullopt;
-    LumaFrame result;
+    MeteredFrame result;
     result.width = GST_VIDEO_FRAME_WIDTH(&frame);
     result.height = GST_VIDEO_FRAME_HEIGHT(&frame);
     result.luma.resize(static_cast<std::size_t>(result.width) * result.height);

@@ -13,8 +13,8 @@
 #include "gst/measure/measurement.h"
 
 using livesr::gst::FrameMatcher;
-using livesr::gst::LumaFrame;
 using livesr::gst::Measurement;
+using livesr::gst::MeteredFrame;
 using livesr::test::EnhancerHarness;
 using livesr::test::Folder;
 using livesr::test::Plane;
@@ -24,9 +24,9 @@ using nlohmann::json;
 
 namespace {
 
-LumaFrame at(std::int64_t moment) { return {moment, moment, 1, 1, {0}}; }
+MeteredFrame at(std::int64_t moment) { return {moment, moment, 1, 1, {0}}; }
 
-LumaFrame luma(const Plane& plane, std::int64_t moment = 0) {
+MeteredFrame luma(const Plane& plane, std::int64_t moment = 0) {
     return {moment, moment, plane.width, plane.height, plane.pixels};
 }
 
