@@ -91,8 +91,15 @@ export async function runVariant(frames: readonly Frame[], variant: Variant): Pr
   const session = new EnhancerSession(
     parseHead(enhancerStart, head),
     first.blob,
-    (message) => {
-      if (message.type === 'training.report') reports.push(message);
+    {
+      send: (message) => {
+        if (message.type === 'training.report') reports.push(message);
+      },
+      log: (line) => {
+        console.error(line);
+      },
+      // In lockstep nothing goes by it.
+      nowMs: () => 0,
     },
     variant.recipe,
   );

@@ -82,10 +82,13 @@ class Connection {
       this.#session = startSession(
         head,
         blob,
-        (message, payload) => {
-          this.#channel.notify(message, payload);
+        {
+          send: (message, payload) => {
+            this.#channel.notify(message, payload);
+          },
+          log: this.#log,
+          nowMs: () => performance.now(),
         },
-        this.#log,
         this.#session,
       );
     } else if (this.#session) {

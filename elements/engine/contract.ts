@@ -14,3 +14,11 @@ export interface Session {
 
 export type Send = (message: EngineMessage, blob?: Uint8Array) => void;
 export type Log = (line: string) => void;
+
+/** What a session has of the world. */
+export interface Host {
+  readonly send: Send;
+  readonly log: Log;
+  /** Milliseconds since any moment, never falling: paces work that is not keyed to media time. */
+  readonly nowMs: () => number;
+}

@@ -4,30 +4,23 @@ import { parseHead, startMessage, type EnhancerStart } from '../channel/messages
 import { openPublisher } from '../feedback/publisher.ts';
 import { EnhancerSession } from '../sr-enhancer/session.ts';
 import { SenderSession } from '../patch-sender/session.ts';
-import type { Log, Send, Session } from './contract.ts';
+import type { Host, Session } from './contract.ts';
 
 /**
  * The session that a start message asks for; what it sends at once has been sent. `before`: the one
  * that it takes the place of, and that is closed.
  */
-export function startSession(
-  head: Head,
-  blob: Uint8Array,
-  send: Send,
-  log: Log,
-  before?: Session,
-): Session {
+export function startSession(head: Head, blob: Uint8Array, host: Host, before?: Session): Session {
   const start = parseHead(startMessage, head);
   if (start.type === 'enhancer.start') {
     // Before the new one reads what the old one keeps of the stream.
     before?.close();
-    return publishing(start, blob, send, log);
+    return publishing(start, blob, host);
   }
   if (blob.length > 0) throw new ChannelError('sender.start carries no blob');
   const session = new SenderSession(
     start,
-    send,
-    log,
+    host,
     before instanceof SenderSession ? before : undefined,
   );
   before?.close();
@@ -35,11 +28,14 @@ export function startSession(
 }
 
 /** What the element is told of training, senders are told too, where that is asked for. */
-function publishing(start: EnhancerStart, blob: Uint8Array, send: Send, log: Log): Session {
-  const publisher = openPublisher(start, log);
-  const session = new EnhancerSession(start, blob, (message, payload) => {
-    if (message.type === 'training.report') publisher?.tell(message);
-    send(message, payload);
+function publishing(start: EnhancerStart, blob: Uint8Array, host: Host): Session {
+  const publisher = openPublisher(start, host.log);
+  const session = new EnhancerSession(start, blob, {
+    ...host,
+    send: (message, payload) => {
+      if (message.type === 'training.report') publisher?.tell(message);
+      host.send(message, payload);
+    },
   });
   return {
     handle: (head, payload) => session.handle(head, payload),

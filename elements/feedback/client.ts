@@ -19,6 +19,8 @@ export interface FeedbackClientOptions {
   readonly token: string;
   readonly hello: Hello;
   readonly random: () => number;
+  /** Milliseconds since any moment, never falling. */
+  readonly nowMs: () => number;
   readonly log: (line: string) => void;
 }
 
@@ -99,7 +101,7 @@ export class FeedbackClient {
     let openedMs: number | undefined;
     let isRefused = false;
     socket.on('open', () => {
-      openedMs = performance.now();
+      openedMs = this.#options.nowMs();
       this.#connected = true;
       this.#connections++;
       this.#lastTrouble = '';
@@ -134,7 +136,7 @@ export class FeedbackClient {
       this.#connected = false;
       if (this.#closed) return;
       if (reason.length > 0) this.#tell(`feedback from ${uri}: closed, ${reason.toString()}`);
-      const heldMs = openedMs === undefined ? 0 : performance.now() - openedMs;
+      const heldMs = openedMs === undefined ? 0 : this.#options.nowMs() - openedMs;
       this.#failures = heldMs >= steadyMs ? 1 : this.#failures + 1;
       this.#timer = setTimeout(
         () => {

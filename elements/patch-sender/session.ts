@@ -8,7 +8,7 @@ import {
   type SenderMessage,
   type SenderStart,
 } from '../channel/messages.ts';
-import type { Log, Send, Session } from '../engine/contract.ts';
+import type { Host, Log, Send, Session } from '../engine/contract.ts';
 import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
 import { feedbackVersion } from '../feedback/messages.ts';
 import { curveOf } from './curves.ts';
@@ -58,9 +58,9 @@ export class SenderSession implements Session {
   #mediaTimeNs = 0;
 
   /** `before`: the session that a new start on the same connection takes the place of. */
-  constructor(start: SenderStart, send: Send, log: Log, before?: SenderSession) {
+  constructor(start: SenderStart, host: Host, before?: SenderSession) {
     this.#start = start;
-    this.#send = send;
+    this.#send = host.send;
     this.#sampler = new Sampler(seededRandom(start.seed));
     this.#settings = settingsOf(start);
     // What was learned of the way holds on; a trace goes on by media time anyway.
@@ -68,9 +68,9 @@ export class SenderSession implements Session {
       before !== undefined &&
       before.#start.uplink === start.uplink &&
       before.#start.maxBitrateBps === start.maxBitrateBps;
-    this.#link = isSameLink ? before.#link : openLink(start, log);
+    this.#link = isSameLink ? before.#link : openLink(start, host.log);
     this.#budget = emptyBudget(start.patches === 'jpeg' ? 'jpeg' : 'residual');
-    this.#feedback = before?.handOverFeedback(start) ?? openFeedback(start, log);
+    this.#feedback = before?.handOverFeedback(start) ?? openFeedback(start, host);
     if (this.#feedback) {
       this.#feedback.onTraining = (news) => {
         this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
@@ -216,11 +216,11 @@ function feedbackOf(start: SenderStart) {
   } as const;
 }
 
-function openFeedback(start: SenderStart, log: Log): FeedbackClient | undefined {
+function openFeedback(start: SenderStart, host: Host): FeedbackClient | undefined {
   if (start.feedbackUri === '') return undefined;
   // Only spreads senders over time: nothing that is sent depends on it.
   const random = seededRandom(start.seed);
-  return new FeedbackClient({ ...feedbackOf(start), random, log });
+  return new FeedbackClient({ ...feedbackOf(start), random, log: host.log, nowMs: host.nowMs });
 }
 
 /** A bad uplink must not stop the stream: it is said, and the limit of the element holds alone. */

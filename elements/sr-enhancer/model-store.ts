@@ -240,12 +240,13 @@ export class ModelStore {
     const files = this.#list();
     const mostBytes = this.#options.mostBytes ?? defaultMostBytes;
     let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-    const now = Date.now();
+    // By the clock that the files are stamped by: of the file that has just been written.
+    const nowMs = files.find(({ name }) => name === justWritten)?.usedMs ?? -Infinity;
     for (const { name, bytes, usedMs } of files) {
       const isUnfinished = name.includes(unfinishedMark);
       // An unfinished file that is young has a writer at work.
       const goes = isUnfinished
-        ? now - usedMs > abandonedMs
+        ? nowMs - usedMs > abandonedMs
         : total > mostBytes && name !== justWritten;
       if (!goes) continue;
       // Another writer may have been quicker.

@@ -8,7 +8,7 @@ import {
   type EnhancerStart,
   type PatchPair,
 } from '../channel/messages.ts';
-import type { Send, Session } from '../engine/contract.ts';
+import type { Host, Send, Session } from '../engine/contract.ts';
 import {
   afterCut,
   afterRetreat,
@@ -81,6 +81,7 @@ const mostExactError = 0.3;
 export class EnhancerSession implements Session {
   readonly #start: EnhancerStart;
   readonly #send: Send;
+  readonly #nowMs: () => number;
   readonly #recipe: Recipe;
   readonly #architecture: Architecture;
   readonly #trainer: Trainer;
@@ -123,10 +124,11 @@ export class EnhancerSession implements Session {
   /** Arrivals of this epoch. */
   #epochArrivals: Scores[] = [];
 
-  constructor(start: EnhancerStart, blob: Uint8Array, send: Send, recipe = defaultRecipe) {
+  constructor(start: EnhancerStart, blob: Uint8Array, host: Host, recipe = defaultRecipe) {
     this.#recipe = recipe;
     this.#start = start;
-    this.#send = send;
+    this.#send = host.send;
+    this.#nowMs = host.nowMs;
     this.#architecture = { scale: start.scale, channels: start.channels, layers: start.layers };
     const parameters = floatsOfBlob(blob);
     checkCounts(start, parameters.length, native().parameterCount(this.#architecture));
@@ -140,7 +142,7 @@ export class EnhancerSession implements Session {
       newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
     });
     this.#epochWeights = from;
-    this.#weights = new Weights(generic, from, start.liveSource, send);
+    this.#weights = new Weights(generic, from, start.liveSource, host.send);
     this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
       this.#send({ type: 'engine.warning', cause, remedy });
     });
@@ -162,13 +164,13 @@ export class EnhancerSession implements Session {
 
   async work(): Promise<boolean> {
     if (this.#start.lockstep) return false;
-    const before = performance.now();
+    const before = this.#nowMs();
     // At a slower pace the rest of the time between two ticks is left to others.
     if (before - this.#tickedMs > this.#plan.pace * tickMs && this.#plan.pace < 1) return false;
     const steps = Math.min(this.#chunkSteps, this.#stepsAllowed());
     if (steps <= 0) return false;
     await this.#train(steps);
-    const tookMs = performance.now() - before;
+    const tookMs = this.#nowMs() - before;
     this.#chunkSteps = Math.max(1, Math.round((steps * chunkMs) / Math.max(1, tookMs)));
     return true;
   }
@@ -252,7 +254,7 @@ export class EnhancerSession implements Session {
     // Media time began anew (a flush): what was after it is not any more.
     if (mediaTimeNs < (this.#mediaTimeNs ?? 0)) this.#sceneSinceNs = 0;
     this.#mediaTimeNs = mediaTimeNs;
-    this.#tickedMs = performance.now();
+    this.#tickedMs = this.#nowMs();
     if (this.#start.lockstep) {
       const due = stepsDue(this.#steps, mediaTimeNs, this.#start.stepsPerSecond);
       const steps = Math.min(Math.round(due * this.#plan.pace), this.#stepsAllowed());

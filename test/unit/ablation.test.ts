@@ -8,6 +8,7 @@ import { native } from '../../elements/bridge/index.ts';
 import { blobOfFloats, encodeFrame } from '../../elements/channel/frame.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { defaultRecipe } from '../../elements/sr-enhancer/recipe.ts';
+import { smallEnhancer } from './enhancer-start.ts';
 
 const architecture = { scale: 2, channels: 8, layers: 3 };
 const generic = native().makeNetwork(architecture, 1);
@@ -16,23 +17,12 @@ const generic = native().makeNetwork(architecture, 1);
 function recording(): Buffer {
   const random = seededRandom(3);
   const start = {
-    type: 'enhancer.start',
-    streamKey: '',
+    ...smallEnhancer,
     ...architecture,
-    width: 320,
-    height: 180,
-    training: 'continuous',
-    modelStore: '',
-    feedbackListen: '',
-    feedbackCertificate: '',
-    token: '',
-    trainingThreads: 1,
+    streamKey: '',
     lockstep: false,
     stepsPerSecond: 50,
-    seed: 1,
     genericParameters: generic.length,
-    liveParameters: 0,
-    liveSource: 'generic',
   };
   const frames = [encodeFrame('notification', start, blobOfFloats(generic))];
   for (let tick = 0; tick <= 60; tick++) {

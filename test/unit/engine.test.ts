@@ -11,6 +11,7 @@ import { native } from '../../elements/bridge/index.ts';
 import { Channel } from '../../elements/channel/channel.ts';
 import { blobOfFloats, ChannelError, type Head } from '../../elements/channel/frame.ts';
 import { fileName } from '../../elements/sr-enhancer/model-store.ts';
+import { smallEnhancer } from './enhancer-start.ts';
 
 const bundle = fileURLToPath(new URL('../../dist/elements/engine.mjs', import.meta.url));
 const architecture = { scale: 2, channels: 8, layers: 3 };
@@ -128,22 +129,9 @@ async function joined(path: string): Promise<Element> {
 function enhancerStart(settings: Readonly<Record<string, unknown>>): [Head, Uint8Array] {
   const parameters = native().makeNetwork(architecture, 1);
   const head = {
-    type: 'enhancer.start',
-    streamKey: 'test',
+    ...smallEnhancer,
     ...architecture,
-    width: 320,
-    height: 180,
-    training: 'continuous',
-    modelStore: '',
-    feedbackListen: '',
-    feedbackCertificate: '',
-    token: '',
-    trainingThreads: 1,
-    lockstep: true,
-    seed: 1,
     genericParameters: parameters.length,
-    liveParameters: 0,
-    liveSource: 'generic',
     ...settings,
   };
   return [head, blobOfFloats(parameters)];

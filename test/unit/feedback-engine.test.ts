@@ -8,6 +8,7 @@ import { native } from '../../elements/bridge/index.ts';
 import { Channel } from '../../elements/channel/channel.ts';
 import { blobOfFloats, type Head } from '../../elements/channel/frame.ts';
 import { freeUdpPort } from '../../elements/demo/live.ts';
+import { smallEnhancer } from './enhancer-start.ts';
 
 const bundle = fileURLToPath(new URL('../../dist/elements/engine.mjs', import.meta.url));
 const certificate = fileURLToPath(new URL('feedback-localhost.pem', import.meta.url));
@@ -52,23 +53,14 @@ function startServer(
   const parameters = new Float32Array(native().parameterCount(architecture)).fill(0.01);
   server.channel.notify(
     {
-      type: 'enhancer.start',
-      streamKey: 'stream',
+      ...smallEnhancer,
       ...architecture,
-      width: 320,
-      height: 180,
-      training: 'continuous',
-      modelStore: '',
-      trainingThreads: 1,
+      streamKey: 'stream',
       feedbackListen: `127.0.0.1:${port}`,
       feedbackCertificate: certificateFile,
       token: 'secret',
-      lockstep: true,
       stepsPerSecond: 5,
-      seed: 1,
       genericParameters: parameters.length,
-      liveParameters: 0,
-      liveSource: 'generic',
     },
     blobOfFloats(parameters),
   );

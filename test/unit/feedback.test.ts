@@ -147,6 +147,7 @@ describe('the channel', () => {
         frameHeight: 720,
       },
       random: () => 0,
+      nowMs: () => performance.now(),
       log: (line) => log.push(line),
       ...change,
     });

@@ -8,6 +8,7 @@ import { blobOfFloats, ChannelError, floatsOfBlob } from '../../elements/channel
 import type { EngineMessage, EnhancerStart } from '../../elements/channel/messages.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { EnhancerSession } from '../../elements/sr-enhancer/session.ts';
+import { smallEnhancer } from './enhancer-start.ts';
 
 const architecture = { scale: 2, channels: 8, layers: 3 };
 const core = native();
@@ -27,27 +28,18 @@ class Harness {
 
   constructor(start: Partial<EnhancerStart> = {}, parameters = generic) {
     const full: EnhancerStart = {
-      type: 'enhancer.start',
-      streamKey: 'test',
+      ...smallEnhancer,
       ...architecture,
-      width: 320,
-      height: 180,
-      training: 'continuous',
-      modelStore: '',
-      feedbackListen: '',
-      feedbackCertificate: '',
-      token: '',
-      trainingThreads: 1,
-      lockstep: true,
-      stepsPerSecond: 100,
-      seed: 1,
       genericParameters: generic.length,
       liveParameters: parameters.length - generic.length,
-      liveSource: 'generic',
       ...start,
     };
-    this.session = new EnhancerSession(full, blobOfFloats(parameters), (message, blob) => {
-      this.sent.push({ message, blob: blob && Uint8Array.from(blob) });
+    this.session = new EnhancerSession(full, blobOfFloats(parameters), {
+      send: (message, blob) => {
+        this.sent.push({ message, blob: blob && Uint8Array.from(blob) });
+      },
+      log: () => undefined,
+      nowMs: () => performance.now(),
     });
   }
 

@@ -27,12 +27,12 @@ const width = 920;
 const margin = { top: 28, right: 128, bottom: 34, left: 52 };
 const labelHeight = 16;
 
-/** A round step that divides `span` into about `count` parts. */
+/** A round step that divides `span` into about `count` parts, 8/5 of them at the most. */
 export function tickStep(span: number, count: number): number {
   const rough = span / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const ratio = rough / power;
-  return power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
+  return power * (ratio < 1.5 ? 1 : ratio < 3.2 ? 2 : ratio < 7.5 ? 5 : 10);
 }
 
 /** Round values from at or below `low` to at or above `high`. */

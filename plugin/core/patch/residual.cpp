@@ -131,7 +131,7 @@ int coefficient_of(int level, int step) {
 
 Levels quantise(const Block& coefficients, int step) {
     Levels levels;
-    // In units of 2^-15 grey levels; 2^-15 * 2048 * 2^15 and the rounding stay below 2^31.
+    // Coefficients are below 2^11 * 2^15 and the rounding below 2^8 * 2^15: their sum fits.
     const std::int32_t unit = step << transform_bits;
     const auto rounding = static_cast<std::int32_t>(unit * rounding_percent / 100);
     for (std::size_t i = 0; i < block_size; ++i) {
@@ -229,8 +229,8 @@ std::vector<std::uint8_t> coded_payload(const std::vector<Block>& coefficients, 
 constexpr double jpeg_bytes_per_byte = 6.6;
 constexpr int jpeg_quality = 95;
 
-// Steps in units of the error that the patch corrects (root mean square). At 1.5 nothing is lost
-// any more, at 3 training loses 0.02 dB where it is felt at all (docs/results.md).
+// Steps in units of the error that the patch corrects (root mean square), as far as they were tried
+// (docs/results.md).
 constexpr double finest = 1.5;
 constexpr double usual = 2.5;
 constexpr double coarsest = 3.0;

@@ -40,9 +40,9 @@ std::vector<std::uint8_t> encode_residual(const std::uint8_t* high, std::ptrdiff
 
 // The same at a step of its own: one at which the patch takes about a sixth of the bytes that luma
 // JPEG q95 takes, within 1.5 and 3 times the root mean square of what it corrects, and 4 and 64.
-// Training loses at most about 0.03 dB next to the original pixels (docs/results.md). What is well
-// predicted needs a finer step: at a fixed one of 30 the patches of a clean picture say nothing,
-// and training loses 0.4 dB.
+// What is well predicted needs a fine step: at a fixed one of 30 the patches of a clean picture say
+// nothing, and training loses 0.4 dB next to the original pixels. docs/results.md has what is lost
+// at this one.
 struct FittingResidual {
     int step = 0;
     std::vector<std::uint8_t> payload;

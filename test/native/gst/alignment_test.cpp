@@ -1,76 +1,16 @@
 // Patches meet their frames: by time, by content, early, late, never.
-#include "gst/enhancer/alignment.h"
-
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <random>
 #include <tuple>
 
+#include "alignment_fixture.h"
 #include "core/patch/residual.h"
 #include "core/picture/crop.h"
 #include "gst/enhancer/patch_input.h"
-#include "pictures.h"
 
 using livesr::gst::AlignedPatch;
-using livesr::gst::Misfit;
-using livesr::gst::PatchAligner;
-using livesr::gst::ReceivedPatch;
 using livesr::test::Plane;
-
-namespace {
-
-constexpr int scale = 2;
-constexpr int high_width = 192;
-constexpr int high_height = 128;
-constexpr int low_width = high_width / scale;
-constexpr int low_height = high_height / scale;
-constexpr std::uint64_t frame_ns = 40'000'000;
-constexpr int pixels_a_frame = 3;
-
-Plane high_frame(int number) {
-    return livesr::test::texture(high_width, high_height, number * pixels_a_frame);
-}
-Plane low_frame(int number) { return livesr::test::shrink(high_frame(number), scale); }
-
-PatchAligner::Options options() {
-    PatchAligner::Options options;
-    options.scale = scale;
-    options.margin = 4;
-    options.width = high_width / scale;
-    options.height = high_height / scale;
-    return options;
-}
-
-void add_frame(PatchAligner& aligner, int number, std::uint64_t interval_ns = frame_ns) {
-    const Plane low = low_frame(number);
-    aligner.add_frame(static_cast<std::uint64_t>(number) * frame_ns, interval_ns, low.pixels.data(),
-                      low.width);
-}
-
-// A patch of what frame `number` shows, with the time stamp of frame `stamped`.
-ReceivedPatch patch_of(int number, int stamped, int x = 40, int y = 32, int width = 64,
-                       int height = 48) {
-    ReceivedPatch patch;
-    patch.running_time_ns = static_cast<std::uint64_t>(stamped) * frame_ns;
-    patch.sequence = static_cast<std::uint32_t>(stamped);
-    patch.x = x;
-    patch.y = y;
-    patch.width = width;
-    patch.height = height;
-    patch.high = livesr::test::crop(high_frame(number), x, y, width, height).pixels;
-    return patch;
-}
-
-std::uint64_t all_misfits(const PatchAligner& aligner) {
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < livesr::gst::misfit_count; ++i) {
-        sum += aligner.misfits(static_cast<Misfit>(i));
-    }
-    return sum;
-}
-
-}  // namespace
+using namespace livesr::test::alignment;
 
 TEST_CASE("a patch is paired with the frame of its running time once two more frames have come") {
     PatchAligner aligner(options());
@@ -414,93 +354,4 @@ TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {
     }
     CHECK(read > 100);
     CHECK(aligner.waiting() <= options().waiting_limit);
-}
-
-namespace {
-
-// The residual of a patch at (40, 32), 64 x 48, of frame `number`, with the time stamp of
-// `stamped`.
-ReceivedPatch residual_of(int number, int stamped) {
-    const Plane low = low_frame(number);
-    const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 20, 16,
-                                     32, 24, livesr::residual_margin);
-    ReceivedPatch patch = patch_of(number, stamped);
-    patch.residual = livesr::encode_residual(patch.high.data(), 64, {around, 64, 48, scale}, 8);
-    patch.residual_step = 8;
-    patch.high.clear();
-    return patch;
-}
-
-}  // namespace
-
-TEST_CASE("a residual is paired at once with the frame that it was made from") {
-    PatchAligner aligner(options());
-    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
-    aligner.add_patch(residual_of(4, 4));
-    const auto pairs = aligner.take_aligned();
-    REQUIRE(pairs.size() == 1);
-    CHECK(pairs[0].media_time_ns == 4 * frame_ns);
-    CHECK(pairs[0].frame_offset == 0);
-    const Plane expected =
-        livesr::test::crop(low_frame(4), 40 / 2 - 4, 32 / 2 - 4, 64 / 2 + 8, 48 / 2 + 8);
-    CHECK(pairs[0].low == expected.pixels);
-    const auto original = patch_of(4, 4).high;
-    REQUIRE(pairs[0].high.size() == original.size());
-    double squares = 0;
-    for (std::size_t i = 0; i < original.size(); ++i) {
-        squares += (pairs[0].high[i] - original[i]) * (pairs[0].high[i] - original[i]);
-    }
-    CHECK(squares / static_cast<double>(original.size()) < 8.0 * 8.0 / 8);
-}
-
-TEST_CASE(
-    "a residual with a time stamp of a neighbour is found by its checksum, also when that comes "
-    "later") {
-    for (int error = -2; error <= 2; ++error) {
-        CAPTURE(error);
-        PatchAligner aligner(options());
-        for (int number = 0; number < 6; ++number) add_frame(aligner, number);
-        aligner.add_patch(residual_of(6, 6 - error));
-        auto pairs = aligner.take_aligned();
-        for (int number = 6; number < 10; ++number) {
-            add_frame(aligner, number);
-            for (auto& pair : aligner.take_aligned()) pairs.push_back(std::move(pair));
-        }
-        REQUIRE(pairs.size() == 1);
-        CHECK(pairs[0].frame_offset == error);
-        CHECK(pairs[0].media_time_ns == 6 * frame_ns);
-    }
-}
-
-TEST_CASE("a residual of pixels that were never shown is dropped and counted, never used") {
-    PatchAligner aligner(options());
-    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
-    SUBCASE("the frame was damaged on its way") {
-        Plane low = low_frame(5);
-        low.pixels[static_cast<std::size_t>(20 * low.width + 30)] ^= 1;
-        aligner.add_frame(5 * frame_ns, frame_ns, low.pixels.data(), low.width);
-    }
-    SUBCASE("the frame was lost") {}
-    SUBCASE("it is of another place in time") { add_frame(aligner, 15); }
-    aligner.add_patch(residual_of(5, 5));
-    for (int number = 16; number < 20; ++number) {
-        add_frame(aligner, number);
-        CHECK(aligner.take_aligned().empty());
-    }
-    CHECK(all_misfits(aligner) == 1);
-    CHECK(aligner.misfits(Misfit::other_frame) + aligner.misfits(Misfit::no_frame) == 1);
-}
-
-TEST_CASE("a residual that no encoder wrote is dropped and counted") {
-    PatchAligner aligner(options());
-    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
-    ReceivedPatch patch = residual_of(3, 3);
-    patch.residual.push_back(0x55);
-    patch.residual.push_back(0x55);
-    patch.residual.push_back(0x55);
-    patch.residual.push_back(0x55);
-    patch.residual.push_back(0x55);
-    aligner.add_patch(std::move(patch));
-    CHECK(aligner.take_aligned().empty());
-    CHECK(aligner.misfits(Misfit::undecodable) == 1);
 }
