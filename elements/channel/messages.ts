@@ -189,9 +189,13 @@ export type SenderMessage = z.infer<typeof senderMessage>;
 
 export const planSet = z.object({
   type: z.literal('plan.set'),
+  mediaTimeNs: count,
   videoBitrateBps: bitrateBps,
   patchBitrateBps: bitrateBps,
   estimatedUplinkBps: bitrateBps,
+  /** dB by a further 100 kbit/s of patches, and of video; null: not known yet. */
+  gainByPatchesDb: finiteDb.nullable(),
+  gainByVideoDb: finiteDb.nullable(),
 });
 export type PlanSet = z.infer<typeof planSet>;
 

@@ -5,9 +5,12 @@ import { ssimEvery } from '../measure/lockstep.ts';
 import type { ClipShape } from '../measure/clip.ts';
 import { evaluate, schemeNames, type Evaluation, type SchemeName } from '../measure/evaluate.ts';
 import { plotPage } from '../measure/plots.ts';
-import { openUplink } from '../measure/uplink.ts';
+import { optimumRatesKbps, optimumSeconds, sharingScheme } from '../measure/sharing.ts';
+import { openUplink, type RateRange } from '../measure/uplink.ts';
+import { runContest } from './eval-contest.ts';
 import { UsageError } from './failure.ts';
 import { numberWithin, wholeWithin } from './numbers.ts';
+import { textTable } from './text-table.ts';
 
 interface EvalOptions {
   readonly clip: readonly string[];
@@ -15,6 +18,9 @@ interface EvalOptions {
   readonly size?: ClipShape;
   readonly scale: string;
   readonly uplink: string;
+  readonly trace?: readonly string[];
+  readonly traceRange: RateRange;
+  readonly tracesPerClip: number;
   readonly seconds: number;
   readonly schemes: string;
   readonly json?: string;
@@ -50,9 +56,24 @@ the same command gives the same numbers on the same kind of machine. Every schem
   residual, jpeg, raw          as continuous, with patches of that codec; the others have residual ones,
                                raw is without loss
   ladder                       all of it video, at the best of native, 2/3, 1/2 and 1/3 size; Lanczos
+  fixed:N                      N kbit/s of patches (0: none), trained as online
+  scheduled                    the sender's scheduler, told by the server what patches bring
+  optimal                      of each ${optimumSeconds} s the best picture among constant rates: ${optimumRatesKbps.join(', ')} kbit/s
+                               and each fixed:N asked for before it
 
 The encoder's target is corrected until the bits that it really sends fill 99 to 100 % of the uplink,
-for each scheme alike. All measures are of luma; PSNR is the mean of the frames' PSNR in dB, SSIM that
+for each scheme alike but fixed:N, scheduled and optimal: these run as they do for people, and "filled"
+says how much of the uplink they took, "most in 2 s" the most that they sent within any 2 s, of what it
+carried then, "queue" how long a byte waited at most before a link of just that rate. The report of an
+epoch takes effect one second after its end. optimal knows the future, but a window may show what
+another window's patches paid for (it is then too high), and no constant rate learns early and saves
+late (too low).
+
+With --trace each clip runs on its own over each trace, multiplied to a mean of the range's geometric
+mean and kept within the range second by second; --json keeps what is done, and the same command goes
+on from there.
+
+All measures are of luma; PSNR is the mean of the frames' PSNR in dB, SSIM that
 of every ${ssimEvery}th frame. gainOverBilinearDb and gainOverBicubicDb compare with those schemes at
 the same uplink; worstSecondOverBicubicDb and overBicubicDb with bicubic of the very frames that the
 scheme decoded. "trained" is the share of the stream's time that training took. The default of
@@ -73,11 +94,22 @@ function parseSize(value: string): ClipShape {
   return { width, height };
 }
 
+function parseRange(value: string): RateRange {
+  const [lowKbps = NaN, highKbps = NaN] = value.split('-').map(Number);
+  if (!(lowKbps > 0 && highKbps >= lowKbps)) {
+    throw new UsageError(`--trace-range ${value}: must be LOW-HIGH in kbit/s, above 0`);
+  }
+  return { lowKbps, highKbps };
+}
+
 function parseSchemes(list: string): SchemeName[] {
   return list.split(',').map((word) => {
-    const name = schemeNames.find((known) => known === word.trim());
+    const trimmed = word.trim();
+    const name = schemeNames.find((known) => known === trimmed) ?? sharingScheme(trimmed);
     if (name === undefined) {
-      throw new UsageError(`--schemes: "${word}" is none of ${schemeNames.join(', ')}`);
+      throw new UsageError(
+        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal`,
+      );
     }
     return name;
   });
@@ -103,6 +135,7 @@ export function evaluationTable(evaluation: Evaluation): string {
     ['', 'dB', '', '+dB', '+dB', '+dB', '+dB', 'kbit/s', 'kbit/s', '1/s', 'bytes', '%'],
   ];
   for (const [name, summary] of Object.entries(evaluation.schemes)) {
+    if (summary === undefined) continue;
     rows.push([
       summary.rung === undefined ? name : `${name} ${summary.rung.width}x${summary.rung.height}`,
       summary.psnrYDb.toFixed(2),
@@ -118,22 +151,11 @@ export function evaluationTable(evaluation: Evaluation): string {
       summary.training === undefined ? '-' : (100 * summary.training.share).toFixed(0),
     ]);
   }
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
   const { clip, scale, uplinkKbps, seconds } = evaluation;
   return [
     `${clip}  x${scale}  ${uplinkKbps.toFixed(0)} kbit/s  ${seconds} s`,
     '',
-    ...lines,
+    textTable(rows),
     '',
     'Gains over bilinear, bicubic and in the first 10 s are at the same uplink; the worst second is',
     'over bicubic of the same decoded frames.',
@@ -157,6 +179,23 @@ export function registerEval(program: Command): void {
         .default('2'),
     )
     .option('--uplink <kbits|trace>', 'kbit/s, or a trace (mahimahi, or seconds and Mbit/s)', '600')
+    .option(
+      '--trace <file>',
+      'each clip on its own over this trace, scaled; given more than once, over each',
+      collect,
+    )
+    .option(
+      '--trace-range <kbits>',
+      'what the traces are scaled into, LOW-HIGH kbit/s',
+      parseRange,
+      { lowKbps: 400, highKbps: 3000 },
+    )
+    .option(
+      '--traces-per-clip <n>',
+      'the n-th clip only meets so many traces from the n-th on; 0: all',
+      wholeWithin(0, 1000),
+      0,
+    )
     .option('--seconds <s>', 'length of the stream', numberWithin(1, 3600), 60)
     .option('--schemes <a,b,c>', 'which to run', defaultSchemes.join(','))
     .option('--json <file>', 'write the figures there, "-" for standard output')
@@ -183,13 +222,11 @@ export function registerEval(program: Command): void {
     .option('--seed <n>', 'seed of every random choice', wholeWithin(0, 2 ** 31 - 1), 1)
     .addHelpText('after', explanation)
     .action(async (options: EvalOptions) => {
-      const showsTable = options.json !== '-';
-      const evaluation = await evaluate({
+      const request = {
         clips: options.clip,
         switchSeconds: options.switchEvery,
         ...(options.size && { shape: options.size }),
         scale: Number(options.scale),
-        uplink: openUplink(options.uplink, options.seconds),
         seconds: options.seconds,
         schemes: parseSchemes(options.schemes),
         stepsPerSecond: options.stepsPerSecond,
@@ -197,10 +234,20 @@ export function registerEval(program: Command): void {
         patchesPerSecond: options.patchesPerSecond,
         residualStep: options.residualStep,
         seed: options.seed,
+      };
+      if (options.trace) {
+        const { trace: traces, traceRange: range, tracesPerClip } = options;
+        await runContest({ ...request, traces, range, tracesPerClip }, options.json);
+        return;
+      }
+      const evaluation = await evaluate({
+        ...request,
+        uplink: openUplink(options.uplink, options.seconds),
         onProgress: (what) => {
           console.error(`  ${what}`);
         },
       });
+      const showsTable = options.json !== '-';
       const text = `${JSON.stringify(evaluation, null, 2)}\n`;
       if (options.json === '-') process.stdout.write(text);
       else if (options.json !== undefined) writeFileSync(options.json, text);

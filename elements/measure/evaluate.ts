@@ -25,8 +25,10 @@ import {
   type SchemeSummary,
   type ShownFrame,
 } from './summary.ts';
+import { isSharing, Sharing, type SharingScheme, type SharingSummary } from './sharing.ts';
 import { shareOfUplink, type EvaluatedUplink } from './uplink.ts';
 
+/** Those with a name of their own; `fixed:N`, `scheduled` and `optimal` are sharing.ts's. */
 export const schemeNames = [
   'bilinear',
   'bicubic',
@@ -43,7 +45,7 @@ export const schemeNames = [
   'raw',
   'ladder',
 ] as const;
-export type SchemeName = (typeof schemeNames)[number];
+export type SchemeName = (typeof schemeNames)[number] | SharingScheme;
 
 /** Those that train: how, and on patches of which codec. `raw` is a codec without loss. */
 const trainedSchemes = {
@@ -97,7 +99,12 @@ export interface Evaluation {
   readonly scale: number;
   readonly uplinkKbps: number;
   readonly seconds: number;
-  readonly schemes: Partial<Record<SchemeName, SchemeSummary & { readonly rung?: Rung }>>;
+  readonly schemes: Partial<Record<SchemeName, MeasuredScheme>>;
+}
+
+export interface MeasuredScheme extends SchemeSummary {
+  readonly rung?: Rung;
+  readonly sharing?: SharingSummary;
 }
 
 const ladderShares = [1, 2 / 3, 1 / 2, 1 / 3];
@@ -236,6 +243,13 @@ class Evaluator {
     return best;
   }
 
+  /** The schemes that differ in what patches get. */
+  sharing(): Sharing {
+    return new Sharing(this.#stretch, this.#request, (sent, frames, scheme) =>
+      this.#schemeRun(sent, frames, scheme),
+    );
+  }
+
   #choice(patches: SenderSetup['patches']): SenderChoice {
     const { scale, patchBitrateBps, patchesPerSecond, residualStep, seed } = this.#request;
     return { size: { scale }, patches, residualStep, patchBitrateBps, patchesPerSecond, seed };
@@ -271,11 +285,19 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
   try {
     const evaluator = new Evaluator(request, clip, folder);
     const plain = await evaluator.plain();
+    const sharing = evaluator.sharing();
     const schemes: Evaluation['schemes'] = {};
     for (const name of request.schemes) {
       if (name === 'ladder') {
         const { run, rung } = await evaluator.ladder();
         schemes.ladder = { ...summariseScheme(run, plain, clip.switchSeconds), rung };
+      } else if (isSharing(name)) {
+        const shared = await sharing.run(name);
+        schemes[name] = {
+          ...summariseScheme(shared.run, plain, clip.switchSeconds),
+          sharing: shared.sharing,
+          ...(shared.epochs && { training: summariseTraining(shared.epochs, stepsPerSecond) }),
+        };
       } else if (isTrained(name)) {
         const { run, epochs } = await evaluator.trained(name);
         schemes[name] = {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../cli/failure.ts';
 import { native } from '../bridge/index.ts';
+import { freeUdpPort } from '../demo/live.ts';
 import { framesPerSecond, type Clip } from './clip.ts';
 import { readGdp } from './gdp.ts';
 import { quoted, runPipeline } from './pipeline.ts';
@@ -24,6 +25,18 @@ export interface SenderSetup {
   /** Whatever they cost; 0: as many as the patch bit rate pays for. */
   readonly patchesPerSecond: number;
   readonly seed: number;
+  /** Whether the server's reports come to the sender's scheduler; only in a whole run. */
+  readonly hearsFeedback?: boolean;
+}
+
+/** What the sender decided, once a second. */
+export interface SenderPlan {
+  readonly timeSeconds: number;
+  readonly uplinkBps: number;
+  readonly patchBps: number;
+  /** dB by a further 100 kbit/s; null: not known yet. */
+  readonly gainByPatchesDb: number | null;
+  readonly gainByVideoDb: number | null;
 }
 
 /** What becomes of the decoded video. */
@@ -83,12 +96,19 @@ export interface TrainingEpoch {
 /** SSIM is measured of every fifth frame: it takes longer than all the rest of a run together. */
 export const ssimEvery = 5;
 
+const streamKey = 'evaluation';
+
 const properties = (values: Readonly<Record<string, string | number | boolean>>): string =>
   Object.entries(values)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? quoted(value) : value}`)
     .join(' ');
 
-function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup): string {
+/** `feedback`: ADDRESS:PORT of the server; empty: none. */
+function senderLaunch(
+  { clip, frameCount, folder }: Stretch,
+  sender: SenderSetup,
+  feedback = '',
+): string {
   const { size, uplink, patches, residualStep, patchBitrateBps, patchesPerSecond, seed } = sender;
   return (
     `srloopsrc ${properties({
@@ -106,6 +126,7 @@ function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup
         : { 'patch-codec': patches, 'residual-step': residualStep }),
       'patch-bitrate': patchBitrateBps,
       'patches-per-second': patchesPerSecond,
+      ...(feedback !== '' && { 'feedback-uri': `ws://${feedback}`, 'stream-key': streamKey }),
       seed,
       lockstep: true,
     })} ` +
@@ -116,7 +137,11 @@ function senderLaunch({ clip, frameCount, folder }: Stretch, sender: SenderSetup
   );
 }
 
-function receiverLaunch({ clip, folder }: Stretch, receiver: ReceiverSetup): string {
+function receiverLaunch(
+  { clip, folder }: Stretch,
+  receiver: ReceiverSetup,
+  feedback: string,
+): string {
   const decoded =
     // One thread: with several the decoder holds back frames that lockstep waits for.
     'video. ! queue ! h264parse ! avdec_h264 max-threads=1 ! tee name=decoded decoded. ! queue ';
@@ -130,7 +155,8 @@ function receiverLaunch({ clip, folder }: Stretch, receiver: ReceiverSetup): str
           scale: receiver.scale,
           training: receiver.training,
           'model-store': receiver.modelStore ?? '',
-          'stream-key': 'evaluation',
+          'stream-key': streamKey,
+          'feedback-listen': feedback,
           'training-steps-per-second': receiver.stepsPerSecond,
           seed: receiver.seed,
           lockstep: true,
@@ -196,39 +222,59 @@ export async function runSender(stretch: Stretch, sender: SenderSetup): Promise<
   return readSent(stretch);
 }
 
+export interface WholeRun extends SentStream {
+  readonly frames: readonly MeasuredFrame[];
+  readonly epochs: readonly TrainingEpoch[];
+  readonly plans: readonly SenderPlan[];
+}
+
 /** Sender and receiver: what is sent and how every frame then looks. */
 export async function runWhole(
   stretch: Stretch,
   sender: SenderSetup,
   receiver: ReceiverSetup,
-): Promise<
-  SentStream & {
-    readonly frames: readonly MeasuredFrame[];
-    readonly epochs: readonly TrainingEpoch[];
-  }
-> {
+): Promise<WholeRun> {
   const epochs: TrainingEpoch[] = [];
+  const plans: SenderPlan[] = [];
+  const feedback = sender.hearsFeedback === true ? `127.0.0.1:${await freeUdpPort()}` : '';
   await runPipeline({
     name: 'the evaluation',
-    launch: senderLaunch(stretch, sender) + receiverLaunch(stretch, receiver),
+    launch: senderLaunch(stretch, sender, feedback) + receiverLaunch(stretch, receiver, feedback),
     onMessage: ({ name, fields }) => {
-      if (name !== 'livesr-epoch') return;
-      const db = (field: string): number | null => {
-        const value = fields[field];
-        return value === undefined ? null : Number(value);
-      };
-      epochs.push({
-        timeSeconds: Number(fields['media-time-ns']) / 1e9,
-        state: String(fields.state),
-        steps: Number(fields.steps),
-        gainDb: db('gain-db'),
-        genericGainDb: db('generic-gain-db'),
-        candidateGainDb: db('candidate-gain-db'),
-        epochGainDb: db('epoch-gain-db'),
-        leadDb: db('lead-db'),
-        pairs: Number(fields.pairs),
-      });
+      if (name === 'livesr-epoch') epochs.push(epochOf(fields));
+      if (name === 'livesr-plan') plans.push(planOf(fields));
     },
   });
-  return { ...readSent(stretch), frames: readFrames(stretch), epochs };
+  return { ...readSent(stretch), frames: readFrames(stretch), epochs, plans };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function decibels(fields: Fields, name: string): number | null {
+  const value = fields[name];
+  return value === undefined ? null : Number(value);
+}
+
+function epochOf(fields: Fields): TrainingEpoch {
+  return {
+    timeSeconds: Number(fields['media-time-ns']) / 1e9,
+    state: String(fields.state),
+    steps: Number(fields.steps),
+    gainDb: decibels(fields, 'gain-db'),
+    genericGainDb: decibels(fields, 'generic-gain-db'),
+    candidateGainDb: decibels(fields, 'candidate-gain-db'),
+    epochGainDb: decibels(fields, 'epoch-gain-db'),
+    leadDb: decibels(fields, 'lead-db'),
+    pairs: Number(fields.pairs),
+  };
+}
+
+function planOf(fields: Fields): SenderPlan {
+  return {
+    timeSeconds: Number(fields['media-time-ns']) / 1e9,
+    uplinkBps: Number(fields['estimated-uplink-bps']),
+    patchBps: Number(fields['patch-bitrate-bps']),
+    gainByPatchesDb: decibels(fields, 'gain-by-patches-db'),
+    gainByVideoDb: decibels(fields, 'gain-by-video-db'),
+  };
 }

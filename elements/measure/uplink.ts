@@ -35,6 +35,34 @@ export function openUplink(text: string, seconds: number): EvaluatedUplink {
   }
 }
 
+export interface RateRange {
+  readonly lowKbps: number;
+  readonly highKbps: number;
+}
+
+/**
+ * A trace brought to what a weak uplink carries: multiplied so that the mean of the evaluated time is
+ * the geometric mean of the range, and each second's rate kept within it.
+ */
+export function scaledTrace(path: string, seconds: number, range: RateRange): EvaluatedUplink {
+  const { lowKbps, highKbps } = range;
+  const { carried, kbps } = openUplink(path, seconds);
+  if (kbps <= 0) throw new UsageError(`--trace ${path}: carries nothing in ${seconds} s`);
+  const factor = Math.sqrt(lowKbps * highKbps) / kbps;
+  // One second more than is asked for: the last one may be cut by a frame.
+  const bits = Array.from({ length: Math.ceil(seconds) + 1 }, (_, second) => {
+    const scaledKbps = (factor * (carried(second + 1) - carried(second))) / 1000;
+    return Math.min(highKbps, Math.max(lowKbps, scaledKbps)) * 1000;
+  });
+  const until = [0];
+  for (const each of bits) until.push((until.at(-1) ?? 0) + each);
+  const scaled: CumulativeBits = (time) => {
+    const second = Math.min(Math.floor(time), bits.length - 1);
+    return (until[second] ?? 0) + (time - second) * (bits[second] ?? 0);
+  };
+  return { kbps: scaled(seconds) / seconds / 1000, carried: scaled, isConstant: false };
+}
+
 /**
  * Text of patchsender's `uplink` property for a share of the uplink. A trace's share is written to
  * `file`, in seconds of constant rate.

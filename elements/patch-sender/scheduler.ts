@@ -94,6 +94,7 @@ interface VideoMeasure {
 }
 
 const planNs = 1e9;
+const gradientBps = 100_000;
 /** Three epochs without a word (DESIGN 7: keeps the last plan, then the minimum). */
 const silenceNs = 15e9;
 /** A rise is passed on when it is worth a change: NVENC starts a new group of pictures at each. */
@@ -247,19 +248,29 @@ function wantedPatchRate(
   return Math.min(mostBps, Math.max(leastBps, steppedBps));
 }
 
-/** dB by each further 100 kbit/s of patches instead of video (equation 2), within -1 and 1. */
-function gradient(state: SchedulerState, settings: SchedulerSettings): number {
-  if (state.gainDbPerBit === undefined) return 0;
+/** dB of equation (1) by each further 100 kbit/s. */
+export interface Gradients {
+  /** null: nothing was heard of training yet. */
+  readonly byPatchesDb: number | null;
+  readonly byVideoDb: number;
+}
+
+export function gradients(state: SchedulerState, settings: SchedulerSettings): Gradients {
   const lastsSeconds = 1 / (1 - settings.schedule.gamma);
-  const byPatches = state.gainDbPerBit * lastsSeconds;
   const rateBps = state.video.rateBps ?? state.plan.videoBitrateBps;
-  const byVideo = slopeDbPerBps(
-    settings.curve,
-    state.videoPsnrDb,
-    rateBps,
-    settings.pixelsPerSecond,
-  );
-  return Math.max(-1, Math.min(1, (byPatches - byVideo) * 100_000));
+  const { curve, pixelsPerSecond } = settings;
+  const byVideo = slopeDbPerBps(curve, state.videoPsnrDb, rateBps, pixelsPerSecond);
+  return {
+    byPatchesDb:
+      state.gainDbPerBit === undefined ? null : state.gainDbPerBit * lastsSeconds * gradientBps,
+    byVideoDb: byVideo * gradientBps,
+  };
+}
+
+/** What patches gain instead of video (equation 2), within -1 and 1 dB. */
+function gradient(state: SchedulerState, settings: SchedulerSettings): number {
+  const { byPatchesDb, byVideoDb } = gradients(state, settings);
+  return byPatchesDb === null ? 0 : Math.max(-1, Math.min(1, byPatchesDb - byVideoDb));
 }
 
 function videoGiven(state: SchedulerState, bytes: number, mediaTimeNs: number): VideoMeasure {

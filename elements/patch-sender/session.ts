@@ -11,6 +11,7 @@ import {
 import type { Host, Log, Send, Session } from '../engine/contract.ts';
 import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
 import { feedbackVersion } from '../feedback/messages.ts';
+import { AwaitedNews } from './awaited-news.ts';
 import { curveOf } from './curves.ts';
 import type { LinkEstimator } from './link/estimator.ts';
 import { recorded } from './link/given.ts';
@@ -28,6 +29,7 @@ import { seededRandom } from './random.ts';
 import { Sampler } from './sampler.ts';
 import {
   encoderTargetBps,
+  gradients,
   initialScheduler,
   newsCame,
   patchesSent,
@@ -53,6 +55,8 @@ export class SenderSession implements Session {
   #scheduler: SchedulerState = initialScheduler;
   #feedback: FeedbackClient | undefined;
   #feedbackTold: FeedbackCounts | undefined;
+  /** In lockstep: what the server said takes effect at a media time of its own. */
+  readonly #awaited: AwaitedNews | undefined;
   /** Patches since the last tick. */
   #patchBytes = 0;
   #mediaTimeNs = 0;
@@ -72,16 +76,23 @@ export class SenderSession implements Session {
     this.#budget = emptyBudget(start.patches === 'jpeg' ? 'jpeg' : 'residual');
     this.#feedback = before?.handOverFeedback(start) ?? openFeedback(start, host);
     if (this.#feedback) {
+      this.#awaited = start.lockstep ? new AwaitedNews(host.log) : undefined;
       this.#feedback.onTraining = (news) => {
-        this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
+        if (this.#awaited) this.#awaited.came(news);
+        else this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
       };
     }
     this.#plan(0, 0);
   }
 
-  handle(head: Head, blob: Uint8Array): Promise<void> {
-    this.#take(parseHead(senderMessage, head), blob);
-    return Promise.resolve();
+  async handle(head: Head, blob: Uint8Array): Promise<void> {
+    const message = parseHead(senderMessage, head);
+    if (this.#awaited && message.type === 'time.tick') {
+      for (const news of await this.#awaited.dueAt(message.mediaTimeNs)) {
+        this.#scheduler = newsCame(this.#scheduler, news, message.mediaTimeNs);
+      }
+    }
+    this.#take(message, blob);
   }
 
   work(): Promise<boolean> {
@@ -89,6 +100,7 @@ export class SenderSession implements Session {
   }
 
   close(): void {
+    this.#awaited?.close();
     this.#feedback?.close();
   }
 
@@ -153,11 +165,15 @@ export class SenderSession implements Session {
     const { plan, plannedNs } = this.#scheduler;
     if (plan === before.plan && plannedNs === before.plannedNs) return;
     this.#budget = { ...this.#budget, patchBitrateBps: plan.patchBitrateBps };
+    const { byPatchesDb, byVideoDb } = gradients(this.#scheduler, this.#settings);
     this.#send({
       type: 'plan.set',
+      mediaTimeNs,
       videoBitrateBps: encoderTargetBps(this.#scheduler),
       patchBitrateBps: plan.patchBitrateBps,
       estimatedUplinkBps: carriedBps,
+      gainByPatchesDb: byPatchesDb,
+      gainByVideoDb: byVideoDb,
     });
   }
 

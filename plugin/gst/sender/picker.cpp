@@ -47,6 +47,27 @@ GstClockTime Picker::Input::running_time(const GstBuffer* buffer) const {
     return gst_segment_to_running_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
 }
 
+namespace {
+
+// Element message "livesr-plan": what was decided, once a second, and by which gradients.
+void post_plan(GstElement* element, const nlohmann::json& plan) {
+    GstStructure* fields = gst_structure_new_empty("livesr-plan");
+    const auto add = [&](const char* field, const char* name) {
+        const auto value = plan.find(field);
+        if (value == plan.end() || !value->is_number()) return;
+        gst_structure_set(fields, name, G_TYPE_DOUBLE, value->get<double>(), nullptr);
+    };
+    add("mediaTimeNs", "media-time-ns");
+    add("videoBitrateBps", "video-bitrate-bps");
+    add("patchBitrateBps", "patch-bitrate-bps");
+    add("estimatedUplinkBps", "estimated-uplink-bps");
+    add("gainByPatchesDb", "gain-by-patches-db");
+    add("gainByVideoDb", "gain-by-video-db");
+    gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
+}
+
+}  // namespace
+
 Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* patches_pad)
     : element_(element),
       output_(patches_pad),
@@ -58,6 +79,11 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                     GST_ELEMENT_WARNING(element_, RESOURCE, FAILED,
                                         ("No patches for now, video goes on: %s", why.c_str()),
                                         (nullptr));
+                },
+                [this](const nlohmann::json& plan) { post_plan(element_, plan); },
+                [this](const std::string& cause, const std::string& remedy) {
+                    GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("%s", cause.c_str()),
+                                        ("%s", remedy.c_str()));
                 }}),
       writer_(output_, session_) {
     high_.pad = high_pad;

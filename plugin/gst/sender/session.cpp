@@ -239,6 +239,16 @@ void SenderSession::receive(const EngineMessage& message) {
     if (type == "plan.set") {
         set_plan({bitrate_field(head, "videoBitrateBps"), bitrate_field(head, "patchBitrateBps"),
                   bitrate_field(head, "estimatedUplinkBps")});
+        callbacks_.on_plan_report(head);
+    } else if (type == "engine.warning") {
+        const auto text = [&head](const char* name) {
+            const auto field = head.find(name);
+            if (field == head.end() || !field->is_string()) {
+                throw ChannelError(std::string("engine.warning has no text ") + name);
+            }
+            return field->get<std::string>();
+        };
+        callbacks_.on_warning(text("cause"), text("remedy"));
     } else if (type == "feedback.state") {
         const auto connected = head.find("connected");
         if (connected == head.end() || !connected->is_boolean()) {

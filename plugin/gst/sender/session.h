@@ -25,6 +25,10 @@ class SenderSession {
         std::function<void(std::uint64_t offer, const std::vector<std::uint32_t>& cells)> on_select;
         // The engine could not be started or was lost; said once for each reason.
         std::function<void(const std::string& why)> on_engine_trouble;
+        // What the engine planned and why (docs/protocol.md, plan.set), for whoever watches.
+        std::function<void(const nlohmann::json& plan)> on_plan_report;
+        // Something that people should know of.
+        std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
     };
     struct Stream {
         int width = 0;

@@ -1,0 +1,219 @@
+// How the uplink is shared between video and patches, compared: constant patch rates, the scheduler with
+// the server's feedback, and the best that windows of the constant rates could have shown. Nothing of
+// the encoder's target is corrected here: the sender runs as it does for people.
+import { join } from 'node:path';
+import {
+  runWhole,
+  type MeasuredFrame,
+  type SenderPlan,
+  type SentStream,
+  type Stretch,
+  type TrainingEpoch,
+  type WholeRun,
+} from './lockstep.ts';
+import { mean, type SchemeRun, type SentBuffer } from './summary.ts';
+import { shareOfUplink, type EvaluatedUplink } from './uplink.ts';
+import type { CumulativeBits } from '../patch-sender/uplink.ts';
+
+export type SharingScheme = `fixed:${number}` | 'scheduled' | 'optimal';
+
+/** Window of the optimum (LiveNAS figure 5), and its patch rates. */
+export const optimumSeconds = 5;
+export const optimumRatesKbps: readonly number[] = [0, 25, 50, 75, 100];
+
+const mostFixedKbps = 100_000;
+
+/** undefined: no scheme of this family. */
+export function sharingScheme(word: string): SharingScheme | undefined {
+  if (word === 'scheduled' || word === 'optimal') return word;
+  const kbps = Number(/^fixed:(\d+(?:\.\d+)?)$/.exec(word)?.[1]);
+  return kbps >= 0 && kbps <= mostFixedKbps ? `fixed:${kbps}` : undefined;
+}
+
+export const isSharing = (name: string): name is SharingScheme => sharingScheme(name) !== undefined;
+
+/** The span in which no more may be sent than the uplink carries. */
+export const spanSeconds = 2;
+
+/** What one way of sharing did with the uplink. */
+export interface SharingSummary {
+  /** Of what the uplink carried, all of the time. */
+  readonly filled: number;
+  /** The most that was sent within any 2 s, of what the uplink carried in them. */
+  readonly mostInSpan: number;
+  /** The longest that a byte waited before a link that carries just the uplink's rate, s. */
+  readonly longestQueueSeconds: number;
+  /** Of the optimum: patch rate of each window. */
+  readonly windowsKbps?: readonly number[];
+  readonly plans: readonly SenderPlan[];
+}
+
+export interface SharedRun {
+  readonly run: SchemeRun;
+  readonly sharing: SharingSummary;
+  readonly epochs?: readonly TrainingEpoch[];
+}
+
+export interface SharingRequest {
+  readonly scale: number;
+  readonly uplink: EvaluatedUplink;
+  readonly seconds: number;
+  readonly residualStep: number;
+  readonly stepsPerSecond: number;
+  readonly seed: number;
+  readonly onProgress: (what: string) => void;
+}
+
+type RunOf = (sent: SentStream, frames: readonly MeasuredFrame[], scheme: string) => SchemeRun;
+
+/** Runs are shared: a constant rate is one of the optimum's too. */
+export class Sharing {
+  readonly #stretch: Stretch;
+  readonly #request: SharingRequest;
+  readonly #runOf: RunOf;
+  readonly #fixed = new Map<number, SharedRun>();
+
+  constructor(stretch: Stretch, request: SharingRequest, runOf: RunOf) {
+    this.#stretch = stretch;
+    this.#request = request;
+    this.#runOf = runOf;
+  }
+
+  run(name: SharingScheme): Promise<SharedRun> {
+    if (name === 'scheduled') return this.#play(name, 0, true);
+    if (name === 'optimal') return this.#optimal();
+    return this.#atRate(Number(name.slice('fixed:'.length)));
+  }
+
+  async #atRate(kbps: number): Promise<SharedRun> {
+    const known = this.#fixed.get(kbps);
+    if (known !== undefined) return known;
+    const run = await this.#play(`fixed:${kbps}`, kbps, false);
+    this.#fixed.set(kbps, run);
+    return run;
+  }
+
+  async #optimal(): Promise<SharedRun> {
+    const rates = [...new Set([...optimumRatesKbps, ...this.#fixed.keys()])];
+    const candidates: Candidate[] = [];
+    for (const kbps of rates.toSorted((a, b) => a - b)) {
+      candidates.push({ kbps, run: (await this.#atRate(kbps)).run });
+    }
+    const { run, windowsKbps } = bestWindows(candidates);
+    return { run, sharing: { ...this.#summary(run, []), windowsKbps } };
+  }
+
+  async #play(name: string, patchKbps: number, scheduled: boolean): Promise<SharedRun> {
+    const { scale, uplink, seconds, residualStep, stepsPerSecond, seed } = this.#request;
+    this.#request.onProgress(name);
+    const trains = scheduled || patchKbps > 0;
+    const setup = {
+      size: { scale },
+      uplink: shareOfUplink(uplink, 1, seconds, join(this.#stretch.folder, 'whole.trace')),
+      patches: trains ? 'residual' : 'off',
+      residualStep,
+      patchBitrateBps: patchKbps * 1000,
+      patchesPerSecond: 0,
+      hearsFeedback: scheduled,
+      seed,
+    } as const;
+    const played: WholeRun = await runWhole(this.#stretch, setup, {
+      kind: 'enhanced',
+      scale,
+      training: trains ? 'adaptive' : 'off',
+      stepsPerSecond: trains ? stepsPerSecond : 0,
+      seed,
+    });
+    const run = this.#runOf(played, played.frames, 'test');
+    const sharing = this.#summary(run, played.plans);
+    return { run, sharing, ...(trains && { epochs: played.epochs }) };
+  }
+
+  #summary(run: SchemeRun, plans: readonly SenderPlan[]): SharingSummary {
+    const { carried } = this.#request.uplink;
+    const sent = allSent(run);
+    const bits = sent.reduce((sum, { bytes }) => sum + bytes * 8, 0);
+    return {
+      filled: bits / carried(run.seconds),
+      mostInSpan: mostInSpan(sent, carried, run.seconds),
+      longestQueueSeconds: longestQueueSeconds(sent, carried),
+      plans,
+    };
+  }
+}
+
+function allSent({ video, packets }: SchemeRun): SentBuffer[] {
+  return [...video, ...packets].sort((a, b) => a.timeSeconds - b.timeSeconds);
+}
+
+/** The most that was sent from any buffer on within the span, of what the uplink carries in it. */
+export function mostInSpan(
+  sent: readonly SentBuffer[],
+  carried: CumulativeBits,
+  seconds: number,
+): number {
+  let most = 0;
+  let bits = 0;
+  let end = 0;
+  for (const first of sent) {
+    const from = first.timeSeconds;
+    // A span that the end of the run cuts short says nothing.
+    if (from + spanSeconds > seconds) break;
+    for (let next = sent[end]; next && next.timeSeconds < from + spanSeconds; next = sent[++end]) {
+      bits += next.bytes * 8;
+    }
+    most = Math.max(most, bits / (carried(from + spanSeconds) - carried(from)));
+    bits -= first.bytes * 8;
+  }
+  return most;
+}
+
+const queueStepSeconds = 0.01;
+
+/** How far a link that carries just the uplink's rate falls behind. */
+export function longestQueueSeconds(sent: readonly SentBuffer[], carried: CumulativeBits): number {
+  let longest = 0;
+  // What the link has given or let pass unused.
+  let passed = 0;
+  for (const { timeSeconds, bytes } of sent) {
+    passed = Math.max(passed, carried(timeSeconds)) + bytes * 8;
+    let until = timeSeconds;
+    while (carried(until) < passed && until - timeSeconds < 60) until += queueStepSeconds;
+    longest = Math.max(longest, until - timeSeconds);
+  }
+  return longest;
+}
+
+export interface Candidate {
+  readonly kbps: number;
+  readonly run: SchemeRun;
+}
+
+/** Of each window the run that shows the best picture there. */
+export function bestWindows(candidates: readonly Candidate[]): {
+  readonly run: SchemeRun;
+  readonly windowsKbps: readonly number[];
+} {
+  const seconds = Math.max(...candidates.map(({ run }) => run.seconds));
+  const parts = Array.from({ length: Math.ceil(seconds / optimumSeconds) }, (_, window) => {
+    const isWithin = ({ timeSeconds }: { readonly timeSeconds: number }): boolean =>
+      Math.floor(timeSeconds / optimumSeconds) === window;
+    const cut = candidates.map(({ kbps, run }) => ({
+      kbps,
+      frames: run.frames.filter(isWithin),
+      video: run.video.filter(isWithin),
+      packets: run.packets.filter(isWithin),
+    }));
+    const psnrDb = cut.map(({ frames }) => mean(frames.map((frame) => frame.psnrDb)));
+    return cut[psnrDb.indexOf(Math.max(...psnrDb))] ?? [];
+  }).flat();
+  return {
+    run: {
+      frames: parts.flatMap(({ frames }) => frames),
+      video: parts.flatMap(({ video }) => video),
+      packets: parts.flatMap(({ packets }) => packets),
+      seconds,
+    },
+    windowsKbps: parts.map(({ kbps }) => kbps),
+  };
+}
