@@ -42,6 +42,10 @@ void residual(Input input) {
     const auto size = static_cast<std::size_t>(low.width) * static_cast<std::size_t>(low.height);
     const auto decoded = decode_residual(payload, low, step);
     require(!decoded || decoded->size() == size, "a picture is as large as it says");
+    // Whatever is expected, the same payloads are pictures.
+    const std::vector<std::uint8_t> expected(size, payload.back());
+    const auto read = decode_residual(payload, low, step, expected);
+    require(read.has_value() == decoded.has_value(), "an expectation refuses nothing");
 
     payload[0] ^= 1;
     require(!decode_residual(payload, low, step), "a payload of another crop is refused");

@@ -186,7 +186,8 @@ PatchAligner::Verdict PatchAligner::place_residual(ReceivedPatch& patch, std::si
                  patch.height / scale, residual_margin);
         const LowCrop low{pixels, patch.width, patch.height, scale};
         if (!is_residual_of(patch.residual, low)) continue;
-        auto high = decode_residual(patch.residual, low, patch.residual_step);
+        auto high = decode_residual(patch.residual, low, patch.residual_step,
+                                    expected(patch, frames_[candidate]));
         if (!high) {
             count(Misfit::undecodable);
             return Verdict::done;
@@ -199,6 +200,24 @@ PatchAligner::Verdict PatchAligner::place_residual(ReceivedPatch& patch, std::si
     if (patient && centre + search_frames >= frames_.size()) return Verdict::wait;
     count(Misfit::other_frame);
     return Verdict::done;
+}
+
+// Empty when nothing is expected. The network sees beyond the patch: a crop with its margin gives
+// exactly the frame's pixels.
+std::vector<std::uint8_t> PatchAligner::expected(const ReceivedPatch& patch, const Frame& frame) {
+    if (!options_.expectation) return {};
+    const int scale = options_.scale;
+    const int around = margin(options_.expectation->architecture());
+    const int low_width = patch.width / scale + 2 * around;
+    const int low_height = patch.height / scale + 2 * around;
+    const std::vector<std::uint8_t> low = crop(plane(frame), patch.x / scale, patch.y / scale,
+                                               patch.width / scale, patch.height / scale, around);
+    const int width = low_width * scale;
+    std::vector<std::uint8_t> shown(static_cast<std::size_t>(width) * low_height * scale);
+    enhance(*options_.expectation, scratch_, low.data(), low_width, low_width, low_height,
+            shown.data(), width, around, low_height - around);
+    return crop({shown.data(), width, width, low_height * scale}, around * scale, around * scale,
+                patch.width, patch.height, 0);
 }
 
 std::pair<std::size_t, std::size_t> PatchAligner::neighbourhood(std::size_t centre) const {

@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/network/enhance.h"
 #include "core/picture/crop.h"
 
 namespace livesr::gst {
@@ -73,6 +75,8 @@ class PatchAligner {
         std::uint64_t history_ns = 3'000'000'000;
         std::size_t history_bytes = 96U << 20U;
         std::size_t waiting_limit = 64;
+        // What residuals are read with (decode_residual); null: nothing is expected.
+        std::shared_ptr<const PackedNetwork> expectation;
     };
 
     explicit PatchAligner(const Options& options);
@@ -110,6 +114,7 @@ class PatchAligner {
     std::pair<std::size_t, std::size_t> neighbourhood(std::size_t centre) const;
     Verdict place_residual(ReceivedPatch& patch, std::size_t centre, bool patient,
                            std::vector<AlignedPatch>& aligned);
+    std::vector<std::uint8_t> expected(const ReceivedPatch& patch, const Frame& frame);
     PlaneView plane(const Frame& frame) const;
     AlignedPatch pair_of(ReceivedPatch& patch, std::size_t best, std::size_t centre) const;
     Fit fit(const Frame& frame, const ReceivedPatch& patch,
@@ -117,6 +122,7 @@ class PatchAligner {
     void count(Misfit misfit) { ++misfits_[static_cast<std::size_t>(misfit)]; }
 
     Options options_;
+    EnhanceScratch scratch_;
     std::uint64_t interval_ns_ = 0;
     std::deque<Frame> frames_;
     std::deque<Waiting> waiting_;

@@ -75,6 +75,7 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> star
     TrainingSession::Options options;
     options.generic =
         start ? std::move(*start) : make_network({.scale = settings_.scale}, settings_.seed);
+    expectation_ = std::make_shared<const PackedNetwork>(options.generic);
     options.engine = settings_.engine;
     options.stream_key = settings_.stream_key;
     options.model_store = settings_.model_store;
@@ -124,6 +125,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
         options.margin = margin(session_->generic().architecture);
         options.width = width;
         options.height = height;
+        options.expectation = expectation_;
         aligner_.emplace(options);
     }
     session_->set_size(width, height);

@@ -115,6 +115,9 @@ class Enhancer {
     Upscaler upscaler_;
     std::optional<Network> start_;
     std::shared_ptr<const LiveModel> last_model_;
+    // The weights of the start: what residual patches are read with. They stay what they are, so
+    // that what training is told does not depend on what it has learned.
+    std::shared_ptr<const PackedNetwork> expectation_;
     int width_ = 0, height_ = 0;
     std::uint64_t interval_ns_ = 0;
     std::optional<std::uint64_t> next_tick_ns_;

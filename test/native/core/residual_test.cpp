@@ -201,6 +201,46 @@ TEST_CASE("residual: golden payloads are written, and read as the golden pixels"
     }
 }
 
+TEST_CASE("residual: what is expected of a patch brings back detail that the quantiser took") {
+    std::mt19937 random(10);
+    const int step = 30;
+    const Pair pair = make_pair(120, 120, 2, 12, random);
+    const Bytes payload = encode(pair, step);
+    const double plain = mean_squared_error(*decode_residual(payload, pair.low(), step), pair.high);
+    // Half right: the original's detail mixed with other detail of the same strength.
+    const Pair other = make_pair(120, 120, 2, 12, random);
+    const Bytes base = enlarge(pair.low());
+    const Bytes other_base = enlarge(other.low());
+    Bytes half_right(pair.high.size());
+    for (std::size_t i = 0; i < half_right.size(); ++i) {
+        const int detail = (pair.high[i] - base[i] + other.high[i] - other_base[i]) / 2;
+        half_right[i] = static_cast<std::uint8_t>(std::clamp(base[i] + detail, 0, 255));
+    }
+    const auto helped = decode_residual(payload, pair.low(), step, half_right);
+    REQUIRE(helped);
+    CHECK(mean_squared_error(*helped, pair.high) < 0.9 * plain);
+    // Whoever expects the enlargement expects nothing.
+    CHECK(mean_squared_error(*decode_residual(payload, pair.low(), step, base), pair.high) <
+          1.05 * plain);
+    CHECK_THROWS_AS(decode_residual(payload, pair.low(), step, Bytes(7)), std::invalid_argument);
+}
+
+TEST_CASE("residual: a wrong expectation never takes a coefficient off what was sent") {
+    std::mt19937 random(11);
+    for (int round = 0; round < 100; ++round) {
+        const int scale = 1 + static_cast<int>(random() % 4);
+        const int step = least_residual_step + static_cast<int>(random() % 255);
+        const Pair pair = make_pair(scale * (1 + static_cast<int>(random() % 40)),
+                                    scale * (1 + static_cast<int>(random() % 40)), scale,
+                                    static_cast<int>(random() % 120), random);
+        const Bytes wild = test::random_bytes(pair.high.size(), random);
+        const auto back = decode_residual(encode(pair, step), pair.low(), step, wild);
+        REQUIRE(back);
+        // A quarter of a step beyond the quantiser's 0.62, and the outward reading's 3/16.
+        REQUIRE(mean_squared_error(*back, pair.high) <= std::pow(0.88 * step, 2) + 0.6);
+    }
+}
+
 TEST_CASE("residual: a payload of another crop is told by its checksum") {
     std::mt19937 random(5);
     Pair pair = make_pair(64, 48, 2, 30, random);

@@ -1,5 +1,9 @@
 // Residual patches meet the very frames that they were made from.
+#include <memory>
+#include <random>
+
 #include "alignment_fixture.h"
+#include "core/network/enhance.h"
 #include "core/patch/residual.h"
 #include "core/picture/crop.h"
 
@@ -93,4 +97,35 @@ TEST_CASE("a residual that no encoder wrote is dropped and counted") {
     aligner.add_patch(std::move(patch));
     CHECK(aligner.take_aligned().empty());
     CHECK(aligner.misfits(Misfit::undecodable) == 1);
+}
+
+TEST_CASE("a residual is read with what the network shows there, seen in its whole frame") {
+    // Weights that show something else than bicubic.
+    livesr::Network network = livesr::make_network({.scale = scale}, 3);
+    std::mt19937 random(3);
+    for (float& parameter : network.parameters) {
+        parameter += static_cast<float>(static_cast<int>(random() % 201) - 100) / 2000.0F;
+    }
+    auto options = livesr::test::alignment::options();
+    options.expectation = std::make_shared<const livesr::PackedNetwork>(network);
+    PatchAligner aligner(options);
+    for (int number = 0; number < 5; ++number) add_frame(aligner, number);
+    const ReceivedPatch patch = residual_of(4, 4);
+    aligner.add_patch(patch);
+    const auto pairs = aligner.take_aligned();
+    REQUIRE(pairs.size() == 1);
+
+    const Plane low = low_frame(4);
+    Plane shown = high_frame(4);
+    livesr::EnhanceScratch scratch;
+    livesr::enhance(*options.expectation, scratch, low.pixels.data(), low.width, low.width,
+                    low.height, shown.pixels.data(), high_width, 0, low.height);
+    const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 20, 16,
+                                     32, 24, livesr::residual_margin);
+    const livesr::LowCrop under{around, 64, 48, scale};
+    const auto want = livesr::decode_residual(patch.residual, under, 8,
+                                              livesr::test::crop(shown, 40, 32, 64, 48).pixels);
+    REQUIRE(want);
+    CHECK(pairs[0].high == *want);
+    CHECK(pairs[0].high != *livesr::decode_residual(patch.residual, under, 8));
 }
