@@ -62,6 +62,8 @@ export type EnhancerMessage = z.infer<typeof enhancerMessage>;
 export const modelSwap = z.object({
   type: z.literal('model.swap'),
   version: positive,
+  /** Of the network that they are for. */
+  scale: z.int().min(2).max(4),
   source: weightSource,
   gainDb: finiteDb.nullable(),
 });

@@ -142,7 +142,7 @@ export class EnhancerSession implements Session {
       newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
     });
     this.#epochWeights = from;
-    this.#weights = new Weights(generic, from, start.liveSource, host.send);
+    this.#weights = new Weights(start.scale, generic, from, start.liveSource, host.send);
     this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
       this.#send({ type: 'engine.warning', cause, remedy });
     });

@@ -9,13 +9,21 @@ import { shares, type Challenger, type Scores } from './gate.ts';
 export class Weights {
   readonly generic: Float32Array;
   readonly #send: Send;
+  readonly #scale: number;
   #live: Float32Array | null;
   #source: WeightSource;
   #candidates: readonly Float32Array[];
   #version = 0;
 
   /** `trained`: what training starts from. Tells the element at once what it shows. */
-  constructor(generic: Float32Array, trained: Float32Array, source: WeightSource, send: Send) {
+  constructor(
+    scale: number,
+    generic: Float32Array,
+    trained: Float32Array,
+    source: WeightSource,
+    send: Send,
+  ) {
+    this.#scale = scale;
     this.generic = generic;
     this.#send = send;
     this.#source = source;
@@ -86,7 +94,13 @@ export class Weights {
   #sendSwap(gainDb: number | null): void {
     this.#version++;
     this.#send(
-      { type: 'model.swap', version: this.#version, source: this.#source, gainDb },
+      {
+        type: 'model.swap',
+        version: this.#version,
+        scale: this.#scale,
+        source: this.#source,
+        gainDb,
+      },
       this.#live ? blobOfFloats(this.#live) : undefined,
     );
   }

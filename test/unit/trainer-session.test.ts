@@ -129,6 +129,7 @@ describe('the trainer of a stream', () => {
     expect(sent[0]?.message).toEqual({
       type: 'model.swap',
       version: 1,
+      scale: 2,
       source: 'generic',
       gainDb: null,
     });

@@ -14,9 +14,17 @@ constexpr std::uint64_t tick_ns = 200'000'000;  // docs/protocol.md
 
 // Patches that wait for the next frame; as many as the aligner holds.
 constexpr std::size_t inbox_limit = 64;
+// Patches of a rung to come wait for it no longer than this.
+constexpr std::uint64_t furthest_ahead_ns = 3'000'000'000;
 
 // A sender that changes its size faster than frames are shown is none of ours.
 constexpr std::size_t most_pending_sizes = 16;
+// A sender tells the size with its first frame and each second after.
+constexpr auto size_patience = std::chrono::milliseconds(1500);
+// What a picture becomes whose sender says nothing: what the scale's default was before there was
+// a choice, and what most senders begin with.
+constexpr int assumed_scale = 2;
+
 // How often a wait in lockstep looks whether the patches pad was unlinked, which wakes nobody.
 constexpr auto link_poll = std::chrono::milliseconds(20);
 
@@ -54,28 +62,46 @@ std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out,
     return jobs;
 }
 
+// The scale by which a decoded picture becomes one of the true size; 0: by none that senders have.
+int scale_between(int width, int height, const AnnouncedSize& size) {
+    for (const int scale : {1, 2, 3, 4}) {
+        if (padded_low_size(size.width, scale) == width &&
+            padded_low_size(size.height, scale) == height) {
+            return scale;
+        }
+    }
+    return 0;
+}
+
 }  // namespace
 
-Enhancer::Enhancer(const EnhancerSettings& settings, std::optional<Network> start,
+Enhancer::Enhancer(const EnhancerSettings& settings, std::map<int, Network> start,
                    Listener listener)
     : settings_(settings),
       listener_(std::move(listener)),
-      upscaler_(settings.scale, settings.threads),
+      upscaler_(settings.threads),
       last_model_(std::make_shared<LiveModel>()),
       patch_input_(settings.scale) {
     if (settings_.training == "off") {
-        if (!start) return;
-        LiveModel model;
-        model.source = "generic";
-        model.network = std::make_shared<const PackedNetwork>(*start);
-        last_model_ = std::make_shared<const LiveModel>(std::move(model));
-        model_in_use_ = last_model_->source;
+        for (const auto& [scale, network] : start) {
+            LiveModel model;
+            model.source = "generic";
+            model.network = std::make_shared<const PackedNetwork>(network);
+            untrained_[scale] = std::make_shared<const LiveModel>(std::move(model));
+        }
+        const auto first = untrained_.find(settings_.scale);
+        if (first != untrained_.end()) model_in_use_ = first->second->source;
         return;
     }
     TrainingSession::Options options;
-    options.generic =
-        start ? std::move(*start) : make_network({.scale = settings_.scale}, settings_.seed);
-    expectation_ = std::make_shared<const PackedNetwork>(options.generic);
+    options.generic = std::move(start);
+    for (const int scale : {2, 3, 4}) {
+        if (settings_.scale != 0 && settings_.scale != scale) continue;
+        options.generic.try_emplace(scale, make_network({.scale = scale}, settings_.seed));
+    }
+    for (const auto& [scale, network] : options.generic) {
+        expectations_[scale] = std::make_shared<const PackedNetwork>(network);
+    }
     options.engine = settings_.engine;
     options.stream_key = settings_.stream_key;
     options.model_store = settings_.model_store;
@@ -108,27 +134,93 @@ Enhancer::~Enhancer() = default;
 
 void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     interval_ns_ = interval_ns;
-    if (width == width_ && height == height_) return;
+    const int scale = scale_of(width, height);
+    if (width == width_ && height == height_ && scale == scale_) return;
+    const bool first = width_ == 0;
+    if (!first && scale != scale_) ++rung_changes_;
+    if (scale != scale_) begin_rung(scale);
     width_ = width;
     height_ = height;
     scene_cuts_.clear();
     if (!session_) return;
+    const bool trains = session_->serves(scale);
     {
         const std::lock_guard lock(aligner_mutex_);
         if (aligner_) {
             for (std::size_t i = 0; i < misfit_count; ++i) {
                 earlier_misfits_[i] += aligner_->misfits(static_cast<Misfit>(i));
             }
+            other_rung_ += aligner_->waiting();
+            aligner_.reset();
         }
-        PatchAligner::Options options;
-        options.scale = settings_.scale;
-        options.margin = margin(session_->generic().architecture);
-        options.width = width;
-        options.height = height;
-        options.expectation = expectation_;
-        aligner_.emplace(options);
+        if (trains) {
+            PatchAligner::Options options;
+            options.scale = scale;
+            options.margin = margin(session_->generic(scale).architecture);
+            options.width = width;
+            options.height = height;
+            options.expectation = expectations_.at(scale);
+            aligner_.emplace(options);
+        }
     }
-    session_->set_size(width, height);
+    if (trains) {
+        session_->set_size(scale, width, height);
+    } else if (first) {
+        // Senders are to find the feedback, and the next rung an engine that runs.
+        session_->set_size(assumed_scale, padded_low_size(width, assumed_scale),
+                           padded_low_size(height, assumed_scale));
+    }
+}
+
+void Enhancer::begin_rung(int scale) {
+    scale_ = scale;
+    scale_now_ = scale;
+    LiveModel plain;
+    if (scale == 1) plain.source = "native";
+    const auto model = untrained_.find(scale);
+    last_model_ = model != untrained_.end() ? model->second
+                                            : std::make_shared<const LiveModel>(std::move(plain));
+    {
+        const std::lock_guard lock(timing_mutex_);
+        model_in_use_ = last_model_->source;
+    }
+    // What pictures of another size took says nothing.
+    const std::lock_guard lock(governor_mutex_);
+    earlier_retreats_ += governor_.retreats();
+    governor_ = {};
+}
+
+// The size of the decoded picture against the true one: no packet need come in time.
+int Enhancer::scale_of(int width, int height) const {
+    if (settings_.scale != 0) return settings_.scale;
+    const std::lock_guard lock(patches_mutex_);
+    return size_ ? scale_between(width, height, *size_) : assumed_scale;
+}
+
+void Enhancer::await_size(int width, int height, const std::function<bool()>& linked) {
+    if (settings_.scale != 0) return;
+    std::unique_lock lock(patches_mutex_);
+    const auto there = [&] {
+        return size_ || !pending_sizes_.empty() || flushing_ || interrupted_ || patches_ended_ ||
+               (settings_.lockstep && patches_time_);
+    };
+    const auto deadline = Clock::now() + size_patience;
+    while (!there() && (settings_.lockstep || Clock::now() < deadline)) {
+        lock.unlock();
+        const bool is_linked = linked();
+        lock.lock();
+        if (settings_.lockstep && !is_linked) break;
+        patches_moved_.wait_for(lock, link_poll, there);
+    }
+    if (size_ && scale_between(width, height, *size_) != 0) return;
+    // A size that was told ahead of its frame, and this is that frame.
+    const auto fits = std::find_if(
+        pending_sizes_.begin(), pending_sizes_.end(), [&](const AnnouncedSize& announced) {
+            return !size_ || scale_between(width, height, announced) != 0;
+        });
+    if (fits == pending_sizes_.end()) return;
+    size_ = *fits;
+    pending_sizes_.erase(pending_sizes_.begin(), fits + 1);
 }
 
 void Enhancer::await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked) {
@@ -160,6 +252,7 @@ bool Enhancer::adopt_size(std::uint64_t running_time_ns) {
 
 std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) const {
     const std::lock_guard lock(patches_mutex_);
+    if (settings_.scale == 0 && size_) return std::pair{size_->width, size_->height};
     if (!size_ || padded_low_size(size_->width, settings_.scale) != width ||
         padded_low_size(size_->height, settings_.scale) != height) {
         return std::nullopt;
@@ -180,7 +273,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
         ++(way == Way::network ? frames_network_ : frames_governed_);
         if (way == Way::bicubic) network = nullptr;
     }
-    upscaler_.run(plane_jobs(in, out, network));
+    upscaler_.run(scale_, plane_jobs(in, out, network));
     if (network != nullptr) {
         const std::lock_guard lock(governor_mutex_);
         governor_.done(Way::network, milliseconds_since(inference_begin));
@@ -216,16 +309,36 @@ void Enhancer::note_sink_late() {
     governor_.told_late(milliseconds_of(Clock::now()));
 }
 
+// Those of this rung. Others are of frames that have gone, or of frames to come.
+std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns) {
+    std::vector<ReceivedPatch> all;
+    std::vector<ReceivedPatch> taken;
+    std::uint64_t dropped = 0;
+    {
+        const std::lock_guard lock(patches_mutex_);
+        all.swap(inbox_);
+        for (ReceivedPatch& patch : all) {
+            if (patch.scale == scale_) {
+                taken.push_back(std::move(patch));
+            } else if (patch.running_time_ns > running_time_ns + interval_ns_ / 2 &&
+                       patch.running_time_ns - running_time_ns <= furthest_ahead_ns) {
+                inbox_.push_back(std::move(patch));
+            } else {
+                ++dropped;
+            }
+        }
+    }
+    const std::lock_guard lock(aligner_mutex_);
+    other_rung_ += dropped;
+    return taken;
+}
+
 // Before the picture is made, so that in lockstep the weights that follow from it are in the
 // picture.
 void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
-    std::vector<ReceivedPatch> arrived;
-    {
-        const std::lock_guard lock(patches_mutex_);
-        arrived.swap(inbox_);
-    }
+    std::vector<ReceivedPatch> arrived = take_patches(running_time_ns);
     std::vector<AlignedPatch> pairs;
-    {
+    if (session_->serves(scale_)) {
         const std::lock_guard lock(aligner_mutex_);
         aligner_->add_frame(running_time_ns, interval_ns_, plane_data(in, 0),
                             GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0));
@@ -260,8 +373,8 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
 }
 
 std::shared_ptr<const LiveModel> Enhancer::current_model() {
-    if (!session_) return last_model_;
-    auto model = session_->live();
+    if (!session_ || !session_->serves(scale_)) return last_model_;
+    auto model = session_->live(scale_);
     if (model != last_model_) {
         const bool swapped = model->version != 0 || model->network;
         last_model_ = model;
@@ -376,6 +489,8 @@ std::string Enhancer::model_in_use() const {
     return model_in_use_;
 }
 
-double Enhancer::gain_db() const { return session_ ? session_->status().gain_db : 0.0; }
+double Enhancer::gain_db() const {
+    return session_ && session_->serves(scale_now_) ? session_->status().gain_db : 0.0;
+}
 
 }  // namespace livesr::gst

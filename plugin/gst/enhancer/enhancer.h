@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,7 +33,7 @@
 namespace livesr::gst {
 
 struct EnhancerSettings {
-    int scale = 2;
+    int scale = 0;  // 0: as the sender sends, also when that changes in mid-stream
     std::string model = "generic";
     std::string stream_key;
     std::string model_store;           // a folder; empty: none
@@ -57,13 +58,17 @@ class Enhancer {
         std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
     };
 
-    // start: the weights to begin with; null: a fresh network when training, else bicubic.
-    Enhancer(const EnhancerSettings& settings, std::optional<Network> start, Listener listener);
+    // start: the weights to begin with, by scale; where there are none, a fresh network when
+    // training, else bicubic.
+    Enhancer(const EnhancerSettings& settings, std::map<int, Network> start, Listener listener);
     ~Enhancer();
 
     // --- streaming thread of sink ---
     // interval_ns: frame duration by caps, 0 when they do not say.
     void set_input(int width, int height, std::uint64_t interval_ns);
+    // Where only the sender knows how large the picture is to become: waits until it has said so,
+    // or a moment; in lockstep until the patches pad has come to anything else.
+    void await_size(int width, int height, const std::function<bool()>& linked);
     // In lockstep: waits until the patches pad has come to this time, or is at its end or unlinked.
     void await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked);
     // Adopts the size announced for this frame. True when output_size() has changed.
@@ -92,7 +97,8 @@ class Enhancer {
     void patches_restarted();  // a new stream or a flush
 
     // --- any thread ---
-    // True size of the output for an input of this size, when one was announced that fits it.
+    // True size of the output for an input of this size, when one was announced that fits it; any
+    // input fits where the sender chooses the scale.
     std::optional<std::pair<int, int>> output_size(int width, int height) const;
     // Wakes whoever waits; between flush start and stop no wait is begun.
     void set_flushing(bool flushing);
@@ -104,6 +110,9 @@ class Enhancer {
     GstStructure* stats() const;
 
   private:
+    int scale_of(int width, int height) const;
+    void begin_rung(int scale);
+    std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
     Way choose_way(const std::optional<Deadline>& deadline);
     std::shared_ptr<const LiveModel> current_model();
@@ -113,12 +122,13 @@ class Enhancer {
 
     // Streaming thread only.
     Upscaler upscaler_;
-    std::optional<Network> start_;
+    std::map<int, std::shared_ptr<const LiveModel>> untrained_;  // training is off; by scale
     std::shared_ptr<const LiveModel> last_model_;
     // The weights of the start: what residual patches are read with. They stay what they are, so
     // that what training is told does not depend on what it has learned.
-    std::shared_ptr<const PackedNetwork> expectation_;
+    std::map<int, std::shared_ptr<const PackedNetwork>> expectations_;  // by scale
     int width_ = 0, height_ = 0;
+    int scale_ = 0;  // of this picture: 1 passes it on, 0 is none of the sender's
     std::uint64_t interval_ns_ = 0;
     std::optional<std::uint64_t> next_tick_ns_;
     bool engine_answers_ = true;
@@ -145,11 +155,13 @@ class Enhancer {
     mutable std::mutex aligner_mutex_;  // guards the aligner (stats read it)
     std::optional<PatchAligner> aligner_;
     std::array<std::uint64_t, misfit_count> earlier_misfits_{};  // of aligners before this one
+    std::uint64_t other_rung_ = 0;  // patches that came when their frames had gone
     std::uint64_t aligned_ = 0;
     std::uint64_t refined_ = 0;  // matched with a neighbour of the frame that the time names
 
     mutable std::mutex governor_mutex_;  // guards the governor
     Governor governor_;
+    std::uint64_t earlier_retreats_ = 0;  // of governors before this one
 
     mutable std::mutex timing_mutex_;  // guards the next block
     TimingWindow inference_ms_;
@@ -163,6 +175,8 @@ class Enhancer {
     std::atomic<std::uint64_t> frames_governed_ = 0;  // bicubic for want of time
     std::atomic<std::uint64_t> sink_late_ = 0;
     std::atomic<std::uint64_t> cuts_ = 0;
+    std::atomic<int> scale_now_ = 0;
+    std::atomic<std::uint64_t> rung_changes_ = 0;
     std::atomic<bool> warned_engine_ = false;
     std::atomic<bool> warned_scale_ = false;
 };

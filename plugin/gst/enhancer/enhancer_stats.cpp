@@ -21,9 +21,11 @@ GstStructure* Enhancer::stats() const {
     count("frames-bicubic", frames_ - frames_network_ - frames_governed_);
     count("sink-late", sink_late_);
     count("scene-cuts", cuts_);
+    count("scale", static_cast<std::uint64_t>(scale_now_.load()));
+    count("rung-changes", rung_changes_);
     {
         const std::lock_guard lock(governor_mutex_);
-        count("governor-retreats", governor_.retreats());
+        count("governor-retreats", earlier_retreats_ + governor_.retreats());
     }
     {
         const std::lock_guard lock(timing_mutex_);
@@ -62,6 +64,7 @@ GstStructure* Enhancer::stats() const {
     {
         const std::lock_guard lock(aligner_mutex_);
         count("patches-aligned", aligned_);
+        count("patches-dropped-other-rung", other_rung_);
         count("patches-aligned-to-neighbour", refined_);
         for (std::size_t i = 0; i < misfit_count; ++i) {
             const auto misfit = static_cast<Misfit>(i);

@@ -34,6 +34,25 @@ std::string models_directory() {
     return (plugin.parent_path().parent_path() / "models").lexically_normal().string();
 }
 
+ModelChoices choose_models(const std::string& model, int scale) {
+    ModelChoices all;
+    if (model == "bicubic") return all;
+    const auto add = [&all](ModelChoice choice) {
+        if (choice.network) {
+            all.networks.try_emplace(choice.network->architecture.scale, *choice.network);
+        } else if (all.cause.empty()) {
+            all.cause = std::move(choice.cause);
+            all.remedy = std::move(choice.remedy);
+            all.must_fail = choice.must_fail;
+        }
+    };
+    if (scale != 0 || model != "generic") add(choose_model(model, scale));
+    for (const int each : {2, 3, 4}) {
+        if (scale == 0) add(choose_model("generic", each));
+    }
+    return all;
+}
+
 ModelChoice choose_model(const std::string& model, int scale) {
     ModelChoice choice;
     if (model == "bicubic") return choice;
@@ -83,7 +102,7 @@ ModelChoice choose_model(const std::string& model, int scale) {
                       other_ways);
     }
     const int model_scale = choice.network->architecture.scale;
-    if (model_scale != scale) {
+    if (scale != 0 && model_scale != scale) {
         return refuse(
             "Model file " + path + " enlarges " + std::to_string(model_scale) +
                 " times, but the scale is " + std::to_string(scale) + ".",

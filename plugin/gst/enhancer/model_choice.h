@@ -2,6 +2,7 @@
 // and a remedy.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,18 @@ struct ModelChoice {
 
 // model: "bicubic", "generic" (generic-x<scale>.onnx in models_directory()), or a path.
 ModelChoice choose_model(const std::string& model, int scale);
+
+struct ModelChoices {
+    std::map<int, Network> networks;  // by scale; none: bicubic
+    // As in ModelChoice.
+    std::string cause;
+    std::string remedy;
+    bool must_fail = false;
+};
+
+// The networks for this scale, or for all that a sender may send at when it is 0: a model named by
+// its path is that of its own scale then, the others are generic.
+ModelChoices choose_models(const std::string& model, int scale);
 
 // $LIVESR_MODELS, else the folder `models` beside the one that the plugin lies in.
 std::string models_directory();

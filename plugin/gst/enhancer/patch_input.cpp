@@ -26,7 +26,7 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
             continue;
         }
         const PacketHeader& header = packet.header;
-        if (header.scale != scale_) {
+        if (scale_ != 0 && header.scale != scale_) {
             ++counts_.other_scale;
             foreign_scale_ = header.scale;
             continue;
@@ -38,6 +38,7 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
             ReceivedPatch patch;
             patch.running_time_ns = running_time_ns;
             patch.sequence = header.sequence;
+            patch.scale = header.scale;
             patch.x = coded.x;
             patch.y = coded.y;
             patch.width = coded.width;

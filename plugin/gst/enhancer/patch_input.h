@@ -30,6 +30,7 @@ int padded_low_size(int true_size, int scale);
 
 class PatchInput {
   public:
+    // scale: of the packets that are taken; 0: any.
     explicit PatchInput(int scale) : scale_(scale) {}
 
     struct Arrivals {

@@ -90,10 +90,36 @@ void append(GstCaps* caps, GstStructure* structure, int low_height) {
     gst_caps_append_structure(caps, structure);
 }
 
+// The sender chooses the scale and may choose another at any time.
+GstCaps* any_scale_caps(const GstCaps* caps, GstPadDirection direction, const TrueSize& true_size) {
+    GstCaps* result = gst_caps_new_empty();
+    for (guint i = 0; i < gst_caps_get_size(caps); ++i) {
+        GstStructure* structure = gst_structure_copy(gst_caps_get_structure(caps, i));
+        int width = 0;
+        int height = 0;
+        if (direction == GST_PAD_SINK && gst_structure_get_int(structure, "width", &width) &&
+            gst_structure_get_int(structure, "height", &height)) {
+            const auto size = true_size(width, height).value_or(std::pair{2 * width, 2 * height});
+            gst_structure_set(structure, "width", G_TYPE_INT, size.first, "height", G_TYPE_INT,
+                              size.second, nullptr);
+            append(result, structure, height);
+        } else {
+            const bool to_sink = direction == GST_PAD_SRC;
+            const int least = to_sink ? smallest_side : 1;
+            const int most = to_sink ? largest_side : 4 * largest_side;
+            gst_structure_set(structure, "width", GST_TYPE_INT_RANGE, least, most, "height",
+                              GST_TYPE_INT_RANGE, least, most, nullptr);
+            result = gst_caps_merge_structure(result, structure);
+        }
+    }
+    return result;
+}
+
 }  // namespace
 
 GstCaps* scale_caps(const GstCaps* caps, GstPadDirection direction, int scale,
                     const TrueSize& true_size) {
+    if (scale == 0) return any_scale_caps(caps, direction, true_size);
     GstCaps* result = gst_caps_new_empty();
     for (guint i = 0; i < gst_caps_get_size(caps); ++i) {
         GstStructure* structure = gst_structure_copy(gst_caps_get_structure(caps, i));

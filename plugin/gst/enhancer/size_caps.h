@@ -16,7 +16,8 @@ constexpr int largest_side = 8192;  // of the input
 using TrueSize = std::function<std::optional<std::pair<int, int>>(int width, int height)>;
 
 // direction: of the pad that `caps` belong to. Returns what the other pad can have; of two sizes
-// that fit, the true one comes first.
+// that fit, the true one comes first. scale 0: any size becomes the true one, twice as large while
+// none is known.
 GstCaps* scale_caps(const GstCaps* caps, GstPadDirection direction, int scale,
                     const TrueSize& true_size);
 

@@ -11,7 +11,7 @@
  * |[
  * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" keep-listening=true ! tsdemux name=d
  *     d. ! queue ! h264parse ! avdec_h264
- *     ! srenhancer name=e scale=2 ! videoconvert ! autovideosink
+ *     ! srenhancer name=e ! videoconvert ! autovideosink
  *     d. ! meta/x-klv ! queue ! e.patches
  * ]|
  *
@@ -109,7 +109,7 @@ gboolean start(GstBaseTransform* transform) {
         return FALSE;
     }
 
-    auto choice = livesr::gst::choose_model(settings.model, settings.scale);
+    auto choice = livesr::gst::choose_models(settings.model, settings.scale);
     if (choice.must_fail) {
         GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS, ("%s", choice.cause.c_str()),
                           ("%s", choice.remedy.c_str()));
@@ -128,7 +128,7 @@ gboolean start(GstBaseTransform* transform) {
     std::shared_ptr<Enhancer> enhancer;
     try {
         enhancer =
-            std::make_shared<Enhancer>(settings, std::move(choice.network), std::move(listener));
+            std::make_shared<Enhancer>(settings, std::move(choice.networks), std::move(listener));
     } catch (const std::exception& fault) {
         GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS, ("The model cannot be run: %s", fault.what()),
                           ("Set model=generic or model=bicubic."));
@@ -254,18 +254,32 @@ gboolean decide_allocation(GstBaseTransform* transform, GstQuery* query) {
 
 // --- frames ---
 
+bool patches_linked(GstSrEnhancer* self) {
+    GST_OBJECT_LOCK(self);
+    const bool linked = self->patches_pad != nullptr && GST_PAD_PEER(self->patches_pad);
+    GST_OBJECT_UNLOCK(self);
+    return linked;
+}
+
+// What comes next is told to the next element once, in its true size.
+void await_size(GstSrEnhancer* self, Enhancer& enhancer, GstEvent* event) {
+    GST_OBJECT_LOCK(self);
+    const bool has_pad = self->patches_pad != nullptr;
+    GST_OBJECT_UNLOCK(self);
+    GstCaps* caps = nullptr;
+    GstVideoInfo info;
+    gst_event_parse_caps(event, &caps);
+    if (!has_pad || !gst_video_info_from_caps(&info, caps)) return;
+    enhancer.await_size(info.width, info.height, [self] { return patches_linked(self); });
+}
+
 GstFlowReturn submit_input_buffer(GstBaseTransform* transform, gboolean is_discont,
                                   GstBuffer* input) {
     GstSrEnhancer* self = GST_SR_ENHANCER(transform);
     const auto time = running_time(transform->segment, GST_BUFFER_PTS(input));
     const auto enhancer = running(self);
     if (enhancer && time) {
-        enhancer->await_patches(*time, [self] {
-            GST_OBJECT_LOCK(self);
-            const bool linked = self->patches_pad != nullptr && GST_PAD_PEER(self->patches_pad);
-            GST_OBJECT_UNLOCK(self);
-            return linked;
-        });
+        enhancer->await_patches(*time, [self] { return patches_linked(self); });
         if (enhancer->adopt_size(*time)) gst_base_transform_reconfigure_src(transform);
     }
     return GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)
@@ -304,6 +318,8 @@ gboolean sink_event(GstBaseTransform* transform, GstEvent* event) {
     } else if (enhancer && GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
         enhancer->set_flushing(false);
         enhancer->clear_history();
+    } else if (enhancer && GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
+        await_size(GST_SR_ENHANCER(transform), *enhancer, event);
     }
     return GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)->sink_event(transform, event);
 }
@@ -358,7 +374,7 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
         "Enlarges live video with a network that learns from the sender's patches while the stream "
         "runs. Example: gst-launch-1.0 srtsrc uri=\"srt://:7001?mode=listener\" "
         "keep-listening=true ! tsdemux name=d d. ! queue ! h264parse ! avdec_h264 ! "
-        "srenhancer name=e scale=2 ! videoconvert ! autovideosink "
+        "srenhancer name=e ! videoconvert ! autovideosink "
         "d. ! meta/x-klv ! queue ! e.patches",
         "livesr");
 

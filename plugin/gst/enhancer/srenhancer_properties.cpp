@@ -42,7 +42,7 @@ enum Training {
 };
 enum Backend { backend_auto, backend_cpu };
 
-constexpr int default_scale = 2;
+constexpr int default_scale = 0;
 constexpr const char* default_model = "generic";
 constexpr const char* default_engine = "auto";
 
@@ -73,6 +73,17 @@ int training_value(const std::string& name) {
     return value;
 }
 
+GType scale_type() {
+    static const GEnumValue values[] = {
+        {0, "As the sender sends, also when it changes; twice where none says", "auto"},
+        {2, "Twice", "2"},
+        {3, "Three times", "3"},
+        {4, "Four times", "4"},
+        {0, nullptr, nullptr}};
+    static const GType type = g_enum_register_static("GstSrEnhancerScale", values);
+    return type;
+}
+
 GType backend_type() {
     static const GEnumValue values[] = {{backend_auto, "The best that this machine has", "auto"},
                                         {backend_cpu, "Processor", "cpu"},
@@ -92,7 +103,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     EnhancerSettings& settings = *self->settings;
     switch (id) {
         case prop_scale:
-            settings.scale = g_value_get_int(value);
+            settings.scale = g_value_get_enum(value);
             break;
         case prop_model:
             settings.model = text_of(value, default_model);
@@ -174,7 +185,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
     const EnhancerSettings& settings = *self->settings;
     switch (id) {
         case prop_scale:
-            g_value_set_int(value, settings.scale);
+            g_value_set_enum(value, settings.scale);
             break;
         case prop_model:
             g_value_set_string(value, settings.model.c_str());
@@ -230,9 +241,12 @@ void install_properties(GObjectClass* object_class) {
     const auto ready = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
                                                 GST_PARAM_MUTABLE_READY);
     const auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
-    properties[prop_scale] = g_param_spec_int(
-        "scale", "Scale", "How many times wider and higher the picture becomes; the sender's scale",
-        2, 4, default_scale, ready);
+    properties[prop_scale] = g_param_spec_enum(
+        "scale", "Scale",
+        "How many times wider and higher the picture becomes. auto: as large as the sender's was, "
+        "whatever it sends, and the output keeps its caps when that changes; the others are for "
+        "senders that keep to one scale",
+        scale_type(), default_scale, ready);
     properties[prop_model] = g_param_spec_string(
         "model", "Model",
         "Weights to begin with: generic (generic-x<scale>.onnx beside the plugin or in "
@@ -303,14 +317,16 @@ void install_properties(GObjectClass* object_class) {
     properties[prop_model_in_use] =
         g_param_spec_string("model-in-use", "Model in use",
                             "What makes the picture: bicubic, generic, stored (learned in an "
-                            "earlier session) or online",
+                            "earlier session), online, or native (the sender sends the "
+                            "full size)",
                             "bicubic", read_only);
     properties[prop_stats] = g_param_spec_boxed(
         "stats", "Statistics",
         "Counts since the start, times of the last 300 frames: frames, frames-late (after the time "
         "at which they were due), frames-network, frames-bicubic (by the model in use), "
         "frames-governed (bicubic for want of time), governor-retreats, sink-late (QoS events), "
-        "scene-cuts, inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
+        "scene-cuts, scale (of the last frame; 1: it came in full size), rung-changes, "
+        "inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
         "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "
         "model-version, engine-restarts and more",
@@ -318,6 +334,7 @@ void install_properties(GObjectClass* object_class) {
     object_class->set_property = set_property;
     object_class->get_property = get_property;
     g_object_class_install_properties(object_class, prop_count, properties);
+    gst_type_mark_as_plugin_api(scale_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(training_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(backend_type(), static_cast<GstPluginAPIFlags>(0));
 }

@@ -25,9 +25,10 @@ void append_floats(std::vector<std::uint8_t>& bytes, const std::vector<float>& v
 }  // namespace
 
 TrainingSession::TrainingSession(Options options, Listener listener)
-    : options_(std::move(options)),
-      listener_(std::move(listener)),
-      live_(std::make_shared<LiveModel>()) {
+    : options_(std::move(options)), listener_(std::move(listener)) {
+    for (const auto& [scale, network] : options_.generic) {
+        shown_[scale].live = std::make_shared<LiveModel>();
+    }
     EngineConfig config;
     config.engine = options_.engine;
     config.hello = [this] { return hello(); };
@@ -38,13 +39,12 @@ TrainingSession::TrainingSession(Options options, Listener listener)
 
 TrainingSession::~TrainingSession() { interrupt(); }
 
-void TrainingSession::set_size(int width, int height) {
+void TrainingSession::set_size(int scale, int width, int height) {
     bool first = false;
     {
         const std::lock_guard lock(mutex_);
-        first = width_ == 0;
-        width_ = width;
-        height_ = height;
+        first = input_.scale == 0;
+        input_ = {scale, width, height};
     }
     if (first) {
         const std::lock_guard starting(start_mutex_);
@@ -62,9 +62,10 @@ void TrainingSession::set_size(int width, int height) {
 
 EngineMessage TrainingSession::hello() {
     const std::lock_guard lock(mutex_);
-    const Architecture& architecture = options_.generic.architecture;
-    told_width_ = width_;
-    told_height_ = height_;
+    const Network& generic = options_.generic.at(input_.scale);
+    const Architecture& architecture = generic.architecture;
+    const Shown& shown = shown_.at(input_.scale);
+    told_ = input_;
     EngineMessage message;
     message.head = {
         {"type", "enhancer.start"},
@@ -72,8 +73,8 @@ EngineMessage TrainingSession::hello() {
         {"scale", architecture.scale},
         {"channels", architecture.channels},
         {"layers", architecture.layers},
-        {"width", width_},
-        {"height", height_},
+        {"width", input_.width},
+        {"height", input_.height},
         {"training", options_.training},
         {"modelStore", options_.model_store},
         {"feedbackListen", options_.feedback_listen},
@@ -83,14 +84,14 @@ EngineMessage TrainingSession::hello() {
         {"stepsPerSecond", options_.steps_per_second},
         {"trainingThreads", options_.training_threads},
         {"seed", options_.seed},
-        {"genericParameters", options_.generic.parameters.size()},
-        {"liveParameters", live_parameters_.size()},
+        {"genericParameters", generic.parameters.size()},
+        {"liveParameters", shown.parameters.size()},
         // Bicubic without parameters is either a start, or what the gate fell back to: only the
         // latter must outlive a restart of the engine.
-        {"liveSource", live_->version == 0 ? "generic" : live_->source},
+        {"liveSource", shown.live->version == 0 ? "generic" : shown.live->source},
     };
-    append_floats(message.blob, options_.generic.parameters);
-    append_floats(message.blob, live_parameters_);
+    append_floats(message.blob, generic.parameters);
+    append_floats(message.blob, shown.parameters);
     return message;
 }
 
@@ -99,7 +100,7 @@ EngineMessage TrainingSession::hello() {
 void TrainingSession::start_anew_if_resized() {
     {
         const std::lock_guard lock(mutex_);
-        if (!connected_ || (told_width_ == width_ && told_height_ == height_)) return;
+        if (!connected_ || told_ == input_) return;
     }
     const EngineMessage message = hello();
     client_->notify(message.head, message.blob);
@@ -195,6 +196,11 @@ void TrainingSession::on_report(const nlohmann::json& report) {
 }
 
 void TrainingSession::on_swap(const EngineMessage& message) {
+    const int scale = message.head.at("scale").get<int>();
+    if (!serves(scale)) {
+        throw ChannelError("model.swap: no network of scale " + std::to_string(scale) + " is here");
+    }
+    const Network& generic = options_.generic.at(scale);
     LiveModel model;
     model.received = std::chrono::steady_clock::now();
     model.version = message.head.at("version").get<std::uint64_t>();
@@ -207,7 +213,7 @@ void TrainingSession::on_swap(const EngineMessage& message) {
         model.source != "online") {
         throw ChannelError("model.swap: unknown source " + model.source);
     }
-    const std::size_t expected = bicubic ? 0 : options_.generic.parameters.size() * sizeof(float);
+    const std::size_t expected = bicubic ? 0 : generic.parameters.size() * sizeof(float);
     if (message.blob.size() != expected) {
         throw ChannelError("model.swap: " + std::to_string(message.blob.size()) +
                            " bytes of parameters, expected " + std::to_string(expected));
@@ -216,8 +222,8 @@ void TrainingSession::on_swap(const EngineMessage& message) {
     if (!bicubic) {
         std::memcpy(parameters.data(), message.blob.data(), message.blob.size());
         try {
-            model.network = std::make_shared<const PackedNetwork>(
-                Network{options_.generic.architecture, parameters});
+            model.network =
+                std::make_shared<const PackedNetwork>(Network{generic.architecture, parameters});
         } catch (const std::invalid_argument& fault) {
             // Training gone wrong, not a broken channel: a new engine would do no better.
             {
@@ -232,8 +238,9 @@ void TrainingSession::on_swap(const EngineMessage& message) {
     {
         const std::lock_guard lock(mutex_);
         gain_db_ = model.gain_db;
-        live_ = std::make_shared<const LiveModel>(std::move(model));
-        live_parameters_ = std::move(parameters);
+        Shown& shown = shown_.at(scale);
+        shown.live = std::make_shared<const LiveModel>(std::move(model));
+        shown.parameters = std::move(parameters);
         ++swaps_;
     }
     listener_.on_change();
@@ -252,9 +259,9 @@ void TrainingSession::on_state(bool connected, const std::string& why) {
     listener_.on_change();
 }
 
-std::shared_ptr<const LiveModel> TrainingSession::live() const {
+std::shared_ptr<const LiveModel> TrainingSession::live(int scale) const {
     const std::lock_guard lock(mutex_);
-    return live_;
+    return shown_.at(scale).live;
 }
 
 TrainingSession::Status TrainingSession::status() const {
@@ -263,8 +270,10 @@ TrainingSession::Status TrainingSession::status() const {
     const std::lock_guard lock(mutex_);
     status.state = state_;
     status.gain_db = gain_db_;
-    status.model_source = live_->source;
-    status.model_version = live_->version;
+    if (const auto shown = shown_.find(input_.scale); shown != shown_.end()) {
+        status.model_source = shown->second.live->source;
+        status.model_version = shown->second.live->version;
+    }
     status.swaps = swaps_;
     status.swaps_refused = swaps_refused_;
     status.pairs_sent = pairs_sent_;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -32,7 +33,7 @@ struct LiveModel {
 class TrainingSession {
   public:
     struct Options {
-        Network generic;
+        std::map<int, Network> generic;  // by scale; not empty
         std::string engine = "auto";
         std::string stream_key;
         std::string model_store;
@@ -56,8 +57,9 @@ class TrainingSession {
     TrainingSession(Options options, Listener listener);
     ~TrainingSession();
 
-    // Size of the low-resolution picture. The first call starts the engine, a change tells it.
-    void set_size(int width, int height);
+    // Scale (one that there is a generic network of) and size of the low-resolution picture. The
+    // first call starts the engine, a change tells it.
+    void set_size(int scale, int width, int height);
     void send_pair(const AlignedPatch& pair);
     // The frame of this time begins another scene.
     void tell_scene_cut(std::uint64_t media_time_ns);
@@ -67,8 +69,10 @@ class TrainingSession {
     // Ends a wait in tick(), for good. Called when the element stops.
     void interrupt();
 
-    std::shared_ptr<const LiveModel> live() const;
-    const Network& generic() const { return options_.generic; }
+    // Of the scale: what was last shown at another one stays what it was.
+    std::shared_ptr<const LiveModel> live(int scale) const;
+    bool serves(int scale) const { return options_.generic.contains(scale); }
+    const Network& generic(int scale) const { return options_.generic.at(scale); }
 
     struct Status {
         std::string state;  // starting, waiting, training, suspended, or "stopped: WHY"
@@ -90,6 +94,10 @@ class TrainingSession {
     void on_report(const nlohmann::json& report);
     void on_state(bool connected, const std::string& why);
     void start_anew_if_resized();
+    struct Shown {
+        std::shared_ptr<const LiveModel> live;
+        std::vector<float> parameters;  // empty: bicubic
+    };
     bool is_interrupted() const;
 
     const Options options_;
@@ -100,16 +108,21 @@ class TrainingSession {
 
     mutable std::mutex mutex_;  // guards all that follows; never held while the client is called
     std::condition_variable changed_;
-    std::shared_ptr<const LiveModel> live_;
-    std::vector<float> live_parameters_;  // empty: bicubic
+    std::map<int, Shown> shown_;  // by scale
     std::string state_ = "starting";
     double gain_db_ = 0.0;
     std::uint64_t swaps_ = 0;
     std::uint64_t swaps_refused_ = 0;
     std::uint64_t pairs_sent_ = 0;
     std::uint64_t pairs_unsent_ = 0;
-    int width_ = 0, height_ = 0;
-    int told_width_ = 0, told_height_ = 0;  // in the last enhancer.start
+    struct Input {
+        int scale = 0;  // 0: none yet
+        int width = 0;
+        int height = 0;
+        bool operator==(const Input&) const = default;
+    };
+    Input input_;
+    Input told_;  // in the last enhancer.start
     bool connected_ = false;
     bool was_connected_ = false;
     bool failed_ = false;  // never connected, and the first attempt is over

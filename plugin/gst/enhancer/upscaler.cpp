@@ -8,12 +8,10 @@
 
 namespace livesr::gst {
 
-Upscaler::Upscaler(int scale, int threads)
-    : scale_(scale),
-      crew_(static_cast<std::size_t>(std::max(threads, 1))),
-      scratches_(crew_.threads()) {}
+Upscaler::Upscaler(int threads)
+    : crew_(static_cast<std::size_t>(std::max(threads, 1))), scratches_(crew_.threads()) {}
 
-void Upscaler::run(std::span<const PlaneJob> planes) {
+void Upscaler::run(int scale, std::span<const PlaneJob> planes) {
     uncropped_.resize(std::max(uncropped_.size(), planes.size()));
     // A task is given the scratch memory of the thread that runs it.
     std::vector<std::function<void(EnhanceScratch&)>> tasks;
@@ -26,8 +24,8 @@ void Upscaler::run(std::span<const PlaneJob> planes) {
     std::vector<Crop> crops;
     for (std::size_t i = 0; i < planes.size(); ++i) {
         const PlaneJob& plane = planes[i];
-        const int full_width = plane.src_width * scale_;
-        const int full_height = plane.src_height * scale_;
+        const int full_width = scale > 0 ? plane.src_width * scale : plane.dst_width;
+        const int full_height = scale > 0 ? plane.src_height * scale : plane.dst_height;
         std::uint8_t* dst = plane.dst;
         std::ptrdiff_t dst_stride = plane.dst_stride;
         if (plane.dst_width != full_width || plane.dst_height != full_height) {
@@ -36,6 +34,16 @@ void Upscaler::run(std::span<const PlaneJob> planes) {
             dst = uncropped_[i].data();
             dst_stride = static_cast<std::ptrdiff_t>(row_bytes);
             crops.push_back({&plane, dst, row_bytes});
+        }
+        if (plane.network == nullptr && full_width == plane.src_width &&
+            full_height == plane.src_height) {
+            tasks.emplace_back([=, &plane](EnhanceScratch&) {
+                const auto bytes = static_cast<std::size_t>(full_width) * plane.channels;
+                for (int row = 0; row < full_height; ++row) {
+                    std::copy_n(plane.src + row * plane.src_stride, bytes, dst + row * dst_stride);
+                }
+            });
+            continue;
         }
         if (plane.network == nullptr) {
             tasks.emplace_back([=, &plane](EnhanceScratch&) {

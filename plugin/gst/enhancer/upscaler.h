@@ -1,5 +1,6 @@
 // Planes of a picture, enlarged: the network where there is one, bicubic elsewhere; cropped on the
-// right and below to the size that is wanted. Spread over threads that live as long as the object.
+// right and below to the size that is wanted, or brought to any size by bicubic. Spread over
+// threads that live as long as the object.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,8 @@
 
 namespace livesr::gst {
 
-// One plane to enlarge. dst_width x dst_height is at most scale times the source.
+// One plane to enlarge. dst_width x dst_height is at most scale times the source, any when scale
+// is 0.
 struct PlaneJob {
     const PackedNetwork* network = nullptr;  // null: bicubic
     int channels = 1;                        // interleaved samples a pixel; 1 with a network
@@ -29,16 +31,16 @@ struct PlaneJob {
 class Upscaler {
   public:
     // threads: how many work on a picture, the caller's included; at least 1.
-    Upscaler(int scale, int threads);
+    explicit Upscaler(int threads);
     Upscaler(const Upscaler&) = delete;
     Upscaler& operator=(const Upscaler&) = delete;
 
-    // Enlarges all planes of a picture; returns when they are done. The same bytes whatever the
-    // number of threads. One call at a time.
-    void run(std::span<const PlaneJob> planes);
+    // Enlarges all planes of a picture by this scale (0: each to the size that it is to have,
+    // without networks); returns when they are done. The same bytes whatever the number of threads.
+    // One call at a time.
+    void run(int scale, std::span<const PlaneJob> planes);
 
   private:
-    int scale_;
     Crew crew_;
     std::vector<EnhanceScratch> scratches_;             // one a thread
     std::vector<std::vector<std::uint8_t>> uncropped_;  // one a plane, only where a crop is needed

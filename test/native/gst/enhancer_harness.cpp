@@ -85,6 +85,7 @@ EnhancerHarness::EnhancerHarness(const std::string& properties) {
     gst_element_set_bus(element_, bus_);
     video_ = gst_harness_new_with_element(element_, "sink", "src");
     g_object_get(element_, "scale", &scale_, nullptr);
+    if (scale_ == 0) scale_ = 2;  // auto: what these frames are sent at
 }
 
 EnhancerHarness::~EnhancerHarness() {

@@ -1,0 +1,185 @@
+// srenhancer behind a sender that changes the size of its video in mid-stream: the picture keeps
+// its size and its caps, no frame is lost, and each rung has its own network.
+#include <map>
+
+#include "core/patch/packet.h"
+#include "engine_fixture.h"
+#include "enhancer_checks.h"
+#include "test_engine.h"
+
+using livesr::Network;
+using namespace livesr::test;
+
+namespace {
+
+struct Low {
+    int width;
+    int height;
+    int scale;
+};
+
+// What a sender makes of 128x96 at each scale; the last is 2/3, which is none.
+constexpr Low native{128, 96, 1};
+constexpr Low half{64, 48, 2};
+constexpr Low third{44, 32, 3};
+constexpr Low two_thirds{86, 64, 0};
+
+int caps_told(EnhancerHarness& harness) {
+    int count = 0;
+    while (GstEvent* event = gst_harness_try_pull_event(harness.video())) {
+        if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) ++count;
+        gst_event_unref(event);
+    }
+    return count;
+}
+
+GstBuffer* numbered(const Low& low, int number) {
+    return video_buffer(GST_VIDEO_FORMAT_I420, low.width, low.height, 3 * number,
+                        static_cast<GstClockTime>(number) * frame_duration, frame_duration);
+}
+
+}  // namespace
+
+TEST_CASE("the picture keeps its size and caps while the sender goes from rung to rung") {
+    const Folder models;
+    std::map<int, Network> networks;
+    for (const int scale : {2, 3, 4}) {
+        networks[scale] = random_network(scale, 7);
+        models.write_model("generic-x" + std::to_string(scale) + ".onnx", networks[scale]);
+    }
+    const Environment where("LIVESR_MODELS", models.path().string());
+    EnhancerHarness harness("training=off");
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    int number = 0;
+    for (const Low& low : {half, native, third, half, two_thirds, native}) {
+        harness.set_caps(GST_VIDEO_FORMAT_I420, low.width, low.height);
+        for (int i = 0; i < 3; ++i, ++number) {
+            CAPTURE(number);
+            GstBuffer* in = numbered(low, number);
+            const auto planes_in = planes(in, GST_VIDEO_FORMAT_I420, low.width, low.height);
+            GstBuffer* out = harness.enhance(in);
+            REQUIRE(out != nullptr);
+            CHECK(harness.output_size() == std::pair{128, 96});
+            CHECK(GST_BUFFER_PTS(out) == static_cast<GstClockTime>(number) * frame_duration);
+            if (low.scale == 1) {
+                const auto shown = planes(out, GST_VIDEO_FORMAT_I420, 128, 96);
+                for (std::size_t p = 0; p < 3; ++p) {
+                    CHECK(shown[p].pixels == planes_in[p].pixels);
+                }
+            } else if (low.scale > 1) {
+                check_planes(out, GST_VIDEO_FORMAT_I420, planes_in, low.scale, 128, 96,
+                             &networks[low.scale]);
+            }
+            gst_buffer_unref(out);
+        }
+        CHECK(harness.count("scale") == static_cast<std::uint64_t>(low.scale));
+        CHECK(harness.text("model-in-use") == (low.scale == 1   ? "native"
+                                               : low.scale == 0 ? "bicubic"
+                                                                : "generic"));
+    }
+    CHECK(caps_told(harness) == 1);
+    CHECK(harness.count("rung-changes") == 5);
+    CHECK(harness.message(GST_MESSAGE_WARNING) == nullptr);
+}
+
+TEST_CASE("without a word of the sender the picture becomes twice as large") {
+    EnhancerHarness harness("training=off model=bicubic");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    gst_buffer_unref(harness.enhance(0));
+    CHECK(harness.output_size() == std::pair{128, 96});
+    // Once it is known, the size holds from that frame on.
+    harness.push_patch_bytes(harness.announcement(190, 144), 1);
+    gst_buffer_unref(harness.enhance(1));
+    CHECK(harness.output_size() == std::pair{190, 144});
+    CHECK(harness.count("scale") == 3);
+}
+
+TEST_CASE("a sender that changes both its picture and its rung is followed") {
+    EnhancerHarness harness("training=off model=bicubic");
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    gst_buffer_unref(harness.enhance(0));
+    harness.push_patch_bytes(harness.announcement(190, 144), 1);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 190, 144);
+    gst_buffer_unref(harness.enhance(1));
+    CHECK(harness.output_size() == std::pair{190, 144});
+    CHECK(harness.count("scale") == 1);
+}
+
+TEST_CASE("patches of another rung are counted, and those that come ahead of theirs are used") {
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); note({ scale: head.scale }); }
+  if (head.type === 'patch.pair') note({ pair: head.sequence });
+  if (head.type === 'time.tick') send(3, { type: head.type, id: head.id });
+}
+)js");
+    EnhancerHarness harness("lockstep=true");
+    // The patches say that the time is there.
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    const auto feed = [&](const Low& low, int number) {
+        harness.push_patch_bytes(harness.announcement(128, 96), number);
+        gst_buffer_unref(harness.enhance(numbered(low, number)));
+    };
+    for (int number = 0; number < 4; ++number) feed(half, number);
+    const auto of_frame_3 = harness.patch_packet(3, 31);
+    const auto of_frame_7 = harness.patch_packet(7, 71);
+    // Half size, of frame 3: comes when the native rung is on.
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 128, 96);
+    feed(native, 4);
+    harness.push_patch_bytes(of_frame_3, 3);
+    feed(native, 5);
+    CHECK(harness.count("patches-dropped-other-rung") == 1);
+    CHECK(harness.count("pairs-sent") == 0);
+    // Half size again, of frame 7: comes before that frame.
+    harness.push_patch_bytes(of_frame_7, 7);
+    feed(native, 6);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    for (int number = 7; number < 12; ++number) {
+        harness.push_patch_bytes(harness.announcement(128, 96), number);
+        gst_buffer_unref(harness.enhance_low(number));
+    }
+    CHECK(harness.count("patches-dropped-other-rung") == 1);
+    CHECK(harness.count("pairs-sent") == 1);
+}
+
+TEST_CASE("training goes on at a rung with the weights that were shown there last") {
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') {
+    begin(head, blob);
+    note({ scale: head.scale, live: head.liveParameters, source: head.liveSource, first: live[0] ?? 0 });
+    swap(1, 'generic', generic);
+    swap(2, 'online', halved());
+  }
+  if (head.type === 'time.tick') send(3, { type: head.type, id: head.id });
+}
+)js");
+    const Folder models;
+    for (const int scale : {2, 3, 4}) {
+        models.write_model("generic-x" + std::to_string(scale) + ".onnx", random_network(scale, 7));
+    }
+    const Environment where("LIVESR_MODELS", models.path().string());
+    EnhancerHarness harness("lockstep=true");
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    int number = 0;
+    for (const Low& low : {half, third, native, half}) {
+        harness.set_caps(GST_VIDEO_FORMAT_I420, low.width, low.height);
+        for (int i = 0; i < 12; ++i, ++number) {
+            harness.push_patch_bytes(harness.announcement(128, 96), number);
+            gst_buffer_unref(harness.enhance(numbered(low, number)));
+        }
+        CHECK(harness.text("model-in-use") == (low.scale == 1 ? "native" : "online"));
+    }
+    const auto told = notes(engine);
+    REQUIRE(told.size() == 3);
+    CHECK(told[0]["scale"] == 2);
+    CHECK(told[0]["live"] == 0);
+    CHECK(told[1]["scale"] == 3);
+    CHECK(told[1]["live"] == 0);
+    CHECK(told[2]["scale"] == 2);
+    CHECK(told[2]["source"] == "online");
+    const float half_of_first = random_network(2, 7).parameters[0] * 0.5F;
+    CHECK(told[2]["first"].get<float>() == doctest::Approx(half_of_first));
+}
