@@ -41,8 +41,12 @@ export class AwaitedNews {
     this.#wake?.();
   }
 
+  #isMissing(epochsDue: number): boolean {
+    return this.#epochsTold < epochsDue && !this.#hasGivenUp;
+  }
+
   async #until(epochsDue: number): Promise<void> {
-    if (this.#epochsTold >= epochsDue || this.#hasGivenUp) return;
+    if (!this.#isMissing(epochsDue)) return;
     const timer = setTimeout(() => {
       this.#log(
         `feedback of epoch ${epochsDue - 1} did not come within ${patienceMs / 1000} s: the sender ` +
@@ -50,7 +54,7 @@ export class AwaitedNews {
       );
       this.close();
     }, patienceMs);
-    while (this.#epochsTold < epochsDue && !this.#hasGivenUp) {
+    for (let isMissing = true; isMissing; isMissing = this.#isMissing(epochsDue)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -3,6 +3,7 @@
 // Pure functions of state, events and media time; the uplink's rate is handed in.
 import { slopeDbPerBps, type Curve } from './curves.ts';
 import { splitUplink, type Split } from './plan.ts';
+import { allowedBps, went, type Span } from './span-guard.ts';
 
 export interface Schedule {
   /** Step of equation (2): patches change by at most this each second. */
@@ -82,14 +83,22 @@ export interface SchedulerState {
   readonly epochPatchBits: number;
   readonly videoPsnrDb: number;
   readonly video: VideoMeasure;
+  readonly span: Span;
+  /** Bits of patches, and when, since the last call of schedule. */
+  readonly tickPatchBits: number;
+  readonly tickedNs: number | undefined;
+  /** What the encoder may give for now. */
+  readonly mostVideoBps: number;
 }
 
 /** What the encoder really gives. */
 interface VideoMeasure {
   readonly bits: number;
+  /** What it was told to give in that time. */
+  readonly toldBits: number;
   readonly sinceNs: number | undefined;
   readonly rateBps: number | undefined;
-  /** Given for what was asked; 1 until it is known. */
+  /** Given for what was told; 1 until it is known. */
   readonly ratio: number;
 }
 
@@ -109,9 +118,12 @@ const firstPsnrDb = 36;
 /** Rate control wanders by some percent; more is corrected. */
 const mostOvershoot = 1.05;
 const mostCorrection = 1.5;
+/** So that what it wanders keeps within the share. */
+const aim = 0.985;
 
 const noVideo: VideoMeasure = {
   bits: 0,
+  toldBits: 0,
   sinceNs: undefined,
   rateBps: undefined,
   ratio: 1,
@@ -129,10 +141,19 @@ export const initialScheduler: SchedulerState = {
   epochPatchBits: 0,
   videoPsnrDb: firstPsnrDb,
   video: noVideo,
+  span: [],
+  tickPatchBits: 0,
+  tickedNs: undefined,
+  mostVideoBps: Infinity,
 };
 
 export function patchesSent(state: SchedulerState, bytes: number): SchedulerState {
-  return { ...state, epochPatchBits: state.epochPatchBits + bytes * 8 };
+  const bits = bytes * 8;
+  return {
+    ...state,
+    epochPatchBits: state.epochPatchBits + bits,
+    tickPatchBits: state.tickPatchBits + bits,
+  };
 }
 
 /** The decoded picture's mean squared error, 8-bit units. */
@@ -174,7 +195,12 @@ export function schedule(
   videoBytes: number,
   mediaTimeNs: number,
 ): SchedulerState {
-  const seen = { ...state, video: videoGiven(state, videoBytes, mediaTimeNs) };
+  const seen = spanSeen(
+    { ...state, video: videoGiven(state, videoBytes, mediaTimeNs) },
+    uplinkBps,
+    videoBytes,
+    mediaTimeNs,
+  );
   const { plan, plannedNs } = seen;
   // A flush may set time back.
   const isDue =
@@ -188,9 +214,29 @@ export function schedule(
 }
 
 /** What the encoder is to be told so that it gives its share. */
-export function encoderTargetBps({ plan, video }: SchedulerState): number {
-  const overshoot = video.ratio > mostOvershoot ? Math.min(mostCorrection, video.ratio) : 1;
-  return plan.videoBitrateBps / overshoot;
+export function encoderTargetBps({ plan, video, mostVideoBps }: SchedulerState): number {
+  const { ratio } = video;
+  const correction = ratio > mostOvershoot ? Math.min(mostCorrection, ratio) : 1;
+  return (aim * Math.min(plan.videoBitrateBps, mostVideoBps)) / correction;
+}
+
+function spanSeen(
+  state: SchedulerState,
+  uplinkBps: number,
+  videoBytes: number,
+  mediaTimeNs: number,
+): SchedulerState {
+  const { tickedNs = mediaTimeNs, tickPatchBits } = state;
+  const seconds = (mediaTimeNs - tickedNs) / 1e9;
+  const span = went(seconds < 0 ? [] : state.span, {
+    seconds,
+    sentBits: videoBytes * 8 + tickPatchBits,
+    carriedBits: aim * uplinkBps * seconds,
+  });
+  const allowed = allowedBps(span, uplinkBps);
+  const mostVideoBps =
+    allowed < uplinkBps ? Math.max(0, allowed - state.plan.patchBitrateBps) : Infinity;
+  return { ...state, span, mostVideoBps, tickPatchBits: 0, tickedNs: mediaTimeNs };
 }
 
 function planned(
@@ -274,22 +320,17 @@ function gradient(state: SchedulerState, settings: SchedulerSettings): number {
 }
 
 function videoGiven(state: SchedulerState, bytes: number, mediaTimeNs: number): VideoMeasure {
-  const { video } = state;
+  const { video, tickedNs = mediaTimeNs } = state;
   const { sinceNs = mediaTimeNs } = video;
   if (mediaTimeNs < sinceNs) return { ...noVideo, ratio: video.ratio, sinceNs: mediaTimeNs };
   const bits = video.bits + bytes * 8;
-  const elapsedSeconds = (mediaTimeNs - sinceNs) / 1e9;
-  if (mediaTimeNs - sinceNs < videoWindowNs) return { ...video, bits, sinceNs };
-  const rateBps = bits / elapsedSeconds;
-  const askedBps = state.plan.videoBitrateBps;
+  const tickSeconds = Math.max(0, mediaTimeNs - tickedNs) / 1e9;
+  const toldBits = video.toldBits + encoderTargetBps(state) * tickSeconds;
+  if (mediaTimeNs - sinceNs < videoWindowNs) return { ...video, bits, toldBits, sinceNs };
+  const rateBps = bits / ((mediaTimeNs - sinceNs) / 1e9);
   // An encoder that is on its way to a lower rate is not one that ignores it.
   const hasFallen = state.fellNs !== undefined && state.fellNs > sinceNs - videoWindowNs;
-  const given = askedBps > 0 && bits > 0 ? (rateBps / askedBps) * appliedCorrection(video) : 1;
+  const given = toldBits > 0 && bits > 0 ? bits / toldBits : 1;
   const ratio = hasFallen ? video.ratio : video.ratio + weightOfWindow * (given - video.ratio);
-  return { bits: 0, sinceNs: mediaTimeNs, rateBps, ratio };
-}
-
-/** The encoder was asked for less than its share by this much. */
-function appliedCorrection({ ratio }: VideoMeasure): number {
-  return ratio > mostOvershoot ? Math.min(mostCorrection, ratio) : 1;
+  return { bits: 0, toldBits: 0, sinceNs: mediaTimeNs, rateBps, ratio };
 }

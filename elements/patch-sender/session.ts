@@ -44,6 +44,8 @@ import { constantUplink, UplinkError } from './uplink.ts';
 /** When the caps do not say. */
 const usualFramesPerSecond = 25;
 
+const leastChange = 0.05;
+
 export class SenderSession implements Session {
   readonly #start: SenderStart;
   readonly #send: Send;
@@ -60,6 +62,8 @@ export class SenderSession implements Session {
   /** Patches since the last tick. */
   #patchBytes = 0;
   #mediaTimeNs = 0;
+  /** What the encoder was told last. */
+  #toldBps = 0;
 
   /** `before`: the session that a new start on the same connection takes the place of. */
   constructor(start: SenderStart, host: Host, before?: SenderSession) {
@@ -163,13 +167,16 @@ export class SenderSession implements Session {
     const before = this.#scheduler;
     this.#scheduler = schedule(before, this.#settings, uplinkBps, videoBytes, mediaTimeNs);
     const { plan, plannedNs } = this.#scheduler;
-    if (plan === before.plan && plannedNs === before.plannedNs) return;
+    const targetBps = encoderTargetBps(this.#scheduler);
+    const isSame = plan === before.plan && plannedNs === before.plannedNs;
+    if (isSame && !isWorthTelling(this.#toldBps, targetBps)) return;
+    this.#toldBps = targetBps;
     this.#budget = { ...this.#budget, patchBitrateBps: plan.patchBitrateBps };
     const { byPatchesDb, byVideoDb } = gradients(this.#scheduler, this.#settings);
     this.#send({
       type: 'plan.set',
       mediaTimeNs,
-      videoBitrateBps: encoderTargetBps(this.#scheduler),
+      videoBitrateBps: targetBps,
       patchBitrateBps: plan.patchBitrateBps,
       estimatedUplinkBps: carriedBps,
       gainByPatchesDb: byPatchesDb,
@@ -200,6 +207,11 @@ export class SenderSession implements Session {
     this.#budget = selected(this.#budget, chosen.length);
     this.#send({ type: 'patch.select', offer: offer.offer, cells: chosen });
   }
+}
+
+/** Between two plans: a new rate costs an encoder something. */
+function isWorthTelling(toldBps: number, targetBps: number): boolean {
+  return Math.abs(targetBps - toldBps) > leastChange * toldBps;
 }
 
 function settingsOf(start: SenderStart): SchedulerSettings {

@@ -14,10 +14,11 @@ GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
 namespace livesr::gst {
 
 // One thread: a low-resolution picture needs no more, and slices cost bits. The rate control's
-// buffer follows the bit rate: 600 ms of it give 0.2-0.7 dB over 400 (three 720p clips, x2, 550
-// kbit/s), and still let it follow a change within a second or so.
+// buffer follows the bit rate: 250 ms of it keep a key frame below what a link's queue of 300 ms
+// holds and any 2 s within what the uplink carries (span-guard.ts); 600 ms give 0.1 dB more
+// (docs/results.md) and a second's delay.
 const char* const default_encoder =
-    "x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=600";
+    "x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=250";
 const char* const no_encoder = "none";
 const char* const sender_example =
     "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert ! clocksync ! patchsender "

@@ -1,0 +1,56 @@
+// Keeps what is sent within any 2 s to what the uplink carries in them: a key frame or an encoder that
+// is slow to follow a fall is paid back at once. Pure functions of what each tick saw.
+
+/** What went out, and what the uplink carried, between two ticks. */
+interface Stretch {
+  readonly seconds: number;
+  readonly sentBits: number;
+  readonly carriedBits: number;
+}
+
+/** The latest stretches, 2 s of them. */
+export type Span = readonly Stretch[];
+
+export const spanSeconds = 2;
+/** So soon an encoder follows; a burst is paid back within it. */
+const horizonSeconds = 1;
+/** Nothing can be done about a span that ends with the next frame. */
+const leastAheadSeconds = 0.1;
+/** A new rate costs an encoder something too: less than this is let be. */
+const leastCut = 0.05;
+/** Of what is left when it does not suffice: rate control is not exact either. */
+const margin = 0.95;
+/** A picture of next to no bits would cost more than it saves. */
+const leastShare = 0.4;
+
+export function went(span: Span, stretch: Stretch): Span {
+  if (stretch.seconds <= 0) return span;
+  const kept: Stretch[] = [stretch];
+  let seconds = stretch.seconds;
+  for (const before of span.toReversed()) {
+    if (seconds + before.seconds > spanSeconds + 1e-6) break;
+    seconds += before.seconds;
+    kept.unshift(before);
+  }
+  return kept;
+}
+
+/**
+ * The rate that video and patches may have now so that no 2 s get more than the uplink carries; that
+ * of the uplink where nothing need be paid back.
+ */
+export function allowedBps(span: Span, uplinkBps: number): number {
+  let allowed = uplinkBps;
+  let excessBits = 0;
+  let pastSeconds = 0;
+  for (const { seconds, sentBits, carriedBits } of span.toReversed()) {
+    excessBits += sentBits - carriedBits;
+    pastSeconds += seconds;
+    // The span of 2 s that has just this much of the past in it ends so far ahead.
+    const aheadSeconds = spanSeconds - pastSeconds;
+    if (aheadSeconds > horizonSeconds || aheadSeconds < leastAheadSeconds) continue;
+    allowed = Math.min(allowed, uplinkBps - excessBits / aheadSeconds);
+  }
+  if (allowed > (1 - leastCut) * uplinkBps) return uplinkBps;
+  return Math.max(leastShare * uplinkBps, margin * allowed);
+}

@@ -1,0 +1,188 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { means, pairs, type ContestEvaluation } from '../../elements/measure/contest.ts';
+import type { MeasuredScheme } from '../../elements/measure/evaluate.ts';
+import {
+  bestWindows,
+  longestQueueSeconds,
+  mostInSpan,
+  sharingScheme,
+} from '../../elements/measure/sharing.ts';
+import type { SchemeRun } from '../../elements/measure/summary.ts';
+import { scaledTrace } from '../../elements/measure/uplink.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'livesr-sharing-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const steady =
+  (bps: number) =>
+  (seconds: number): number =>
+    bps * seconds;
+
+/** Ten buffers a second of `bytes` each. */
+const sending = (seconds: number, bytes: (timeSeconds: number) => number) =>
+  Array.from({ length: seconds * 10 }, (_, i) => ({
+    timeSeconds: i / 10,
+    bytes: bytes(i / 10),
+  }));
+
+describe('the names of the schemes', () => {
+  it.each([
+    ['fixed:25', 'fixed:25'],
+    ['fixed:025', 'fixed:25'],
+    ['fixed:0', 'fixed:0'],
+    ['scheduled', 'scheduled'],
+    ['optimal', 'optimal'],
+  ])('%s is %s', (word, name) => {
+    expect(sharingScheme(word)).toBe(name);
+  });
+
+  it.each(['fixed:', 'fixed:-5', 'fixed:x', 'fixed', 'fixed:1e9', 'fixed:200000'])(
+    'do not include %s',
+    (word) => {
+      expect(sharingScheme(word)).toBeUndefined();
+    },
+  );
+});
+
+describe('what was sent within any 2 s', () => {
+  it('is all that the uplink carries when the stream fills it', () => {
+    expect(
+      mostInSpan(
+        sending(10, () => 1250),
+        steady(100e3),
+        10,
+      ),
+    ).toBeCloseTo(1);
+  });
+
+  it('is found where the burst is', () => {
+    const burst = sending(10, (time) => (time === 5 ? 1250 + 5000 : 1250));
+    expect(mostInSpan(burst, steady(100e3), 10)).toBeCloseTo(1.2);
+  });
+
+  it('is compared with what the uplink carries in those very seconds', () => {
+    const falling = (seconds: number): number =>
+      seconds < 5 ? 100e3 * seconds : 500e3 + 50e3 * (seconds - 5);
+    expect(
+      mostInSpan(
+        sending(10, () => 1250),
+        falling,
+        10,
+      ),
+    ).toBeCloseTo(2);
+  });
+});
+
+describe('the queue before a link of just the rate', () => {
+  it('is as long as a burst takes', () => {
+    const burst = sending(4, (time) => (time === 1 ? 12_500 : 0));
+    expect(longestQueueSeconds(burst, steady(100e3))).toBeCloseTo(1, 1);
+  });
+
+  it('does not use what the link carried before', () => {
+    const twice = sending(4, (time) => (time === 0 || time === 3 ? 12_500 : 0));
+    expect(longestQueueSeconds(twice, steady(100e3))).toBeCloseTo(1, 1);
+  });
+});
+
+function run(psnrDb: (timeSeconds: number) => number, bytes: number): SchemeRun {
+  const times = Array.from({ length: 12 }, (_, second) => second);
+  return {
+    frames: times.map((timeSeconds) => ({
+      timeSeconds,
+      psnrDb: psnrDb(timeSeconds),
+      ssim: null,
+      bicubicPsnrDb: 30,
+    })),
+    video: times.map((timeSeconds) => ({ timeSeconds, bytes })),
+    packets: [],
+    seconds: 12,
+  };
+}
+
+describe('the offline optimum', () => {
+  const early = { kbps: 100, run: run((second) => (second < 5 ? 33 : 31), 100) };
+  const late = { kbps: 0, run: run((second) => (second < 5 ? 30 : 32), 1) };
+  const best = bestWindows([late, early]);
+
+  it('takes of each 5 s the better run, its bits included', () => {
+    expect(best.windowsKbps).toEqual([100, 0, 0]);
+    expect(best.run.frames.map(({ psnrDb }) => psnrDb)).toEqual([
+      ...new Array<number>(5).fill(33),
+      ...new Array<number>(7).fill(32),
+    ]);
+    expect(best.run.video.map(({ bytes }) => bytes)).toEqual([
+      ...new Array<number>(5).fill(100),
+      ...new Array<number>(7).fill(1),
+    ]);
+  });
+});
+
+describe('a scaled trace', () => {
+  const trace = join(folder, 'steps.trace');
+  writeFileSync(trace, '0 1\n1 2\n2 0.01\n3 30\n4 1\n');
+  const range = { lowKbps: 400, highKbps: 3000 };
+
+  it('keeps each second within the range', () => {
+    const { carried } = scaledTrace(trace, 4, range);
+    const seconds = [0, 1, 2, 3].map((second) => carried(second + 1) - carried(second));
+    expect(Math.min(...seconds)).toBeCloseTo(400e3);
+    expect(Math.max(...seconds)).toBeCloseTo(3000e3);
+  });
+
+  it('has the geometric mean of the range where nothing is cut off', () => {
+    const even = join(folder, 'even.trace');
+    writeFileSync(even, '0 7\n1 8\n2 9\n3 7\n');
+    const { kbps } = scaledTrace(even, 3, range);
+    expect(kbps).toBeCloseTo(Math.sqrt(400 * 3000));
+  });
+});
+
+describe('clips and traces', () => {
+  it('meet all, or as many as each clip is given in turn', () => {
+    expect(pairs(['a', 'b'], ['x', 'y', 'z'], 0)).toHaveLength(6);
+    expect(pairs(['a', 'b', 'c'], ['x', 'y', 'z'], 2).map((p) => p.clip + p.trace)).toEqual([
+      'ax',
+      'ay',
+      'by',
+      'bz',
+      'cz',
+      'cx',
+    ]);
+  });
+
+  it('are averaged scheme by scheme, the worst 2 s of all kept', () => {
+    const scheme = (psnrYDb: number, most: number): MeasuredScheme => {
+      const span = {
+        psnrYDb,
+        ssim: 1,
+        gainOverBilinearDb: 0,
+        gainOverBicubicDb: 0,
+        worstSecondOverBicubicDb: 0,
+        videoKbps: 1,
+        patchKbps: 1,
+        patchesPerSecond: 1,
+        bytesPerPatch: 1,
+      };
+      const sharing = { filled: 0.9, mostInSpan: most, longestQueueSeconds: 0.1, plans: [] };
+      return { ...span, first10s: span, perSecond: [], sharing };
+    };
+    const one = (scheduled: number, optimal: number, most: number): ContestEvaluation => ({
+      clip: 'c',
+      trace: 't',
+      scale: 2,
+      uplinkKbps: 600,
+      seconds: 30,
+      schemes: { scheduled: scheme(scheduled, most), optimal: scheme(optimal, 0.5) },
+    });
+    const { scheduled } = means([one(30, 30.2, 0.9), one(40, 40.1, 0.99)]);
+    expect(scheduled?.psnrYDb).toBeCloseTo(35);
+    expect(scheduled?.overOptimalDb).toBeCloseTo(-0.15);
+    expect(scheduled?.mostInSpan).toBe(0.99);
+  });
+});

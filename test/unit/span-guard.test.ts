@@ -1,0 +1,103 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { allowedBps, went, type Span } from '../../elements/patch-sender/span-guard.ts';
+
+const tick = 0.2;
+
+/** Ticks of an encoder that gives what is allowed but for bursts; the sent bits of each. */
+function play(
+  ticks: number,
+  uplinkBps: (tick: number) => number,
+  burstBits: (tick: number) => number,
+): number[] {
+  let span: Span = [];
+  const sent: number[] = [];
+  for (let i = 0; i < ticks; i++) {
+    const rate = uplinkBps(i);
+    const bits = allowedBps(span, rate) * tick + burstBits(i);
+    sent.push(bits);
+    span = went(span, { seconds: tick, sentBits: bits, carriedBits: rate * tick });
+  }
+  return sent;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** The most of any 2 s, of what the uplink carries. */
+function mostInSpan(sent: readonly number[], uplinkBps: (tick: number) => number): number {
+  return Math.max(
+    ...sent.slice(0, -9).map((_, from) => {
+      const within = Array.from({ length: 10 }, (__, i) => from + i);
+      const carried = sum(within.map((i) => uplinkBps(i) * tick));
+      return sum(within.map((i) => sent[i] ?? 0)) / carried;
+    }),
+  );
+}
+
+describe('the guard of any 2 s', () => {
+  it('leaves a stream alone that keeps within the uplink', () => {
+    const calm = Array.from({ length: 10 }).reduce<Span>(
+      (span) => went(span, { seconds: tick, sentBits: 100_000, carriedBits: 120_000 }),
+      [],
+    );
+    expect(allowedBps(calm, 600e3)).toBe(600e3);
+    expect(allowedBps([], 600e3)).toBe(600e3);
+  });
+
+  it('has a burst paid back before its 2 s are over', () => {
+    const isBurst = (i: number): boolean => i % 12 === 5;
+    const sent = play(
+      120,
+      () => 600e3,
+      (i) => (isBurst(i) ? 0.2 * 600e3 : 0),
+    );
+    for (const [i] of sent.slice(0, -9).entries()) {
+      if (isBurst(i)) expect(sum(sent.slice(i, i + 10))).toBeLessThanOrEqual(2 * 600e3);
+    }
+  });
+
+  it('lets 2 s of any uplink exceed it by no more than the burst that nobody foresaw', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 400_000, max: 3_000_000 }), { minLength: 4, maxLength: 12 }),
+        fc.double({ min: 0, max: 0.25, noNaN: true }),
+        (rates, burstSeconds) => {
+          const uplink = (i: number): number => rates[Math.floor(i / 15)] ?? 400_000;
+          const burst = (i: number): number => (i % 12 === 3 ? burstSeconds * 400_000 : 0);
+          const sent = play(rates.length * 15, uplink, burst);
+          expect(mostInSpan(sent, uplink)).toBeLessThan(1 + burstSeconds / 2 + 1e-6);
+        },
+      ),
+    );
+  });
+
+  it('never asks for less than 40 % or more than the uplink', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            seconds: fc.double({ min: 0, max: 5, noNaN: true }),
+            sentBits: fc.nat(10_000_000),
+            carriedBits: fc.nat(10_000_000),
+          }),
+        ),
+        fc.integer({ min: 1, max: 10_000_000 }),
+        (stretches, uplinkBps) => {
+          const allowed = allowedBps(stretches.reduce<Span>(went, []), uplinkBps);
+          expect(allowed).toBeLessThanOrEqual(uplinkBps);
+          expect(allowed).toBeGreaterThanOrEqual(0.4 * uplinkBps);
+        },
+      ),
+    );
+  });
+
+  it('forgets what is longer ago than the span', () => {
+    const burst = went([], { seconds: tick, sentBits: 5e6, carriedBits: 120_000 });
+    const later = Array.from({ length: 10 }).reduce<Span>(
+      (span) => went(span, { seconds: tick, sentBits: 0, carriedBits: 120_000 }),
+      burst,
+    );
+    expect(later).toHaveLength(10);
+    expect(allowedBps(later, 600e3)).toBe(600e3);
+  });
+});
