@@ -8,6 +8,7 @@ import {
   type ContestRequest,
   type SchemeMean,
 } from '../measure/contest.ts';
+import { sharingPage } from '../measure/sharing-plot.ts';
 import { Failure } from './failure.ts';
 import { textTable } from './text-table.ts';
 
@@ -35,7 +36,10 @@ function readKept(file: string, settings: ContestSettings): readonly ContestEval
 }
 
 /** One line a scheme, each as soon as its clip and trace are done; the means at the end. */
-export async function runContest(settings: ContestSettings, json?: string): Promise<void> {
+export async function runContest(
+  settings: ContestSettings,
+  { json, plot }: { readonly json?: string; readonly plot?: string },
+): Promise<void> {
   const file = json === '-' ? undefined : json;
   const print = json === '-' ? console.error : console.log;
   const known = file === undefined ? [] : readKept(file, settings);
@@ -59,6 +63,7 @@ export async function runContest(settings: ContestSettings, json?: string): Prom
     known,
   );
   print(meansTable(done));
+  if (plot !== undefined) writeFileSync(plot, sharingPage(done));
   if (json === '-') process.stdout.write(keep());
 }
 

@@ -237,7 +237,7 @@ export function registerEval(program: Command): void {
       };
       if (options.trace) {
         const { trace: traces, traceRange: range, tracesPerClip } = options;
-        await runContest({ ...request, traces, range, tracesPerClip }, options.json);
+        await runContest({ ...request, traces, range, tracesPerClip }, options);
         return;
       }
       const evaluation = await evaluate({

@@ -123,10 +123,10 @@ async function runSend(options: SendOptions): Promise<void> {
   const pipeline = new Pipeline({
     name: 'the sender',
     launch: sendLaunch(options),
-    onMessage: ({ type, text }) => {
-      if (type !== 'warning' || text === null || warnings.has(text)) return;
-      warnings.add(text);
-      console.error(`warning: ${text}`);
+    onMessage: ({ name, fields: { cause, remedy } }) => {
+      if (name !== 'livesr-warning' || typeof cause !== 'string' || warnings.has(cause)) return;
+      warnings.add(cause);
+      console.error(`warning: ${cause}${typeof remedy === 'string' ? `. ${remedy}` : ''}`);
     },
   });
   const state = { ended: false };

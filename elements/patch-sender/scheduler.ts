@@ -61,6 +61,11 @@ export interface SchedulerSettings {
   readonly pixelsPerSecond: number;
 }
 
+export interface Trouble {
+  readonly cause: string;
+  readonly remedy: string;
+}
+
 /** What the server says at the end of each epoch. */
 export interface TrainingNews {
   readonly state: 'waiting' | 'training' | 'suspended' | 'off';
@@ -100,6 +105,8 @@ interface VideoMeasure {
   readonly rateBps: number | undefined;
   /** Given for what was told; 1 until it is known. */
   readonly ratio: number;
+  /** How long it has given far more than it was told, however little that was. */
+  readonly ignoringWindows: number;
 }
 
 const planNs = 1e9;
@@ -118,6 +125,8 @@ const firstPsnrDb = 36;
 /** Rate control wanders by some percent; more is corrected. */
 const mostOvershoot = 1.05;
 const mostCorrection = 1.5;
+/** A scene change alone takes no encoder so long to get over. */
+const windowsToBeSure = 3;
 /** So that what it wanders keeps within the share. */
 const aim = 0.985;
 
@@ -127,6 +136,7 @@ const noVideo: VideoMeasure = {
   sinceNs: undefined,
   rateBps: undefined,
   ratio: 1,
+  ignoringWindows: 0,
 };
 
 export const initialScheduler: SchedulerState = {
@@ -332,5 +342,21 @@ function videoGiven(state: SchedulerState, bytes: number, mediaTimeNs: number): 
   const hasFallen = state.fellNs !== undefined && state.fellNs > sinceNs - videoWindowNs;
   const given = toldBits > 0 && bits > 0 ? bits / toldBits : 1;
   const ratio = hasFallen ? video.ratio : video.ratio + weightOfWindow * (given - video.ratio);
-  return { bits: 0, toldBits: 0, sinceNs: mediaTimeNs, rateBps, ratio };
+  const ignoringWindows = ratio > mostCorrection ? video.ignoringWindows + 1 : 0;
+  return { bits: 0, toldBits: 0, sinceNs: mediaTimeNs, rateBps, ratio, ignoringWindows };
+}
+
+/** What is to be said of an encoder that does not keep to its rate; undefined while it does. */
+export function encoderTrouble(state: SchedulerState): Trouble | undefined {
+  const { rateBps, ignoringWindows } = state.video;
+  if (rateBps === undefined || ignoringWindows < windowsToBeSure) return undefined;
+  const kbps = (bps: number): string => `${(bps / 1000).toFixed(0)} kbit/s`;
+  return {
+    cause:
+      `The encoder gives ${kbps(rateBps)} where it was asked for ${kbps(encoderTargetBps(state))}: ` +
+      'patches give way, and the uplink is exceeded if it carries no more',
+    remedy:
+      'Set the encoder to a constant bit rate that may change while it runs (the default does), ' +
+      'or send a smaller picture: a greater scale',
+  };
 }

@@ -29,6 +29,7 @@ import { seededRandom } from './random.ts';
 import { Sampler } from './sampler.ts';
 import {
   encoderTargetBps,
+  encoderTrouble,
   gradients,
   initialScheduler,
   newsCame,
@@ -62,6 +63,7 @@ export class SenderSession implements Session {
   /** Patches since the last tick. */
   #patchBytes = 0;
   #mediaTimeNs = 0;
+  #hasWarned: boolean;
   /** What the encoder was told last. */
   #toldBps = 0;
 
@@ -69,6 +71,7 @@ export class SenderSession implements Session {
   constructor(start: SenderStart, host: Host, before?: SenderSession) {
     this.#start = start;
     this.#send = host.send;
+    this.#hasWarned = before !== undefined && before.#hasWarned;
     this.#sampler = new Sampler(seededRandom(start.seed));
     this.#settings = settingsOf(start);
     // What was learned of the way holds on; a trace goes on by media time anyway.
@@ -166,6 +169,7 @@ export class SenderSession implements Session {
     const uplinkBps = limitBps > 0 ? Math.min(carriedBps, limitBps) : carriedBps;
     const before = this.#scheduler;
     this.#scheduler = schedule(before, this.#settings, uplinkBps, videoBytes, mediaTimeNs);
+    this.#warnOfEncoder();
     const { plan, plannedNs } = this.#scheduler;
     const targetBps = encoderTargetBps(this.#scheduler);
     const isSame = plan === before.plan && plannedNs === before.plannedNs;
@@ -182,6 +186,13 @@ export class SenderSession implements Session {
       gainByPatchesDb: byPatchesDb,
       gainByVideoDb: byVideoDb,
     });
+  }
+
+  #warnOfEncoder(): void {
+    const trouble = encoderTrouble(this.#scheduler);
+    if (!trouble || this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#send({ type: 'engine.warning', ...trouble });
   }
 
   #offer(offer: FrameOffer, blob: Uint8Array): void {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { curveOf, slopeDbPerBps, streamClasses } from '../../elements/patch-sender/curves.ts';
 import {
   encoderTargetBps,
+  encoderTrouble,
   initialScheduler,
   newsCame,
   patchesSent,
@@ -219,6 +220,19 @@ describe('the rate of the encoder', () => {
       state = schedule(state, settings, 600e3, 1_200_000 / 40, tick * 2e8);
     }
     expect(state.plan.patchBitrateBps).toBe(0);
+    expect(encoderTrouble(state)?.cause).toContain('gives 1200 kbit/s');
+    expect(encoderTrouble(state)?.remedy).toContain('constant bit rate');
+  });
+
+  it('is no trouble while it is followed late, or exceeded for a moment', () => {
+    let state = initialScheduler;
+    let given = 0;
+    for (let tick = 0; tick < 400; tick++) {
+      const scene = tick % 60 === 30 ? 3 : 1;
+      state = schedule(state, settings, tick % 100 < 50 ? 2e6 : 5e5, given / 40, tick * 2e8);
+      given = scene * (0.7 * given + 0.3 * encoderTargetBps(state));
+      expect(encoderTrouble(state)).toBeUndefined();
+    }
   });
 });
 

@@ -66,6 +66,15 @@ void post_plan(GstElement* element, const nlohmann::json& plan) {
     gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
 }
 
+// A warning for people, and the same as element message "livesr-warning" for programs.
+void post_warning(GstElement* element, const std::string& cause, const std::string& remedy) {
+    GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", cause.c_str()), ("%s", remedy.c_str()));
+    GstStructure* fields =
+        gst_structure_new("livesr-warning", "cause", G_TYPE_STRING, cause.c_str(), "remedy",
+                          G_TYPE_STRING, remedy.c_str(), nullptr);
+    gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
+}
+
 }  // namespace
 
 Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* patches_pad)
@@ -76,14 +85,11 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                     select(offer, cells);
                 },
                 [this](const std::string& why) {
-                    GST_ELEMENT_WARNING(element_, RESOURCE, FAILED,
-                                        ("No patches for now, video goes on: %s", why.c_str()),
-                                        (nullptr));
+                    post_warning(element_, "No patches for now, video goes on: " + why, "");
                 },
                 [this](const nlohmann::json& plan) { post_plan(element_, plan); },
                 [this](const std::string& cause, const std::string& remedy) {
-                    GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("%s", cause.c_str()),
-                                        ("%s", remedy.c_str()));
+                    post_warning(element_, cause, remedy);
                 }}),
       writer_(output_, session_) {
     high_.pad = high_pad;
