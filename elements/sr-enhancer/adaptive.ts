@@ -127,19 +127,19 @@ export function nextPlan(
   return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb, thresholds) : plan;
 }
 
-/** The gate saw that the scene has changed: only `adaptive` heeds it. */
+/** The gate, or the first patches after a cut, say that the scene has changed: only `adaptive` heeds it. */
 export function afterRetreat(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
   return mode === 'adaptive' ? initialPlan : plan;
 }
 
-/** Leads over the generic weights: on the first patches after a cut, and in the epoch before it. */
-export function afterCut(
-  mode: TrainingMode,
-  plan: TrainingPlan,
+/**
+ * Whether a cut has taken the lead over the generic weights: as it is on the first patches after the cut,
+ * and as it was in the epoch before it.
+ */
+export function isLeadLost(
   leadDb: number,
   leadBeforeDb: number,
   { lostLeadDb, leadKeptOverCut }: AdaptiveThresholds = defaultThresholds,
-): TrainingPlan {
-  const isLost = leadDb < Math.max(lostLeadDb, leadKeptOverCut * leadBeforeDb);
-  return isLost ? afterRetreat(mode, plan) : plan;
+): boolean {
+  return leadDb < Math.max(lostLeadDb, leadKeptOverCut * leadBeforeDb);
 }

@@ -1,14 +1,9 @@
-// What one stream has to do with the model store: what it tries from there on its first patches, and
-// when it keeps what it has learned.
+// What one stream has to do with the model store: what it may start from, and when it keeps what
+// it has learned.
 import type { Architecture, Native } from '../bridge/index.ts';
 import type { EnhancerStart } from '../channel/messages.ts';
 import { ModelStore } from './model-store.ts';
-import { chooseModel, mostOthers, trialPatches, type TrialScores } from './trial.ts';
-
-interface Model {
-  readonly isOwn: boolean;
-  readonly parameters: Float32Array;
-}
+import { mostOthers, type Model } from './trial.ts';
 
 /** Below this the next session would gain as much from the generic weights. */
 const leastKeptLeadDb = 0.05;
@@ -17,8 +12,8 @@ export class Persistence {
   readonly #store: ModelStore | undefined;
   readonly #key: string;
   readonly #architecture: Architecture;
-  #onTrial: readonly Model[] = [];
-  #evidence: TrialScores[] = [];
+  /** What the session may start from. */
+  readonly models: readonly Model[];
   #kept: Float32Array | undefined;
 
   constructor(
@@ -29,6 +24,7 @@ export class Persistence {
   ) {
     this.#key = start.streamKey;
     this.#architecture = architecture;
+    this.models = [];
     if (start.modelStore === '') return;
     this.#store = new ModelStore({ folder: start.modelStore, core, onTrouble });
     if (start.streamKey === '') {
@@ -40,29 +36,12 @@ export class Persistence {
     // What a restart of the engine hands over is ahead of what was kept.
     if (start.liveSource === 'online' || start.liveSource === 'stored') return;
     const own = this.#key === '' ? null : this.#store.load(this.#key, architecture);
-    this.#onTrial = [
+    this.models = [
       ...(own ? [{ isOwn: true, parameters: own.parameters }] : []),
       ...this.#store
         .others(this.#key, architecture, mostOthers)
         .map(({ parameters }) => ({ isOwn: false, parameters })),
     ];
-  }
-
-  /** Weights that a patch that has just come is to be scored under; none when the trial is over. */
-  get onTrial(): readonly Float32Array[] {
-    return this.#onTrial.map(({ parameters }) => parameters);
-  }
-
-  /** How that patch looks under each. Returns the weights to start from once the choice is clear. */
-  judge(scores: TrialScores): Float32Array | undefined {
-    this.#evidence.push(scores);
-    const chosen = chooseModel(this.#evidence, this.#onTrial);
-    const parameters = chosen === undefined ? undefined : this.#onTrial[chosen]?.parameters;
-    if (parameters || this.#evidence.length >= trialPatches) {
-      this.#onTrial = [];
-      this.#evidence = [];
-    }
-    return parameters;
   }
 
   /** Keeps weights for the next session, when they are others than before and worth it. */

@@ -10,9 +10,9 @@ import {
 } from '../channel/messages.ts';
 import type { Host, Send, Session } from '../engine/contract.ts';
 import {
-  afterCut,
   afterRetreat,
   initialPlan,
+  isLeadLost,
   nextPlan,
   patchesAfterCut,
   type EpochOutcome,
@@ -36,6 +36,7 @@ import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
 import { Persistence } from './persistence.ts';
 import { defaultRecipe, type Recipe } from './recipe.ts';
 import { makeRehearsal } from './rehearsal.ts';
+import { SceneMemory } from './scenes.ts';
 import {
   epochNs,
   learningRate,
@@ -49,6 +50,7 @@ import {
   stepsUntilPause,
   type StepCount,
 } from './schedule.ts';
+import { Trial } from './trial.ts';
 import { Weights } from './weights.ts';
 
 /** Live, without a stated number of steps: chunks short enough to answer messages in between. */
@@ -112,6 +114,8 @@ export class EnhancerSession implements Session {
   #candidateShown = false; // in this epoch
 
   readonly #persistence: Persistence;
+  readonly #scenes = new SceneMemory();
+  #trial: Trial;
 
   #plan: TrainingPlan = initialPlan;
   /** A cut came, and too few patches since to say what it means. */
@@ -146,6 +150,7 @@ export class EnhancerSession implements Session {
     this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
       this.#send({ type: 'engine.warning', cause, remedy });
     });
+    this.#trial = new Trial(this.#persistence.models);
     const rehearsal = makeRehearsal(native(), this.#architecture, generic);
     this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0, true));
     this.#exact = rehearsal.exact.map((index) => this.#rehearsal[index] ?? 0);
@@ -182,7 +187,7 @@ export class EnhancerSession implements Session {
     if (scores && pair.mediaTimeNs >= this.#sceneSinceNs) {
       this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
       this.#epochArrivals.push(scores);
-      await this.#tryStored(id, scores);
+      await this.#tryKept(id, scores);
     }
     const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
     this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
@@ -204,14 +209,17 @@ export class EnhancerSession implements Session {
     }
   }
 
-  async #tryStored(id: number, scores: Scores): Promise<void> {
-    const { onTrial } = this.#persistence;
-    if (onTrial.length === 0) return;
-    const models = [...(await this.#trainer.meanSquaredError([id], onTrial))];
-    const chosen = this.#persistence.judge({ ...scores, models });
+  /** Whether weights that were kept show the first patches of a session or of a scene better. */
+  async #tryKept(id: number, scores: Scores): Promise<void> {
+    const { models } = this.#trial;
+    if (models.length === 0) return;
+    const kept = models.map(({ parameters }) => parameters);
+    const errors = [...(await this.#trainer.meanSquaredError([id], kept))];
+    const chosen = this.#trial.judge({ ...scores, models: errors });
     if (!chosen) return;
-    this.#restartFrom(chosen);
-    this.#weights.showStored(chosen);
+    this.#scenes.recall(chosen.parameters);
+    this.#restartFrom(chosen.parameters);
+    this.#weights.showStored(chosen.parameters);
     this.#arrivals = [];
   }
 
@@ -228,6 +236,8 @@ export class EnhancerSession implements Session {
     this.#arrivals = [];
     this.#staleHeld = new Set(this.#pool.held);
     this.#isCutFresh = true;
+    const { isLearned, live } = this.#weights;
+    this.#trial = new Trial(this.#scenes.leave(isLearned ? live : null));
   }
 
   /** Once there are patches of the new scene: whether what was learned before still serves. */
@@ -235,13 +245,15 @@ export class EnhancerSession implements Session {
     if (!this.#isCutFresh || this.#arrivals.length < patchesAfterCut) return;
     this.#isCutFresh = false;
     const leadDb = differenceDb(this.#arrivals, 'generic', 'live') ?? 0;
-    this.#plan = afterCut(
-      this.#start.training,
-      this.#plan,
-      leadDb,
-      this.#outcome.leadDb ?? 0,
-      this.#recipe.thresholds,
-    );
+    const isLost = isLeadLost(leadDb, this.#outcome.leadDb ?? 0, this.#recipe.thresholds);
+    this.#scenes.settle(isLost);
+    if (isLost) this.#plan = afterRetreat(this.#start.training, this.#plan);
+  }
+
+  /** Without a cut that was seen. */
+  #sceneEnded(learned: Float32Array | null): void {
+    this.#trial = new Trial(this.#scenes.leave(learned));
+    this.#scenes.settle(true);
   }
 
   #keep(): void {
@@ -348,7 +360,7 @@ export class EnhancerSession implements Session {
   }
 
   #show(challenger: Challenger): void {
-    const { isLearned } = this.#weights;
+    const { isLearned, live } = this.#weights;
     this.#weights.show(challenger, gainDb([...this.#held, ...this.#arrivals], challenger));
     if (typeof challenger !== 'number') {
       // The scene has changed, most likely: what was held before says nothing about this one.
@@ -356,6 +368,7 @@ export class EnhancerSession implements Session {
       this.#hasRetreated = isLearned;
       if (isLearned) {
         this.#arrivals = [...lostTo(this.#arrivals, challenger)];
+        if (!this.#isCutFresh) this.#sceneEnded(live);
         this.#plan = afterRetreat(this.#start.training, this.#plan);
       }
     }

@@ -1,5 +1,6 @@
-// Whether a stream should start from weights that were kept: its own of last time, or those of another
-// stream that happen to fit. Pure functions of how the first patches look under each.
+// Whether a stream, or a scene of it, should start from weights that were kept: its own of last time,
+// those of a scene that comes back, or those of another stream that happen to fit. Decided by how the
+// first patches look under each.
 import { meanGainDb } from './gate.ts';
 
 /** Mean squared errors of one patch's picture, 8-bit units. */
@@ -11,9 +12,13 @@ export interface TrialScores {
   readonly models: readonly number[];
 }
 
-/** A model on trial: the stream's own has last time to speak for it, others have nothing. */
+/** The stream's own weights have last time to speak for them, others have nothing. */
 export interface OnTrial {
   readonly isOwn: boolean;
+}
+
+export interface Model extends OnTrial {
+  readonly parameters: Float32Array;
 }
 
 const leastPatchesOfOwn = 2;
@@ -53,3 +58,27 @@ export function chooseModel(
 
 const sum = (values: readonly number[]): number =>
   values.reduce((total, value) => total + value, 0);
+
+/** Models that are scored on each patch that comes, until one is chosen or enough have come. */
+export class Trial {
+  #models: readonly Model[];
+  #evidence: TrialScores[] = [];
+
+  constructor(models: readonly Model[]) {
+    this.#models = models;
+  }
+
+  /** What a patch that has just come is to be scored under; none when the trial is over. */
+  get models(): readonly Model[] {
+    return this.#models;
+  }
+
+  /** How that patch looks under each. Returns the model to start from once the choice is clear. */
+  judge(scores: TrialScores): Model | undefined {
+    this.#evidence.push(scores);
+    const index = chooseModel(this.#evidence, this.#models);
+    const chosen = index === undefined ? undefined : this.#models[index];
+    if (chosen || this.#evidence.length >= trialPatches) this.#models = [];
+    return chosen;
+  }
+}
