@@ -98,7 +98,10 @@ export type EngineWarning = z.infer<typeof engineWarning>;
 
 export const senderStart = z.object({
   type: z.literal('sender.start'),
+  /** Of the frames that come now. */
   scale: z.int().min(1).max(4),
+  /** Scales to choose from; one: that is to be sent. */
+  rungs: z.array(z.int().min(1).max(4)).min(1).max(4),
   frameWidth: side,
   frameHeight: side,
   framesPerSecond: z.number().nonnegative(), // 0: the caps do not say
@@ -178,6 +181,28 @@ export const linkTwcc = z.object({
 /** The property uplink-bitrate. */
 export const linkRate = z.object({ type: z.literal('link.rate'), rateBps: bitrateBps });
 
+const trialNumber = count;
+
+/** What a trial showed: pictures as a receiver without training has them, against the original. */
+export const trialResult = z.object({
+  type: z.literal('trial.result'),
+  trial: trialNumber,
+  pictures: positive,
+  psnrDb: finiteDb,
+  /** Of the stream, over the same pictures. */
+  livePsnrDb: finiteDb,
+  videoBytes: count,
+  liveVideoBytes: count,
+  durationNs: positive,
+});
+export type TrialResult = z.infer<typeof trialResult>;
+
+export const trialFailed = z.object({
+  type: z.literal('trial.failed'),
+  trial: trialNumber,
+  reason: z.string(),
+});
+
 /** What patchsender sends after its start. */
 export const senderMessage = z.discriminatedUnion('type', [
   frameOffer,
@@ -186,6 +211,8 @@ export const senderMessage = z.discriminatedUnion('type', [
   linkSrt,
   linkTwcc,
   linkRate,
+  trialResult,
+  trialFailed,
 ]);
 export type SenderMessage = z.infer<typeof senderMessage>;
 
@@ -200,6 +227,24 @@ export const planSet = z.object({
   gainByVideoDb: finiteDb.nullable(),
 });
 export type PlanSet = z.infer<typeof planSet>;
+
+/** The next frames are to be sent at this scale. */
+export const rungSet = z.object({
+  type: z.literal('rung.set'),
+  scale: z.int().min(1).max(4),
+});
+export type RungSet = z.infer<typeof rungSet>;
+
+/** Some seconds of frames are to be encoded at another scale too, beside the stream. */
+export const trialRun = z.object({
+  type: z.literal('trial.run'),
+  trial: trialNumber,
+  scale: z.int().min(1).max(4),
+  videoBitrateBps: z.int().nonnegative(),
+  warmUpNs: count,
+  measureNs: count,
+});
+export type TrialRun = z.infer<typeof trialRun>;
 
 export const patchSelect = z.object({
   type: z.literal('patch.select'),
@@ -223,7 +268,14 @@ export type FeedbackState = z.infer<typeof feedbackState>;
 
 /** What the engine sends. */
 export type EngineMessage =
-  ModelSwap | TrainingReport | EngineWarning | PlanSet | PatchSelect | FeedbackState;
+  | ModelSwap
+  | TrainingReport
+  | EngineWarning
+  | PlanSet
+  | RungSet
+  | TrialRun
+  | PatchSelect
+  | FeedbackState;
 
 /** The head as its schema has it; ChannelError with the fields at fault otherwise. */
 export function parseHead<T>(schema: z.ZodType<T>, head: Head): T {

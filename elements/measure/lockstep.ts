@@ -16,7 +16,8 @@ export type TrainingMode = 'adaptive' | 'continuous' | 'once' | 'early-stop' | '
 /** How patchsender is set up. */
 export interface SenderSetup {
   /** Size of the video that is sent. */
-  readonly size: { readonly scale: number } | { readonly width: number; readonly height: number };
+  readonly size:
+    { readonly scale: number | 'auto' } | { readonly width: number; readonly height: number };
   /** Text of its `uplink` property. */
   readonly uplink: string;
   readonly patches: 'residual' | 'jpeg' | 'off';
@@ -43,7 +44,7 @@ export interface SenderPlan {
 export type ReceiverSetup =
   | {
       readonly kind: 'enhanced';
-      readonly scale: number;
+      readonly scale: number | 'auto';
       readonly training: TrainingMode;
       /** A folder that keeps what was learned for the next session; none without. */
       readonly modelStore?: string;
@@ -164,7 +165,8 @@ function receiverLaunch(
       : // A picture for the meter to compare; Lanczos is what is asked for.
         `! videoscale method=nearest-neighbour ! video/x-raw,width=${clip.width},height=${clip.height} ! meter.sink `;
   const baselines = receiver.kind === 'enhanced' ? 'bilinear,bicubic,lanczos' : 'bicubic,lanczos';
-  const scale = receiver.kind === 'enhanced' ? receiver.scale : 0;
+  // Of pictures whose size changes, the meter enlarges each to the whole.
+  const { scale = 0 } = receiver.kind === 'enhanced' && receiver.scale !== 'auto' ? receiver : {};
   return (
     decoded +
     picture +

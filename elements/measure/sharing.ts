@@ -15,7 +15,7 @@ import { mean, type SchemeRun, type SentBuffer } from './summary.ts';
 import { shareOfUplink, type EvaluatedUplink } from './uplink.ts';
 import type { CumulativeBits } from '../patch-sender/uplink.ts';
 
-export type SharingScheme = `fixed:${number}` | 'scheduled' | 'optimal';
+export type SharingScheme = `fixed:${number}` | 'scheduled' | 'optimal' | 'native' | 'auto';
 
 /** Window of the optimum (LiveNAS figure 5), and its patch rates. */
 export const optimumSeconds = 5;
@@ -25,7 +25,9 @@ const mostFixedKbps = 100_000;
 
 /** undefined: no scheme of this family. */
 export function sharingScheme(word: string): SharingScheme | undefined {
-  if (word === 'scheduled' || word === 'optimal') return word;
+  const named = ['scheduled', 'optimal', 'native', 'auto'] as const;
+  const name = named.find((known) => known === word);
+  if (name !== undefined) return name;
   const kbps = Number(/^fixed:(\d+(?:\.\d+)?)$/.exec(word)?.[1]);
   return kbps >= 0 && kbps <= mostFixedKbps ? `fixed:${kbps}` : undefined;
 }
@@ -82,6 +84,8 @@ export class Sharing {
   run(name: SharingScheme): Promise<SharedRun> {
     if (name === 'scheduled') return this.#play(name, 0, true);
     if (name === 'optimal') return this.#optimal();
+    if (name === 'native') return this.#play(name, 0, false, 1);
+    if (name === 'auto') return this.#play(name, 0, true, 'auto');
     return this.#atRate(Number(name.slice('fixed:'.length)));
   }
 
@@ -103,8 +107,14 @@ export class Sharing {
     return { run, sharing: { ...this.#summary(run, []), windowsKbps } };
   }
 
-  async #play(name: string, patchKbps: number, scheduled: boolean): Promise<SharedRun> {
-    const { scale, uplink, seconds, residualStep, stepsPerSecond, seed } = this.#request;
+  /** `scale`: of the sender, instead of the request's. */
+  async #play(
+    name: string,
+    patchKbps: number,
+    scheduled: boolean,
+    scale: number | 'auto' = this.#request.scale,
+  ): Promise<SharedRun> {
+    const { uplink, seconds, residualStep, stepsPerSecond, seed } = this.#request;
     this.#request.onProgress(name);
     const trains = scheduled || patchKbps > 0;
     const setup = {
@@ -119,7 +129,7 @@ export class Sharing {
     } as const;
     const played: WholeRun = await runWhole(this.#stretch, setup, {
       kind: 'enhanced',
-      scale,
+      scale: scale === 1 ? 'auto' : scale,
       training: trains ? 'adaptive' : 'off',
       stepsPerSecond: trains ? stepsPerSecond : 0,
       seed,

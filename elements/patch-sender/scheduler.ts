@@ -128,7 +128,7 @@ const mostCorrection = 1.5;
 /** A scene change alone takes no encoder so long to get over. */
 const windowsToBeSure = 3;
 /** So that what it wanders keeps within the share. */
-const aim = 0.985;
+export const aim = 0.985;
 
 const noVideo: VideoMeasure = {
   bits: 0,
@@ -194,6 +194,16 @@ export function newsCame(
     gainDbPerBit: resumed ? undefined : gainDbPerBit,
     patchBitrateBps: resumed ? undefined : state.patchBitrateBps,
     epochPatchBits: 0,
+  };
+}
+
+/** The video is of another size from now on: what is known of the one before says nothing. */
+export function rungChanged(state: SchedulerState): SchedulerState {
+  return {
+    ...state,
+    plannedNs: undefined,
+    patchBitrateBps: undefined,
+    video: { ...state.video, bits: 0, sinceNs: undefined, rateBps: undefined },
   };
 }
 

@@ -7,12 +7,13 @@ import {
   type FrameOffer,
   type SenderMessage,
   type SenderStart,
+  type TrialResult,
 } from '../channel/messages.ts';
 import type { Host, Log, Send, Session } from '../engine/contract.ts';
 import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
 import { feedbackVersion } from '../feedback/messages.ts';
 import { AwaitedNews } from './awaited-news.ts';
-import { curveOf } from './curves.ts';
+import { curveOf, slopeDbPerBps } from './curves.ts';
 import type { LinkEstimator } from './link/estimator.ts';
 import { recorded } from './link/given.ts';
 import { openEstimator } from './link/open.ts';
@@ -23,11 +24,26 @@ import {
   patchesDue,
   selected,
   sent,
+  splitUplink,
   type PatchBudget,
 } from './plan.ts';
 import { seededRandom } from './random.ts';
+import {
+  initialRung,
+  measureNs,
+  nextTrial,
+  trainingTold,
+  trialCame,
+  trialFailed,
+  warmUpNs,
+  type Conditions,
+  type Rung,
+  type RungSettings,
+  type RungState,
+} from './rung.ts';
 import { Sampler } from './sampler.ts';
 import {
+  aim,
   encoderTargetBps,
   encoderTrouble,
   gradients,
@@ -35,10 +51,12 @@ import {
   newsCame,
   patchesSent,
   pictureSeen,
+  rungChanged,
   schedule,
   schedules,
   type SchedulerSettings,
   type SchedulerState,
+  type TrainingNews,
 } from './scheduler.ts';
 import { constantUplink, UplinkError } from './uplink.ts';
 
@@ -51,7 +69,9 @@ export class SenderSession implements Session {
   readonly #start: SenderStart;
   readonly #send: Send;
   readonly #link: LinkEstimator;
-  readonly #settings: SchedulerSettings;
+  #settings: SchedulerSettings;
+  readonly #rungSettings: RungSettings;
+  #rung: RungState;
   readonly #sampler: Sampler;
   #budget: PatchBudget;
   #patchesChosen = 0;
@@ -64,6 +84,8 @@ export class SenderSession implements Session {
   #patchBytes = 0;
   #mediaTimeNs = 0;
   #hasWarned: boolean;
+  #uplinkBps = 0;
+  readonly #log: Log;
   /** What the encoder was told last. */
   #toldBps = 0;
 
@@ -72,8 +94,15 @@ export class SenderSession implements Session {
     this.#start = start;
     this.#send = host.send;
     this.#hasWarned = before !== undefined && before.#hasWarned;
+    this.#log = host.log;
     this.#sampler = new Sampler(seededRandom(start.seed));
-    this.#settings = settingsOf(start);
+    this.#settings = settingsOf(start, start.scale);
+    this.#rungSettings = {
+      rungs: start.rungs,
+      trains: start.patches !== 'off',
+      expectsFeedback: start.feedbackUri !== '',
+    };
+    this.#rung = initialRung(start.scale);
     // What was learned of the way holds on; a trace goes on by media time anyway.
     const isSameLink =
       before !== undefined &&
@@ -86,17 +115,20 @@ export class SenderSession implements Session {
       this.#awaited = start.lockstep ? new AwaitedNews(host.log) : undefined;
       this.#feedback.onTraining = (news) => {
         if (this.#awaited) this.#awaited.came(news);
-        else this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
+        else this.#hear(news);
       };
     }
     this.#plan(0, 0);
+    const [only, ...others] = start.rungs;
+    if (only !== undefined && others.length === 0) this.#change(initialRung(only), 0);
   }
 
   async handle(head: Head, blob: Uint8Array): Promise<void> {
     const message = parseHead(senderMessage, head);
     if (this.#awaited && message.type === 'time.tick') {
       for (const news of await this.#awaited.dueAt(message.mediaTimeNs)) {
-        this.#scheduler = newsCame(this.#scheduler, news, message.mediaTimeNs);
+        this.#mediaTimeNs = message.mediaTimeNs;
+        this.#hear(news);
       }
     }
     this.#take(message, blob);
@@ -149,7 +181,15 @@ export class SenderSession implements Session {
         this.#link.handle({ kind: 'media', bytes: message.videoBytes + this.#patchBytes });
         this.#patchBytes = 0;
         this.#plan(message.mediaTimeNs, message.videoBytes);
+        this.#tryRung();
         this.#tellFeedback();
+        break;
+      case 'trial.result':
+        this.#compare(message);
+        break;
+      case 'trial.failed':
+        this.#rung = trialFailed(this.#rung, message.trial, this.#mediaTimeNs);
+        this.#log(`a trial of another size came to nothing: ${message.reason}`);
         break;
       case 'link.srt':
         this.#link.handle({ ...message, kind: 'srt' });
@@ -163,10 +203,68 @@ export class SenderSession implements Session {
     }
   }
 
+  #hear(news: TrainingNews & { gainDb: number | null; genericGainDb: number | null }): void {
+    this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
+    this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb);
+  }
+
+  #conditions(): Conditions {
+    return {
+      uplinkBps: this.#uplinkBps,
+      psnrDb: this.#scheduler.videoPsnrDb,
+      mediaTimeNs: this.#mediaTimeNs,
+    };
+  }
+
+  #tryRung(): void {
+    const { state, order } = nextTrial(this.#rung, this.#rungSettings, this.#conditions());
+    this.#rung = state;
+    if (!order) return;
+    this.#send({
+      type: 'trial.run',
+      trial: order.trial,
+      scale: order.rung,
+      videoBitrateBps: Math.round(
+        trialBps(order.rung, this.#uplinkBps, this.#start, this.#settings),
+      ),
+      warmUpNs,
+      measureNs,
+    });
+  }
+
+  #compare(result: TrialResult): void {
+    const { trial, psnrDb, livePsnrDb, videoBytes, liveVideoBytes, durationNs } = result;
+    const rung = this.#rung.trial?.rung;
+    if (rung === undefined) return;
+    // Either side may have had more bits than its share; they are worth what the curve says.
+    const seconds = durationNs / 1e9;
+    const total = (bytes: number, scale: number): number =>
+      (bytes * 8) / seconds + patchBps(scale, this.#uplinkBps, this.#start, this.#settings);
+    const liveBps = total(liveVideoBytes, this.#rung.rung);
+    const moreBps = total(videoBytes, rung) - liveBps;
+    const mostBps = mostCorrection * this.#uplinkBps;
+    const { curve, pixelsPerSecond } = this.#settings;
+    const slope = slopeDbPerBps(curve, livePsnrDb, liveBps, pixelsPerSecond);
+    const gainDb = psnrDb - livePsnrDb - slope * Math.min(mostBps, Math.max(-mostBps, moreBps));
+    const now = this.#conditions();
+    this.#change(trialCame(this.#rung, this.#rungSettings, trial, gainDb, now), now.mediaTimeNs);
+  }
+
+  #change(rung: RungState, mediaTimeNs: number): void {
+    const before = this.#rung.rung;
+    this.#rung = rung;
+    if (rung.rung === before) return;
+    this.#settings = settingsOf(this.#start, rung.rung);
+    this.#scheduler = rungChanged(this.#scheduler);
+    this.#send({ type: 'rung.set', scale: rung.rung });
+    this.#plan(mediaTimeNs, 0);
+  }
+
   #plan(mediaTimeNs: number, videoBytes: number): void {
     const carriedBps = this.#link.estimateBps(mediaTimeNs);
     const limitBps = this.#start.maxBitrateBps;
     const uplinkBps = limitBps > 0 ? Math.min(carriedBps, limitBps) : carriedBps;
+    this.#uplinkBps = uplinkBps;
     const before = this.#scheduler;
     this.#scheduler = schedule(before, this.#settings, uplinkBps, videoBytes, mediaTimeNs);
     this.#warnOfEncoder();
@@ -205,8 +303,10 @@ export class SenderSession implements Session {
     }
     const errors = wordsOfBlob(blob);
     const { patchesPerSecond } = this.#start;
-    const most =
-      patchesPerSecond > 0
+    const isNative = this.#rung.rung === 1;
+    const most = isNative
+      ? 0
+      : patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
         : allowance(this.#budget);
     if (cells > 0) {
@@ -225,13 +325,45 @@ function isWorthTelling(toldBps: number, targetBps: number): boolean {
   return Math.abs(targetBps - toldBps) > leastChange * toldBps;
 }
 
-function settingsOf(start: SenderStart): SchedulerSettings {
+/** Of bits that one side of a comparison had more, in the whole: further apart, the curve is a guess. */
+const mostCorrection = 0.15;
+
+/** Of a rung that is not sent, at the share that patches have to begin with. */
+function patchBps(
+  rung: Rung,
+  uplinkBps: number,
+  start: SenderStart,
+  settings: SchedulerSettings,
+): number {
+  if (rung === 1 || start.patches === 'off') return 0;
+  const { schedule: constants, patchBitrateBps, minVideoBitrateBps } = settings;
+  const wantedBps =
+    patchBitrateBps > 0
+      ? patchBitrateBps
+      : Math.max(constants.firstBps, constants.firstShare * uplinkBps);
+  return splitUplink(uplinkBps, {
+    patchesOn: true,
+    patchBitrateBps: wantedBps,
+    minVideoBitrateBps,
+  }).patchBitrateBps;
+}
+
+function trialBps(
+  rung: Rung,
+  uplinkBps: number,
+  start: SenderStart,
+  settings: SchedulerSettings,
+): number {
+  return aim * (uplinkBps - patchBps(rung, uplinkBps, start, settings));
+}
+
+function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
   const framesPerSecond = start.framesPerSecond > 0 ? start.framesPerSecond : usualFramesPerSecond;
-  const framePixels = (start.frameWidth * start.frameHeight) / start.scale ** 2;
+  const framePixels = (start.frameWidth * start.frameHeight) / rung ** 2;
   return {
     schedule: schedules[start.schedule],
     curve: curveOf(start.streamClass),
-    patchesOn: start.patches !== 'off',
+    patchesOn: start.patches !== 'off' && rung !== 1,
     patchBitrateBps: start.patchBitrateBps,
     minVideoBitrateBps: start.minVideoBitrateBps,
     expectsFeedback: start.feedbackUri !== '',

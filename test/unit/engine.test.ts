@@ -19,6 +19,7 @@ const architecture = { scale: 2, channels: 8, layers: 3 };
 const senderStart = {
   type: 'sender.start',
   scale: 2,
+  rungs: [2],
   frameWidth: 1280,
   frameHeight: 720,
   framesPerSecond: 25,

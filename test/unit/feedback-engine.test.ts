@@ -86,6 +86,7 @@ function startSender(
   sender.channel.notify({
     type: 'sender.start',
     scale: 2,
+    rungs: [2],
     frameWidth: 640,
     frameHeight: 360,
     framesPerSecond: 25,

@@ -3,10 +3,19 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
 namespace livesr::gst {
+
+// One thread: a low-resolution picture needs no more, and slices cost bits. The rate control's
+// buffer follows the bit rate: 250 ms of it keep a key frame below what a link's queue of 300 ms
+// holds and any 2 s within what the uplink carries (span-guard.ts); 600 ms give 0.1 dB more
+// (docs/results.md) and a second's delay.
+const char* const default_encoder =
+    "x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=250";
+const char* const no_encoder = "none";
 
 namespace {
 
@@ -93,6 +102,35 @@ std::string best_of(GstElementFactoryListType kind, const GstCaps* caps) {
 }
 
 }  // namespace
+
+// With something behind it the fragment may end in caps.
+GstElement* make_encoder(const std::string& fragment) {
+    GError* error = nullptr;
+    GstElement* bin =
+        gst_parse_bin_from_description_full((fragment + " ! identity silent=true").c_str(), TRUE,
+                                            nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &error);
+    std::string why = error ? error->message : "";
+    g_clear_error(&error);
+    if (bin) {
+        GstPad* sink = gst_element_get_static_pad(bin, "sink");
+        GstPad* src = gst_element_get_static_pad(bin, "src");
+        if (!sink || !src) why = "it has not one free sink pad and one free source pad";
+        gst_clear_object(&sink);
+        gst_clear_object(&src);
+        if (why.empty()) return bin;
+        gst_object_unref(gst_object_ref_sink(bin));
+    }
+    throw std::runtime_error("The encoder \"" + fragment + "\" cannot be used: " + why +
+                             ". Set encoder to a launch fragment such as \"" + default_encoder +
+                             "\" (gstreamer1.0-plugins-ugly), or to none");
+}
+
+GstCaps* output_caps(GstElement* element) {
+    GstPad* pad = gst_element_get_static_pad(element, "src");
+    GstCaps* caps = gst_pad_query_caps(pad, nullptr);
+    gst_object_unref(pad);
+    return caps;
+}
 
 std::optional<BitrateControl> find_bitrate_control(GstElement* bin) {
     if (!GST_IS_BIN(bin)) return control_of(bin);

@@ -10,6 +10,15 @@
 
 namespace livesr::gst {
 
+extern const char* const default_encoder;
+extern const char* const no_encoder;
+
+// A bin with one sink and one src pad out of a launch fragment, floating. Throws std::runtime_error
+// with the reason and a remedy.
+GstElement* make_encoder(const std::string& fragment);
+// What its src pad can have. The caller's.
+GstCaps* output_caps(GstElement* element);
+
 // Where an encoder's bit rate is set.
 struct BitrateControl {
     GstElement* encoder = nullptr;  // borrowed

@@ -69,6 +69,22 @@ Size lowres_size(const GstLowresScaler* self, const Size& input) {
             livesr::gst::lowres_side(input.height, self->scale)};
 }
 
+// Colours that the caps leave open follow from the height: they are those of the input, whatever
+// size it is sent at.
+void write_colours(GstStructure* structure, const Size& input, const Size& output) {
+    GstVideoInfo before;
+    GstVideoInfo after;
+    if (gst_structure_has_field(structure, "colorimetry")) return;
+    gst_video_info_set_format(&before, GST_VIDEO_FORMAT_I420, static_cast<guint>(input.width),
+                              static_cast<guint>(input.height));
+    gst_video_info_set_format(&after, GST_VIDEO_FORMAT_I420, static_cast<guint>(output.width),
+                              static_cast<guint>(output.height));
+    if (gst_video_colorimetry_is_equal(&before.colorimetry, &after.colorimetry)) return;
+    gchar* text = gst_video_colorimetry_to_string(&before.colorimetry);
+    gst_structure_set(structure, "colorimetry", G_TYPE_STRING, text, nullptr);
+    g_free(text);
+}
+
 // A picture of another shape is to be shown in the shape of the input.
 void set_pixel_shape(GstStructure* structure, const Size& input, const Size& output) {
     gint n = 1;
@@ -117,6 +133,7 @@ static GstCaps* gst_lowres_scaler_transform_caps(GstBaseTransform* base, GstPadD
                            gst_structure_get_int(structure, "height", &input.height);
         if (direction == GST_PAD_SINK && fixed) {
             const Size output = lowres_size(self, input);
+            write_colours(structure, input, output);
             gst_structure_set(structure, "width", G_TYPE_INT, output.width, "height", G_TYPE_INT,
                               output.height, nullptr);
             if (self->wanted.width > 0 || self->wanted.height > 0) {
@@ -193,6 +210,26 @@ void configure_lowres_scaler(GstElement* scaler, int scale, int width, int heigh
     GstLowresScaler* self = GST_LOWRES_SCALER(scaler);
     self->scale = scale;
     self->wanted = {width, height};
+}
+
+bool change_lowres_scale(GstElement* scaler, int scale) {
+    GstLowresScaler* self = GST_LOWRES_SCALER(scaler);
+    const int before = self->scale;
+    self->scale = scale;
+    GstBaseTransform* transform = GST_BASE_TRANSFORM(scaler);
+    if (GstCaps* in = gst_pad_get_current_caps(GST_BASE_TRANSFORM_SINK_PAD(transform))) {
+        GstCaps* out = gst_lowres_scaler_transform_caps(transform, GST_PAD_SINK, in, nullptr);
+        const bool accepted =
+            gst_pad_peer_query_accept_caps(GST_BASE_TRANSFORM_SRC_PAD(transform), out) == TRUE;
+        gst_caps_unref(out);
+        gst_caps_unref(in);
+        if (!accepted) {
+            self->scale = before;
+            return false;
+        }
+    }
+    gst_base_transform_reconfigure_src(transform);
+    return true;
 }
 
 }  // namespace livesr::gst

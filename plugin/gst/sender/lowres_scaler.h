@@ -14,4 +14,8 @@ GstElement* make_lowres_scaler();
 // that size, and a side that is 0 follows from the other and the input's shape.
 void configure_lowres_scaler(GstElement* scaler, int scale, int width, int height);
 
+// While it runs, from the streaming thread: the next frame gets this scale. False when the next
+// element does not take that size; nothing has changed then.
+bool change_lowres_scale(GstElement* scaler, int scale);
+
 }  // namespace livesr::gst

@@ -30,11 +30,11 @@ bool is_padded(const LumaFrame& frame, int scale) {
 
 }  // namespace
 
-void PacketWriter::start(std::uint32_t stream_id, int scale) {
+void PacketWriter::start(std::uint32_t stream_id) {
     const std::lock_guard lock(mutex_);
-    stamp_ = {stream_id, 0, scale};
+    stamp_ = {stream_id, 0};
     next_announcement_ = 0;
-    announced_width_ = announced_height_ = 0;
+    announced_width_ = announced_height_ = announced_scale_ = 0;
     carrying_ = announcements_ = {};
     dropped_ = 0;
 }
@@ -87,17 +87,19 @@ void PacketWriter::send_cells(const LumaFrame& frame, const std::vector<std::uin
     }
 }
 
-void PacketWriter::announce_if_due(const LumaFrame& frame) {
+void PacketWriter::announce_if_due(const LumaFrame& frame, bool changes) {
     {
         const std::lock_guard lock(mutex_);
-        const bool changed = frame.width != announced_width_ || frame.height != announced_height_;
+        const bool changed = frame.width != announced_width_ || frame.height != announced_height_ ||
+                             frame.scale != announced_scale_;
         // A flush may have set time back.
         const bool due = frame.running_time >= next_announcement_ ||
                          frame.running_time + announcement_interval < next_announcement_;
-        if (!changed && !(due && is_padded(frame, stamp_.scale))) return;
+        if (!changed && !(due && (changes || is_padded(frame, frame.scale)))) return;
         next_announcement_ = frame.running_time + announcement_interval;
         announced_width_ = frame.width;
         announced_height_ = frame.height;
+        announced_scale_ = frame.scale;
     }
     send(frame, cells_packet(frame, SenderSession::cell, {}, {}, next_stamp()), 0);
 }

@@ -21,16 +21,17 @@ class PacketWriter {
         : output_(output), session_(session) {}
 
     // Numbers and counts start anew.
-    void start(std::uint32_t stream_id, int scale);
+    void start(std::uint32_t stream_id);
 
     // Sends the frame's cells, as many in one buffer as fit. Throws std::runtime_error when one is
     // not of its grid.
     void send_cells(const LumaFrame& frame, const std::vector<std::uint32_t>& cells,
                     const PatchCoding& coding);
 
-    // Tells a receiver the frame's true size: at once when it changed, and once a second while it
-    // cannot be told from the decoded size. `frame` needs no pixels.
-    void announce_if_due(const LumaFrame& frame);
+    // Tells a receiver the frame's true size: at once when that or the scale changed, and once a
+    // second while it cannot be told from the decoded size (`changes`: as the scale may change).
+    // `frame` needs no pixels.
+    void announce_if_due(const LumaFrame& frame, bool changes);
 
     void add_stats(GstStructure* stats) const;
 
@@ -53,6 +54,7 @@ class PacketWriter {
     GstClockTime next_announcement_ = 0;
     int announced_width_ = 0;
     int announced_height_ = 0;
+    int announced_scale_ = 0;
     Count carrying_;  // packets with patches
     Count announcements_;
     std::uint64_t dropped_ = 0;

@@ -1,6 +1,7 @@
 // See patches.h.
 #include "gst/sender/patches.h"
 
+#include <cstring>
 #include <utility>
 
 #include "core/patch/residual.h"
@@ -12,19 +13,37 @@ namespace livesr::gst {
 
 namespace {
 
-PlaneView low_plane(const LumaFrame& frame, int scale) {
+PlaneView low_plane(const LumaFrame& frame) {
+    const int scale = frame.scale;
     const int width = lowres_side(frame.width, scale);
     return {frame.low.data(), width, width, lowres_side(frame.height, scale)};
 }
 
 }  // namespace
 
-std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int scale, int cell) {
+bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels) {
+    GstVideoFrame video;
+    if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return false;
+    const auto width = static_cast<std::size_t>(GST_VIDEO_INFO_WIDTH(&info));
+    const auto height = static_cast<std::size_t>(GST_VIDEO_INFO_HEIGHT(&info));
+    pixels.resize(width * height);
+    const auto* from = static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&video, 0));
+    for (std::size_t y = 0; y < height; ++y) {
+        std::memcpy(pixels.data() + y * width,
+                    from + static_cast<std::ptrdiff_t>(y) * GST_VIDEO_FRAME_PLANE_STRIDE(&video, 0),
+                    width);
+    }
+    gst_video_frame_unmap(&video);
+    return true;
+}
+
+std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell) {
+    const int scale = frame.scale;
     const int columns = frame.width / cell;
     const int rows = frame.height / cell;
     const int width = padded_side(frame.width, scale);
     const int height = padded_side(frame.height, scale);
-    const PlaneView low = low_plane(frame, scale);
+    const PlaneView low = low_plane(frame);
     std::vector<std::uint8_t> enlarged(static_cast<std::size_t>(width) *
                                        static_cast<std::size_t>(height));
     resample(Filter::bicubic, low.pixels, low.stride, low.width, low.height, enlarged.data(), width,
@@ -48,7 +67,7 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
                                        std::span<const std::uint32_t> cells,
                                        const PatchCoding& coding, const PacketStamp& stamp) {
     PacketHeader header;
-    header.scale = static_cast<std::uint8_t>(stamp.scale);
+    header.scale = static_cast<std::uint8_t>(frame.scale);
     header.stream_id = stamp.stream_id;
     header.sequence = stamp.sequence;
     header.running_time_ns = frame.running_time;
@@ -66,9 +85,9 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
         int quality = coding.quality;
         if (coding.codec == PatchCodec::residual) {
             const std::vector<std::uint8_t> low =
-                crop(low_plane(frame, stamp.scale), x / stamp.scale, y / stamp.scale,
-                     cell / stamp.scale, cell / stamp.scale, residual_margin);
-            const LowCrop under{low, cell, cell, stamp.scale};
+                crop(low_plane(frame), x / frame.scale, y / frame.scale, cell / frame.scale,
+                     cell / frame.scale, residual_margin);
+            const LowCrop under{low, cell, cell, frame.scale};
             if (quality == 0) {
                 FittingResidual fitting = encode_fitting_residual(high, frame.width, under);
                 quality = fitting.step;

@@ -2,6 +2,8 @@
 // and the packets that carry cells or an announcement.
 #pragma once
 
+#include <gst/video/video.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,14 +20,16 @@ constexpr int padded_side(int side, int scale) {
 }
 constexpr int lowres_side(int side, int scale) { return padded_side(side, scale) / scale; }
 
+// The first plane, dense. False when the buffer cannot be read.
+bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels);
+
 // Sum of squared errors of each whole cell, row by row, after bicubic enlargement. frame.low has
-// lowres_side(frame.width, scale) x lowres_side(frame.height, scale) pixels.
-std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int scale, int cell);
+// lowres_side(frame.width, frame.scale) x lowres_side(frame.height, frame.scale) pixels.
+std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell);
 
 struct PacketStamp {
     std::uint32_t stream_id = 0;
     std::uint32_t sequence = 0;
-    int scale = 2;
 };
 
 // How patches are coded; quality as in CodedPatch, 0 lets each residual have the step that fits.

@@ -17,22 +17,6 @@ namespace {
 // Twice the tolerance of pairing when the caps give no frame rate.
 constexpr GstClockTime default_frame_time = 20 * GST_MSECOND;
 
-bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels) {
-    GstVideoFrame video;
-    if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return false;
-    const auto width = static_cast<std::size_t>(GST_VIDEO_INFO_WIDTH(&info));
-    const auto height = static_cast<std::size_t>(GST_VIDEO_INFO_HEIGHT(&info));
-    pixels.resize(width * height);
-    const auto* from = static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&video, 0));
-    for (std::size_t y = 0; y < height; ++y) {
-        std::memcpy(pixels.data() + y * width,
-                    from + static_cast<std::ptrdiff_t>(y) * GST_VIDEO_FRAME_PLANE_STRIDE(&video, 0),
-                    width);
-    }
-    gst_video_frame_unmap(&video);
-    return true;
-}
-
 }  // namespace
 
 void Picker::Input::reset() {
@@ -88,10 +72,23 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                     post_warning(element_, "No patches for now, video goes on: " + why, "");
                 },
                 [this](const nlohmann::json& plan) { post_plan(element_, plan); },
+                [this](int scale) { rungs_.want(scale); },
+                [this](const RungTrial::Order& order) { rungs_.order(order); },
                 [this](const std::string& cause, const std::string& remedy) {
                     post_warning(element_, cause, remedy);
                 }}),
-      writer_(output_, session_) {
+      writer_(output_, session_),
+      rungs_({[this](int scale) {
+                  session_.set_scale(rungs_.scale(), true);
+                  GST_ELEMENT_WARNING(
+                      element_, STREAM, ENCODE,
+                      ("The encoder, or what follows it, takes no other size: the video stays as "
+                       "it is, a scale of %d was wanted. Set scale to a number, or take out the "
+                       "caps that fix the size",
+                       scale),
+                      (nullptr));
+              },
+              [this](const RungTrial::Outcome& outcome) { session_.tell_trial(outcome); }}) {
     high_.pad = high_pad;
     low_.pad = low_pad;
     high_.reset();
@@ -104,6 +101,7 @@ bool Picker::start() {
         const std::lock_guard lock(mutex_);
         chosen = settings_;
     }
+    if (!rungs_.can_switch()) chosen.scale = chosen.first_scale();
     if (const std::string problem = describe_problem(chosen); !problem.empty()) {
         GST_ELEMENT_ERROR(element_, RESOURCE, SETTINGS, ("%s", problem.c_str()), (nullptr));
         return false;
@@ -119,7 +117,8 @@ bool Picker::start() {
         frames_ = lowres_frames_ = size_mismatches_ = void_selections_ = 0;
     }
     // A receiver tells two senders apart by it; in lockstep a run must give the same bytes.
-    writer_.start(chosen.lockstep ? chosen.seed : g_random_int(), chosen.scale);
+    writer_.start(chosen.lockstep ? chosen.seed : g_random_int());
+    rungs_.start(chosen.first_scale(), chosen.lockstep);
     session_.start(chosen, element_);
     return true;
 }
@@ -134,6 +133,7 @@ void Picker::stop() {
         running_ = false;
     }
     session_.stop();
+    rungs_.stop();
 }
 
 // --- settings and plan -------------------------------------------------------------------------
@@ -145,7 +145,7 @@ void Picker::configure(const SenderSettings& settings) {
         settings_ = settings;
         if (!running_) return;
         active = settings;
-        active.scale = active_.scale;
+        if (!rungs_.can_switch()) active.scale = active.first_scale();
         active.patches = active_.patches;
         active.patches_per_second = active_.patches_per_second;
         active.engine = active_.engine;
@@ -163,12 +163,17 @@ void Picker::configure(const SenderSettings& settings) {
         const std::lock_guard lock(mutex_);
         active_ = active;
     }
+    if (!active.chooses_rung()) rungs_.want(active.first_scale());
     session_.update(active);
 }
 
 SenderSettings Picker::settings() const {
     const std::lock_guard lock(mutex_);
     return settings_;
+}
+
+void Picker::set_encoder(std::function<bool(int scale)> on_switch, const std::string& fragment) {
+    rungs_.set_encoder(std::move(on_switch), fragment);
 }
 
 void Picker::watch_plan(std::function<void(const Plan&)> on_plan) {
@@ -250,6 +255,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     bool keep = false;
     bool gap_now = false;
     bool announces = false;
+    bool chooses_rung = false;
     {
         const std::lock_guard lock(mutex_);
         if (!high_.has_caps) return GST_FLOW_NOT_NEGOTIATED;
@@ -261,19 +267,35 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
         // In lockstep only the decoded picture says that a frame is decided.
         gap_now = !(active_.lockstep && picking());
         announces = !active_.unrelated_sizes;
+        chooses_rung = active_.chooses_rung();
     }
     frame.pts = GST_BUFFER_PTS(buffer);
     frame.width = GST_VIDEO_INFO_WIDTH(&info);
     frame.height = GST_VIDEO_INFO_HEIGHT(&info);
     // Before this frame is encoded: in lockstep the plan for it is in force when this returns.
     session_.tick(frame.running_time);
-    if (announces) writer_.announce_if_due(frame);
-    if (keep && session_.connected() && copy_luma(info, buffer, frame.pixels)) {
+    keep = keep && session_.connected();
+    if (chooses_rung) frame.on_trial = try_rung(buffer, frame.running_time, keep);
+    const int scale_before = rungs_.scale();
+    frame.scale = rungs_.take_up();
+    if (frame.scale != scale_before) session_.set_scale(frame.scale, false);
+    if (announces) writer_.announce_if_due(frame, chooses_rung);
+    if (keep && copy_luma(info, buffer, frame.pixels)) {
         const std::lock_guard lock(mutex_);
         store_.add(std::move(frame));
     }
     if (gap_now) gap(GST_BUFFER_PTS(buffer));
     return GST_FLOW_OK;
+}
+
+// In lockstep what follows from a trial's outcome is in force when this returns.
+bool Picker::try_rung(GstBuffer* buffer, GstClockTime running_time, bool may_measure) {
+    GstCaps* caps = gst_pad_get_current_caps(high_.pad);
+    if (!caps) return false;
+    const bool measured =
+        rungs_.add_frame(buffer, caps, running_time, may_measure, session_.video_bytes());
+    gst_caps_unref(caps);
+    return measured;
 }
 
 void Picker::start_stream(GstEvent* event) {
@@ -371,21 +393,20 @@ bool Picker::high_event(GstEvent* event) {
 void Picker::pair(GstBuffer* buffer, GstClockTime running_time) {
     std::optional<LumaFrame> frame;
     GstVideoInfo info;
-    int scale = 0;
     {
         const std::lock_guard lock(mutex_);
         frame = store_.take(running_time, frame_time() / 2);
         if (!frame) return;
         info = low_.info;
-        scale = active_.scale;
-        if (GST_VIDEO_INFO_WIDTH(&info) != lowres_side(frame->width, scale) ||
-            GST_VIDEO_INFO_HEIGHT(&info) != lowres_side(frame->height, scale)) {
+        if (GST_VIDEO_INFO_WIDTH(&info) != lowres_side(frame->width, frame->scale) ||
+            GST_VIDEO_INFO_HEIGHT(&info) != lowres_side(frame->height, frame->scale)) {
             ++size_mismatches_;
             return;
         }
     }
     if (!copy_luma(info, buffer, frame->low)) return;
-    const std::vector<std::uint32_t> errors = cell_errors(*frame, scale, SenderSession::cell);
+    if (frame->on_trial) rungs_.add_live(*frame);
+    const std::vector<std::uint32_t> errors = cell_errors(*frame, SenderSession::cell);
     const int columns = frame->width / SenderSession::cell;
     const int rows = frame->height / SenderSession::cell;
     const GstClockTime offered_time = frame->running_time;
@@ -470,6 +491,9 @@ void Picker::add_stats(GstStructure* stats) const {
     add("offers-unanswered", store_.unanswered());
     add("selections-void", void_selections_);
     add("packets-dropped-late", output_.dropped_late());
+    add("scale", static_cast<std::uint64_t>(rungs_.scale()));
+    add("rung-changes", rungs_.changes());
+    add("rung-trials", rungs_.trials());
 }
 
 }  // namespace livesr::gst

@@ -18,6 +18,7 @@
 #include "gst/sender/frame_store.h"
 #include "gst/sender/packet_writer.h"
 #include "gst/sender/patch_output.h"
+#include "gst/sender/rungs.h"
 #include "gst/sender/session.h"
 #include "gst/sender/settings.h"
 
@@ -37,6 +38,8 @@ class Picker {
     SenderSettings settings() const;
     // Called with every plan, from any thread.
     void watch_plan(std::function<void(const Plan&)> on_plan);
+    // The encoder may be given pictures of another scale, and so may another like it.
+    void set_encoder(std::function<bool(int scale)> on_switch, const std::string& fragment);
     // Whether pictures will come on the lowres pad: frames are kept for them.
     void set_lowres_expected(bool expected);
 
@@ -71,16 +74,20 @@ class Picker {
     bool set_high_caps(GstEvent* event);
     void set_segment(GstEvent* event);
     void pair(GstBuffer* buffer, GstClockTime running_time);
+    bool try_rung(GstBuffer* buffer, GstClockTime running_time, bool may_measure);
     void gap(GstClockTime pts);
     void end_if_done();
     // With the mutex held.
-    bool picking() const { return active_.sends_patches() && lowres_expected_; }
+    bool picking() const {
+        return active_.sends_patches() && lowres_expected_;
+    }
     GstClockTime frame_time() const;
 
     GstElement* const element_;
     PatchOutput output_;
     SenderSession session_;
     PacketWriter writer_;
+    Rungs rungs_;
 
     mutable std::mutex mutex_;  // guards all below
     SenderSettings settings_;   // as set

@@ -13,49 +13,12 @@ GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
 
 namespace livesr::gst {
 
-// One thread: a low-resolution picture needs no more, and slices cost bits. The rate control's
-// buffer follows the bit rate: 250 ms of it keep a key frame below what a link's queue of 300 ms
-// holds and any 2 s within what the uplink carries (span-guard.ts); 600 ms give 0.1 dB more
-// (docs/results.md) and a second's delay.
-const char* const default_encoder =
-    "x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=250";
-const char* const no_encoder = "none";
 const char* const sender_example =
     "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert ! clocksync ! patchsender "
     "name=s scale=2 max-bitrate=600000 s.src ! h264parse ! queue ! mpegtsmux "
     "name=m alignment=7 ! srtsink uri=srt://127.0.0.1:7001 s.patches ! queue ! m.";
 
 namespace {
-
-// A bin with one sink and one src pad out of a launch fragment. With something behind it the
-// fragment may end in caps.
-GstElement* parse_encoder(const std::string& fragment) {
-    GError* error = nullptr;
-    GstElement* bin =
-        gst_parse_bin_from_description_full((fragment + " ! identity silent=true").c_str(), TRUE,
-                                            nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &error);
-    std::string why = error ? error->message : "";
-    g_clear_error(&error);
-    if (bin) {
-        GstPad* sink = gst_element_get_static_pad(bin, "sink");
-        GstPad* src = gst_element_get_static_pad(bin, "src");
-        if (!sink || !src) why = "it has not one free sink pad and one free source pad";
-        gst_clear_object(&sink);
-        gst_clear_object(&src);
-        if (why.empty()) return bin;
-        gst_object_unref(gst_object_ref_sink(bin));
-    }
-    throw std::runtime_error("The encoder \"" + fragment + "\" cannot be used: " + why +
-                             ". Set encoder to a launch fragment such as \"" + default_encoder +
-                             "\" (gstreamer1.0-plugins-ugly), or to none");
-}
-
-GstCaps* output_caps(GstElement* element) {
-    GstPad* pad = gst_element_get_static_pad(element, "src");
-    GstCaps* caps = gst_pad_query_caps(pad, nullptr);
-    gst_object_unref(pad);
-    return caps;
-}
 
 void link(GstElement* from, const char* from_pad, GstElement* to, const char* to_pad) {
     if (gst_element_link_pads(from, from_pad, to, to_pad)) return;
@@ -105,7 +68,7 @@ void SenderGraph::build(const GraphPlan& plan) {
     gst_caps_unref(i420);
     GstElement* const raw_tee = add("tee");
     GstElement* const scaler = make_lowres_scaler();
-    configure_lowres_scaler(scaler, plan.settings.scale, plan.width, plan.height);
+    configure_lowres_scaler(scaler, plan.settings.first_scale(), plan.width, plan.height);
     add(scaler);
     GstElement* const out_tee = add("tee");
 
@@ -119,6 +82,8 @@ void SenderGraph::build(const GraphPlan& plan) {
     if (plan.encoder != no_encoder) {
         coded = add_encoder(plan.encoder);
         link(scaler, "src", coded, "sink");
+        picker_of(picker_).set_encoder(
+            [scaler](int scale) { return change_lowres_scale(scaler, scale); }, plan.encoder);
     }
     link(coded ? coded : scaler, "src", out_tee, "sink");
     probe(out_tee, "sink", &SenderGraph::check_links, this);
@@ -136,7 +101,7 @@ void SenderGraph::build(const GraphPlan& plan) {
 }
 
 GstElement* SenderGraph::add_encoder(const std::string& fragment) {
-    GstElement* const encoder = parse_encoder(fragment);
+    GstElement* const encoder = make_encoder(fragment);
     gst_object_set_name(GST_OBJECT_CAST(encoder), "encoder");
     add(encoder);
     probe(encoder, "src", &SenderGraph::count_bytes, this);
@@ -212,6 +177,7 @@ bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool 
 }
 
 void SenderGraph::take_down() {
+    picker_of(picker_).set_encoder(nullptr, "");
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), nullptr);
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), nullptr);
     std::vector<GstElement*> built;

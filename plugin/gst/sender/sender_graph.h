@@ -27,8 +27,6 @@ struct GraphPlan {
     int height = 0;
 };
 
-extern const char* const default_encoder;
-extern const char* const no_encoder;
 extern const char* const sender_example;  // a launch line
 
 class SenderGraph {

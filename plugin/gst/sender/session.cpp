@@ -10,6 +10,8 @@ namespace livesr::gst {
 
 namespace {
 
+// Far beyond what a trial takes.
+constexpr GstClockTime longest_trial = 60 * GST_SECOND;
 constexpr GstClockTime tick_interval = 200 * GST_MSECOND;
 // Far beyond what the engine takes; a lockstep run that waits this long has no engine any more.
 constexpr auto lockstep_deadline = std::chrono::seconds(30);
@@ -32,6 +34,14 @@ std::uint64_t integer_of(const nlohmann::json& value, const char* type, const ch
     return value.get<std::uint64_t>();
 }
 
+int scale_field(const nlohmann::json& head, const char* type) {
+    const auto field = head.find("scale");
+    if (field == head.end()) throw ChannelError(std::string(type) + " has no scale");
+    const std::uint64_t scale = integer_of(*field, type, "a scale");
+    if (scale < 1 || scale > 4) throw ChannelError(std::string(type) + " has a scale out of range");
+    return static_cast<int>(scale);
+}
+
 }  // namespace
 
 void SenderSession::start(const SenderSettings& settings, GstElement* element) {
@@ -40,6 +50,8 @@ void SenderSession::start(const SenderSettings& settings, GstElement* element) {
         const std::lock_guard lock(mutex_);
         settings_ = settings;
         element_ = element;
+        scale_ = settings.first_scale();
+        rung_fixed_ = false;
         stream_ = {};
         next_tick_ = 0;
         untold_video_bytes_ = video_bytes_ = offers_ = 0;
@@ -146,9 +158,16 @@ void SenderSession::set_plan(const Plan& plan) {
 
 EngineMessage SenderSession::hello() const {
     const std::lock_guard lock(mutex_);
+    nlohmann::json rungs = nlohmann::json::array();
+    if (settings_.chooses_rung() && !rung_fixed_) {
+        rungs = {1, 2, 3};
+    } else {
+        rungs = {rung_fixed_ ? scale_ : settings_.first_scale()};
+    }
     return {{
                 {"type", "sender.start"},
-                {"scale", settings_.scale},
+                {"scale", scale_},
+                {"rungs", rungs},
                 {"frameWidth", stream_.width},
                 {"frameHeight", stream_.height},
                 {"framesPerSecond", stream_.frames_per_second},
@@ -225,6 +244,38 @@ void SenderSession::offer(std::uint64_t offer, GstClockTime running_time, int co
          blob, true);
 }
 
+void SenderSession::tell_trial(const RungTrial::Outcome& outcome) {
+    if (!outcome.failure.empty()) {
+        send({{"type", "trial.failed"}, {"trial", outcome.number}, {"reason", outcome.failure}}, {},
+             true);
+        return;
+    }
+    send({{"type", "trial.result"},
+          {"trial", outcome.number},
+          {"pictures", outcome.pictures},
+          {"psnrDb", outcome.psnr_db},
+          {"livePsnrDb", outcome.live_psnr_db},
+          {"videoBytes", outcome.video_bytes},
+          {"liveVideoBytes", outcome.live_video_bytes},
+          {"durationNs", outcome.measured}},
+         {}, true);
+}
+
+void SenderSession::set_scale(int scale, bool fixed) {
+    {
+        const std::lock_guard lock(mutex_);
+        scale_ = scale;
+        if (!fixed || rung_fixed_) return;
+        rung_fixed_ = true;
+    }
+    send(hello().head, {}, false);
+}
+
+std::uint64_t SenderSession::video_bytes() const {
+    const std::lock_guard lock(mutex_);
+    return video_bytes_;
+}
+
 void SenderSession::sent(GstClockTime running_time, std::size_t bytes, std::size_t patches) {
     send({{"type", "patch.sent"},
           {"mediaTimeNs", running_time},
@@ -249,6 +300,20 @@ void SenderSession::receive(const EngineMessage& message) {
             return field->get<std::string>();
         };
         callbacks_.on_warning(text("cause"), text("remedy"));
+    } else if (type == "rung.set") {
+        callbacks_.on_rung(scale_field(head, "rung.set"));
+    } else if (type == "trial.run") {
+        RungTrial::Order order;
+        const auto number = [&head](const char* name) {
+            if (!head.contains(name)) throw ChannelError(std::string("trial.run has no ") + name);
+            return integer_of(head[name], "trial.run", name);
+        };
+        order.number = number("trial");
+        order.scale = scale_field(head, "trial.run");
+        order.video_bitrate_bps = bitrate_field(head, "videoBitrateBps");
+        order.warm_up = std::min(number("warmUpNs"), std::uint64_t{longest_trial});
+        order.measured = std::min(number("measureNs"), std::uint64_t{longest_trial});
+        callbacks_.on_trial(order);
     } else if (type == "feedback.state") {
         const auto connected = head.find("connected");
         if (connected == head.end() || !connected->is_boolean()) {

@@ -14,6 +14,7 @@
 #include "gst/engine/engine_client.h"
 #include "gst/sender/link_probe.h"
 #include "gst/sender/settings.h"
+#include "gst/sender/trial.h"
 
 namespace livesr::gst {
 
@@ -27,6 +28,10 @@ class SenderSession {
         std::function<void(const std::string& why)> on_engine_trouble;
         // What the engine planned and why (docs/protocol.md, plan.set), for whoever watches.
         std::function<void(const nlohmann::json& plan)> on_plan_report;
+        // The next frames are to be sent at this scale.
+        std::function<void(int scale)> on_rung;
+        // The engine wants to know what another rung would show.
+        std::function<void(const RungTrial::Order&)> on_trial;
         // Something that people should know of.
         std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
     };
@@ -62,6 +67,12 @@ class SenderSession {
     // A packet went out; without patches it was an announcement.
     void sent(GstClockTime running_time, std::size_t bytes, std::size_t patches);
 
+    // What a trial came to. In lockstep returns after the plan that follows from it.
+    void tell_trial(const RungTrial::Outcome& outcome);
+    // Frames are sent at this scale from now on. fixed: the encoder takes no other.
+    void set_scale(int scale, bool fixed);
+    std::uint64_t video_bytes() const;
+
     bool connected() const;
     Plan plan() const;
     void add_stats(GstStructure* stats) const;
@@ -81,6 +92,8 @@ class SenderSession {
     mutable std::mutex mutex_;  // guards all below; not held while callbacks or the engine run
     SenderSettings settings_;
     GstElement* element_ = nullptr;  // borrowed
+    int scale_ = 2;
+    bool rung_fixed_ = false;
     Stream stream_;
     Plan plan_;
     std::shared_ptr<EngineClient> client_;

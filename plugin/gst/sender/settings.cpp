@@ -80,6 +80,19 @@ GType patch_codec_type() {
     return type;
 }
 
+GType scale_type() {
+    static const GEnumValue values[] = {
+        {0, "Full size, half or a third, whatever looks best at the other end", "auto"},
+        {1, "Full size, without patches", "1"},
+        {2, "Half the width and height", "2"},
+        {3, "A third", "3"},
+        {4, "A quarter", "4"},
+        {0, nullptr, nullptr},
+    };
+    static const GType type = g_enum_register_static("LivesrScale", values);
+    return type;
+}
+
 constexpr auto readwrite = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
 constexpr auto readable = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 constexpr auto before_start = static_cast<GParamFlags>(readwrite | GST_PARAM_MUTABLE_READY);
@@ -147,10 +160,13 @@ guint install_settings(GObjectClass* object_class) {
         g_object_class_install_property(object_class, id, spec);
     };
     const SenderSettings defaults;
-    install(scale, g_param_spec_int("scale", "Scale",
-                                    "How many times smaller the video is sent, per side; 1 sends "
-                                    "it at full size without patches",
-                                    1, 4, defaults.scale, before_start));
+    install(scale,
+            g_param_spec_enum("scale", "Scale",
+                              "How many times smaller the video is sent, per side. auto tries the "
+                              "other sizes beside and changes, at a key frame, when one would "
+                              "show the better picture (the receiver's srenhancer must have "
+                              "scale=auto too). May change while it runs",
+                              scale_type(), defaults.scale, live));
     install(patches, g_param_spec_enum("patches", "Patches", "Whether patches are sent",
                                        patches_type(), defaults.patches ? 1 : 0, before_start));
     install(patch_bitrate,
@@ -250,7 +266,7 @@ guint install_settings(GObjectClass* object_class) {
 bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
     switch (id) {
         case scale:
-            settings.scale = g_value_get_int(value);
+            settings.scale = g_value_get_enum(value);
             return true;
         case patches:
             settings.patches = g_value_get_enum(value) != 0;
@@ -314,7 +330,7 @@ bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
 bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
     switch (id) {
         case scale:
-            g_value_set_int(value, settings.scale);
+            g_value_set_enum(value, settings.scale);
             return true;
         case patches:
             g_value_set_enum(value, settings.patches ? 1 : 0);

@@ -198,7 +198,7 @@ TEST_CASE("patchsender: an encoder that holds frames back is paired all the same
     pipeline.tap("patches", "sink", patches);
     CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
     CHECK(video.buffers.size() == 50);
-    CHECK(packets_of(patches).size() == 21);
+    CHECK(packets_of(patches).size() == 22);  // an announcement each second, and each offer's
     CHECK(pipeline.stat("frames-unpaired") == 0);
 }
 
@@ -222,7 +222,7 @@ TEST_CASE("patchsender: MPEG-TS keeps packets whole and at their frames' running
     CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
     CHECK(video.buffers.size() == 50);
     const auto packets = packets_of(patches);
-    REQUIRE(packets.size() == 21);
+    REQUIRE(packets.size() == 22);
     const GstClockTime start = video.running_times[0];
     for (std::size_t i = 0; i < packets.size(); ++i) {
         const auto shown = static_cast<std::int64_t>(patches.running_times[i] - start);

@@ -1,0 +1,251 @@
+// At which size the video is sent: native, 1/2 or 1/3. No curve says well enough how a content takes to
+// a size, so other rungs are tried: the element encodes some seconds of the same frames at another size
+// beside the stream, and both are compared with the original. Here: when to try which rung, and what to
+// make of it. Pure functions of state, events and media time.
+
+/** A rung is the scale that its video is sent at: 1 is native. */
+export type Rung = number;
+
+export interface RungState {
+  readonly rung: Rung;
+  readonly trial: Trial | undefined;
+  readonly trials: number;
+  readonly failures: number;
+  readonly nextTrialNs: number;
+  /** What the other rungs showed, beside this one and on this content. */
+  readonly compared: readonly Comparison[];
+  /** dB of whole frames that training has gained at a rung over the network that it began with. */
+  readonly learnedDb: Readonly<Partial<Record<Rung, number>>>;
+}
+
+interface Trial {
+  readonly number: number;
+  readonly rung: Rung;
+  readonly conditions: Conditions;
+}
+
+interface Comparison {
+  readonly rung: Rung;
+  /** Of the rung that was tried over the one that is sent, without what training gains. */
+  readonly gainDb: number;
+  readonly conditions: Conditions;
+}
+
+/** What a comparison holds for. */
+export interface Conditions {
+  readonly uplinkBps: number;
+  /** Of the decoded pictures, plainly enlarged. */
+  readonly psnrDb: number;
+  readonly mediaTimeNs: number;
+}
+
+export interface RungSettings {
+  /** To choose from. */
+  readonly rungs: readonly Rung[];
+  /** Whether patches are sent at the rungs below native. */
+  readonly trains: boolean;
+  /** Whether the server tells what training gains. */
+  readonly expectsFeedback: boolean;
+}
+
+/** What the element is to do. */
+export interface TrialOrder {
+  readonly trial: number;
+  readonly rung: Rung;
+}
+
+/**
+ * x264 has found its rate after two seconds; then a whole group of pictures (60 frames), so that both
+ * sides pay for one key frame.
+ */
+export const warmUpNs = 2.5e9;
+export const measureNs = 2.5e9;
+
+/** The picture measured before the first trial is the encoder's first key frame. */
+const firstTrialNs = 0.6e9;
+/** After a change of content or rate, for the encoder to follow it. */
+const settleNs = 1e9;
+/** Between trials: the clearer the result, the longer it holds. */
+const closeDb = 0.6;
+const clearDb = 2;
+const closePauseNs = 6e9;
+const pauseNs = 15e9;
+const clearPauseNs = 40e9;
+const mostPauseNs = 120e9;
+/** A rate or a picture that differs by more makes comparisons void. */
+const sameRate = 1.2;
+const samePsnrDb = 2;
+/** One comparison is enough beyond this; below, the mean of two decides. */
+const plainDb = 0.6;
+/** What a change must gain: comparisons of the same thing differ by about a tenth of a dB. */
+const leastGainDb = 0.1;
+const mostCompared = 3;
+/**
+ * Of training on whole frames, over the network that a stream starts with, in the long run: nobody
+ * tells. And while there is hope that it gains more.
+ */
+const usualLeadDb = 0.3;
+const hopedLeadDb = 1;
+const hopeNs = 15e9;
+/** Patches come from where the picture is worst: their gain is about twice the frame's. */
+const leadOfFrame = 0.5;
+/** 1/3 is worth a trial where native is so far behind. */
+const nativeFarBehindDb = -0.5;
+/** Trials that failed in a row, after which none is begun any more. */
+const mostFailures = 3;
+
+export function initialRung(rung: Rung): RungState {
+  return {
+    rung,
+    trial: undefined,
+    trials: 0,
+    failures: 0,
+    nextTrialNs: firstTrialNs,
+    compared: [],
+    learnedDb: {},
+  };
+}
+
+/** The server says what training gains on held-out patches, at the rung that is sent. */
+export function trainingTold(
+  state: RungState,
+  gainDb: number | null,
+  genericGainDb: number | null,
+): RungState {
+  if (gainDb === null || genericGainDb === null || state.rung === 1) return state;
+  const leadDb = leadOfFrame * Math.max(0, gainDb - genericGainDb);
+  return { ...state, learnedDb: { ...state.learnedDb, [state.rung]: leadDb } };
+}
+
+/** Whether to try another rung now, and which. */
+export function nextTrial(
+  state: RungState,
+  settings: RungSettings,
+  now: Conditions,
+): { readonly state: RungState; readonly order?: TrialOrder } {
+  const current = withoutOutdated(state, now);
+  const { trial, nextTrialNs, failures } = current;
+  if (trial || failures >= mostFailures || now.mediaTimeNs < nextTrialNs) return { state: current };
+  const rung = candidate(current, settings);
+  if (rung === undefined) return { state: current };
+  const number = current.trials;
+  return {
+    state: { ...current, trials: number + 1, trial: { number, rung, conditions: now } },
+    order: { trial: number, rung },
+  };
+}
+
+/** A trial showed that the picture of its rung, untrained, is so much better than the stream's. */
+export function trialCame(
+  state: RungState,
+  settings: RungSettings,
+  number: number,
+  gainDb: number,
+  now: Conditions,
+): RungState {
+  const { trial } = state;
+  if (trial?.number !== number) return state;
+  const comparison = { rung: trial.rung, gainDb, conditions: now };
+  // The conditions changed on the way: half of it was seen before, half after.
+  const isMixed = !isSame(trial.conditions, now);
+  const compared = isMixed ? [] : [...state.compared, comparison];
+  return decide(
+    { ...state, trial: undefined, failures: 0, compared: compared.slice(-2 * mostCompared) },
+    settings,
+    now.mediaTimeNs,
+  );
+}
+
+export function trialFailed(state: RungState, number: number, mediaTimeNs: number): RungState {
+  if (state.trial?.number !== number) return state;
+  const failures = state.failures + 1;
+  return { ...state, trial: undefined, failures, nextTrialNs: mediaTimeNs + pauseNs * failures };
+}
+
+/** What training is taken to gain at a rung. */
+export function leadDb(
+  state: RungState,
+  settings: RungSettings,
+  rung: Rung,
+  mediaTimeNs: number,
+): number {
+  if (rung === 1 || !settings.trains) return 0;
+  const learnedDb = state.learnedDb[rung];
+  if (!settings.expectsFeedback) return usualLeadDb;
+  const isYoung = mediaTimeNs < hopeNs && rung === state.rung;
+  if (isYoung) return Math.max(hopedLeadDb, learnedDb ?? 0);
+  return learnedDb ?? usualLeadDb;
+}
+
+function decide(state: RungState, settings: RungSettings, nowNs: number): RungState {
+  const ranked = settings.rungs
+    .flatMap((rung) => standing(state, settings, rung, nowNs) ?? [])
+    .sort((a, b) => b.gainDb - a.gainDb);
+  const [best] = ranked;
+  const isBetter =
+    best !== undefined &&
+    best.gainDb > leastGainDb &&
+    (best.comparisons > 1 || best.gainDb > plainDb);
+  if (isBetter) {
+    // The comparisons were with the rung that is left.
+    return { ...state, rung: best.rung, compared: [], nextTrialNs: nowNs + closePauseNs };
+  }
+  const nearestDb = best?.gainDb ?? 0;
+  return { ...state, nextTrialNs: nowNs + pauseAfter(nearestDb, best?.comparisons ?? 0) };
+}
+
+function pauseAfter(gainDb: number, comparisons: number): number {
+  // To be confirmed or not, and soon.
+  if (gainDb > leastGainDb) return settleNs;
+  const base = gainDb > -closeDb ? closePauseNs : gainDb > -clearDb ? pauseNs : clearPauseNs;
+  return Math.min(mostPauseNs, base * Math.max(1, comparisons));
+}
+
+interface Standing {
+  readonly rung: Rung;
+  readonly gainDb: number;
+  readonly comparisons: number;
+}
+
+/** A rung against the one that is sent, training included; undefined where it was not tried. */
+function standing(
+  state: RungState,
+  settings: RungSettings,
+  rung: Rung,
+  nowNs: number,
+): Standing | undefined {
+  const tried = state.compared.filter((one) => one.rung === rung).slice(-mostCompared);
+  if (rung === state.rung || tried.length === 0) return undefined;
+  const meanDb = tried.reduce((sum, { gainDb }) => sum + gainDb, 0) / tried.length;
+  const lead = leadDb(state, settings, rung, nowNs) - leadDb(state, settings, state.rung, nowNs);
+  return { rung, gainDb: meanDb + lead, comparisons: tried.length };
+}
+
+/** The rung that it is worth to try next: a neighbour, the one of which least is known. */
+function candidate(state: RungState, { rungs }: RungSettings): Rung | undefined {
+  const sorted = rungs.toSorted((a, b) => a - b);
+  const at = sorted.indexOf(state.rung);
+  const [larger, smaller] = [sorted[at - 1], sorted[at + 1]];
+  const triedAt = (rung: Rung): Comparison | undefined =>
+    state.compared.findLast((one) => one.rung === rung);
+  if (larger === undefined) return smaller;
+  if (smaller === undefined) return larger;
+  // Quality falls on either side of the best rung: what is better on one side is not on the other.
+  const last = triedAt(larger);
+  if (!last || last.gainDb > nativeFarBehindDb) return larger;
+  const other = triedAt(smaller);
+  return !other || other.conditions.mediaTimeNs < last.conditions.mediaTimeNs ? smaller : larger;
+}
+
+function isSame(a: Conditions, b: Conditions): boolean {
+  const rates = a.uplinkBps / b.uplinkBps;
+  return rates < sameRate && rates > 1 / sameRate && Math.abs(a.psnrDb - b.psnrDb) < samePsnrDb;
+}
+
+/** Comparisons of another content or rate say nothing, and call for new ones. */
+function withoutOutdated(state: RungState, now: Conditions): RungState {
+  const compared = state.compared.filter(({ conditions }) => isSame(conditions, now));
+  if (compared.length === state.compared.length) return state;
+  const soonNs = now.mediaTimeNs + settleNs;
+  return { ...state, compared, nextTrialNs: Math.min(state.nextTrialNs, soonNs) };
+}

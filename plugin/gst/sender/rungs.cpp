@@ -1,0 +1,114 @@
+// See rungs.h.
+#include "gst/sender/rungs.h"
+
+#include <utility>
+
+namespace livesr::gst {
+
+void Rungs::start(int first_scale, bool lockstep) {
+    const std::lock_guard lock(mutex_);
+    lockstep_ = lockstep;
+    scale_ = wanted_ = first_scale;
+    refused_ = false;
+    order_.reset();
+    changes_ = trials_ = 0;
+}
+
+void Rungs::stop() {
+    std::shared_ptr<RungTrial> trial;
+    const std::lock_guard lock(mutex_);
+    order_.reset();
+    trial.swap(trial_);
+}
+
+void Rungs::set_encoder(std::function<bool(int scale)> on_switch, std::string encoder) {
+    const std::lock_guard lock(mutex_);
+    on_switch_ = std::move(on_switch);
+    encoder_ = std::move(encoder);
+}
+
+void Rungs::want(int scale) {
+    const std::lock_guard lock(mutex_);
+    wanted_ = scale;
+}
+
+void Rungs::order(const RungTrial::Order& order) {
+    const std::lock_guard lock(mutex_);
+    order_ = order;
+}
+
+int Rungs::scale() const {
+    const std::lock_guard lock(mutex_);
+    return scale_;
+}
+
+bool Rungs::can_switch() const {
+    const std::lock_guard lock(mutex_);
+    return on_switch_ != nullptr;
+}
+
+std::uint64_t Rungs::changes() const {
+    const std::lock_guard lock(mutex_);
+    return changes_;
+}
+
+std::uint64_t Rungs::trials() const {
+    const std::lock_guard lock(mutex_);
+    return trials_;
+}
+
+int Rungs::take_up() {
+    std::function<bool(int)> on_switch;
+    int wanted = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (wanted_ == scale_) return scale_;
+        wanted = wanted_;
+        on_switch = on_switch_;
+    }
+    const bool switched = on_switch && on_switch(wanted);
+    bool tell = false;
+    int scale = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (switched) {
+            scale_ = wanted;
+            ++changes_;
+        } else {
+            if (wanted_ == wanted) wanted_ = scale_;
+            tell = !std::exchange(refused_, true);
+        }
+        scale = scale_;
+    }
+    if (tell) callbacks_.on_refused(wanted);
+    return scale;
+}
+
+bool Rungs::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,
+                      std::uint64_t video_bytes) {
+    std::shared_ptr<RungTrial> trial;
+    std::shared_ptr<RungTrial> gone;  // ends without the lock
+    {
+        const std::lock_guard lock(mutex_);
+        if (trial_ && (order_ || trial_->over())) gone = std::move(trial_);
+        if (order_ && !encoder_.empty()) {
+            trial_ = std::make_shared<RungTrial>(*order_, encoder_, caps, lockstep_,
+                                                 callbacks_.on_outcome);
+            ++trials_;
+        }
+        order_.reset();
+        trial = trial_;
+    }
+    return trial && trial->add_frame(buffer, running_time, may_measure, video_bytes);
+}
+
+void Rungs::add_live(const LumaFrame& frame) {
+    std::shared_ptr<RungTrial> trial;
+    {
+        const std::lock_guard lock(mutex_);
+        trial = trial_;
+    }
+    if (trial && !trial->over()) trial->add_live(frame);
+}
+
+}  // namespace livesr::gst
