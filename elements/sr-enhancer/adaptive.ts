@@ -18,6 +18,7 @@ export const initialPlan: TrainingPlan = {
   pace: 1,
   isSlowing: false,
 };
+const paceAfterRecall = 0.25;
 const suspended: TrainingPlan = { ...initialPlan, phase: 'suspended' };
 
 export interface AdaptiveThresholds {
@@ -130,6 +131,11 @@ export function nextPlan(
 /** The gate, or the first patches after a cut, say that the scene has changed: only `adaptive` heeds it. */
 export function afterRetreat(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
   return mode === 'adaptive' ? initialPlan : plan;
+}
+
+/** A scene has come back: what was learned of it is a start that little is left to add to. */
+export function afterRecall(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
+  return mode === 'adaptive' ? { ...initialPlan, pace: paceAfterRecall } : plan;
 }
 
 /**

@@ -1,5 +1,5 @@
 // Which patches are trained on, how often, and which are held out: pure functions over the ids that
-// the trainer gave.
+// the trainer gave, which rise.
 
 export interface Pool {
   /** Patches that arrived so far. */
@@ -8,6 +8,8 @@ export interface Pool {
   readonly held: readonly number[];
   /** Trained on, in the order they came to be, oldest first. */
   readonly training: readonly number[];
+  /** As many of them, the oldest, are of scenes that have ended. */
+  readonly past: number;
 }
 
 export interface PoolChange {
@@ -17,9 +19,9 @@ export interface PoolChange {
   readonly removed: readonly number[];
 }
 
-export const emptyPool: Pool = { arrived: 0, held: [], training: [] };
+export const emptyPool: Pool = { arrived: 0, held: [], training: [], past: 0 };
 
-/** LiveNAS 6: the latest 150 patches weigh four times as much as older ones. */
+/** LiveNAS 6: the latest 150 patches weigh four times as much as older ones; here only those of the scene. */
 export const recentPatches = 150;
 export const recentWeight = 4;
 /** Bounds memory (about 20 kB a patch); older scenes still steady the weights until then. */
@@ -32,7 +34,7 @@ export const firstHeld = 8;
 
 /** Sum of the weights of the patches that are trained on. */
 export function trainingWeight(pool: Pool, weightOfRecent = recentWeight): number {
-  const recent = Math.min(pool.training.length, recentPatches);
+  const recent = Math.min(pool.training.length - pool.past, recentPatches);
   return recent * weightOfRecent + (pool.training.length - recent);
 }
 
@@ -59,5 +61,18 @@ export function admit(pool: Pool, id: number, weightOfRecent = recentWeight): Po
   if (aged !== undefined && weights.size > 0) weights.set(aged, 1);
   const removed = training.splice(0, Math.max(0, training.length - mostTrainingPatches));
   for (const patch of removed) weights.delete(patch);
-  return { pool: { arrived, held, training }, weights, removed };
+  const past = Math.max(0, pool.past - removed.length);
+  return { pool: { arrived, held, training, past }, weights, removed };
+}
+
+/** What came before the patch `first` is no longer what is shown, however recent. */
+export function endScene(pool: Pool, first: number): PoolChange {
+  const index = pool.training.findIndex((patch) => patch >= first);
+  const past = Math.max(pool.past, index < 0 ? pool.training.length : index);
+  const ended = pool.training.slice(pool.past, past);
+  return {
+    pool: { ...pool, past },
+    weights: new Map(ended.map((patch) => [patch, 1])),
+    removed: [],
+  };
 }

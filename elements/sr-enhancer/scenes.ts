@@ -2,8 +2,11 @@
 // again: programmes cut between the same few cameras.
 import type { Model } from './trial.ts';
 
-/** Each costs the time of one enhanced patch for each of the first patches after a cut. */
-export const mostScenes = 6;
+/**
+ * Each costs the time of one enhanced patch for each of the first patches after a cut, and 20-80 kB. Six
+ * were too few: a game that cut between its own views drove out all other scenes within a minute.
+ */
+export const mostScenes = 16;
 
 export class SceneMemory {
   /** Latest last. */

@@ -10,6 +10,7 @@ import {
 } from '../channel/messages.ts';
 import type { Host, Send, Session } from '../engine/contract.ts';
 import {
+  afterRecall,
   afterRetreat,
   initialPlan,
   isLeadLost,
@@ -32,7 +33,7 @@ import {
   type Challenger,
   type Scores,
 } from './gate.ts';
-import { admit, emptyPool, trainingWeight, type Pool } from './pool.ts';
+import { admit, emptyPool, endScene, trainingWeight, type Pool, type PoolChange } from './pool.ts';
 import { Persistence } from './persistence.ts';
 import { defaultRecipe, type Recipe } from './recipe.ts';
 import { makeRehearsal } from './rehearsal.ts';
@@ -101,6 +102,9 @@ export class EnhancerSession implements Session {
   #arrivals: Scores[] = [];
   #decidedNs = -Infinity;
   #sceneSinceNs = 0;
+  /** Trainer's id of the first patch of the scene. */
+  #sceneFirst = 0;
+  #latest = -1;
   #arrivalsNs: number[] = [];
 
   #mediaTimeNs: number | undefined;
@@ -182,6 +186,7 @@ export class EnhancerSession implements Session {
 
   async #receive(pair: PatchPair, blob: Uint8Array): Promise<void> {
     const id = this.#trainer.add(splitPair(this.#architecture, pair, blob), 0);
+    this.#latest = id;
     const [scores] = await this.#weights.score(this.#trainer, [id]);
     // A patch takes two frames to be placed: one of the old scene may come after the cut.
     if (scores && pair.mediaTimeNs >= this.#sceneSinceNs) {
@@ -191,10 +196,7 @@ export class EnhancerSession implements Session {
     }
     const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
     this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
-    const change = admit(this.#pool, id, this.#recipe.recentWeight);
-    this.#pool = change.pool;
-    for (const [patch, weight] of change.weights) this.#trainer.setWeight(patch, weight);
-    for (const patch of change.removed) this.#trainer.remove(patch);
+    this.#changePool(admit(this.#pool, id, this.#recipe.recentWeight));
     const { recentWeight, rehearsalWeight } = this.#recipe;
     const patches = trainingWeight(this.#pool, recentWeight);
     const weight = (patches * rehearsalWeight) / this.#rehearsal.length;
@@ -209,6 +211,12 @@ export class EnhancerSession implements Session {
     }
   }
 
+  #changePool({ pool, weights, removed }: PoolChange): void {
+    this.#pool = pool;
+    for (const [patch, weight] of weights) this.#trainer.setWeight(patch, weight);
+    for (const patch of removed) this.#trainer.remove(patch);
+  }
+
   /** Whether weights that were kept show the first patches of a session or of a scene better. */
   async #tryKept(id: number, scores: Scores): Promise<void> {
     const { models } = this.#trial;
@@ -218,6 +226,8 @@ export class EnhancerSession implements Session {
     const chosen = this.#trial.judge({ ...scores, models: errors });
     if (!chosen) return;
     this.#scenes.recall(chosen.parameters);
+    this.#changePool(endScene(this.#pool, this.#sceneFirst));
+    if (chosen.isOwn) this.#plan = afterRecall(this.#start.training, this.#plan);
     this.#restartFrom(chosen.parameters);
     this.#weights.showStored(chosen.parameters);
     this.#arrivals = [];
@@ -233,6 +243,7 @@ export class EnhancerSession implements Session {
   /** The latest patches show what is no longer there. */
   #sceneCut(mediaTimeNs: number): void {
     this.#sceneSinceNs = mediaTimeNs;
+    this.#sceneFirst = this.#latest + 1;
     this.#arrivals = [];
     this.#staleHeld = new Set(this.#pool.held);
     this.#isCutFresh = true;
@@ -247,13 +258,17 @@ export class EnhancerSession implements Session {
     const leadDb = differenceDb(this.#arrivals, 'generic', 'live') ?? 0;
     const isLost = isLeadLost(leadDb, this.#outcome.leadDb ?? 0, this.#recipe.thresholds);
     this.#scenes.settle(isLost);
-    if (isLost) this.#plan = afterRetreat(this.#start.training, this.#plan);
+    if (!isLost) return;
+    this.#changePool(endScene(this.#pool, this.#sceneFirst));
+    this.#plan = afterRetreat(this.#start.training, this.#plan);
   }
 
   /** Without a cut that was seen. */
   #sceneEnded(learned: Float32Array | null): void {
     this.#trial = new Trial(this.#scenes.leave(learned));
     this.#scenes.settle(true);
+    this.#sceneFirst = this.#latest;
+    this.#changePool(endScene(this.#pool, this.#sceneFirst));
   }
 
   #keep(): void {

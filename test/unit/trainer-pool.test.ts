@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   admit,
   emptyPool,
+  endScene,
   firstHeld,
   heldEvery,
   mostHeld,
@@ -85,5 +86,38 @@ describe('the pool of patches', () => {
 
   it('trains on the first patches at once', () => {
     expect(arrive(1).pool.training).toEqual([0]);
+  });
+
+  it('weighs what came before a scene as old, and what came of it as recent', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 900 }), fc.nat(60), (count, later) => {
+        const { pool, weights } = arrive(count);
+        const first = Math.max(0, count - later);
+        const ended = endScene(pool, first);
+        for (const [patch, weight] of ended.weights) weights.set(patch, weight);
+        expect(ended.removed).toEqual([]);
+        expect(ended.pool.training).toEqual(pool.training);
+        for (const id of ended.pool.training) {
+          // One that was held out when the scene ended comes among the others of its time.
+          if (id < first - mostHeld * heldEvery) expect(weights.get(id)).toBe(1);
+        }
+        const sum = ended.pool.training.reduce((total, id) => total + (weights.get(id) ?? 0), 0);
+        expect(trainingWeight(ended.pool)).toBe(sum);
+        const again = endScene(ended.pool, first);
+        expect(again.pool).toEqual(ended.pool);
+        expect([...again.weights]).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('goes on counting the past down as old patches leave', () => {
+    const { pool } = arrive(mostTrainingPatches);
+    let current = endScene(pool, mostTrainingPatches).pool;
+    for (let id = mostTrainingPatches; id < 3 * mostTrainingPatches; id++) {
+      current = admit(current, id).pool;
+      expect(current.past).toBeLessThanOrEqual(current.training.length);
+    }
+    expect(current.past).toBe(0);
   });
 });

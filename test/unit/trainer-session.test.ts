@@ -100,6 +100,13 @@ function faded(random: () => number): [Uint8Array, Uint8Array] {
   return [low, high];
 }
 
+/** The same stripes, to be left as they are. */
+function tamed(random: () => number): [Uint8Array, Uint8Array] {
+  const [low, high] = faded(random);
+  const level = high.reduce((sum, value) => sum + value, 0) / high.length;
+  return [low, high.map((value) => level + ((value - level) * 15) / 40)];
+}
+
 /** Noise over a flat picture: bicubic is the best there is, and training can only do harm. */
 function noise(random: () => number): [Uint8Array, Uint8Array] {
   const level = 60 + Math.floor(random() * 120);
@@ -170,6 +177,30 @@ describe('the trainer of a stream', () => {
     expect(harness.reports.at(-1)).toMatchObject({ state: 'training', steps: 200 });
   }, 60_000);
 
+  it('shows a scene that comes back with what was learned of it, and trains little on it', async () => {
+    const harness = new Harness({ training: 'adaptive' });
+    await stream(harness, 30, faded);
+    const learned = harness.sent.findLast(({ message }) => message.type === 'model.swap')?.blob;
+    expect(harness.sources.at(-1)).toBe('online');
+    const scene = async (from: number, to: number, kind: typeof faded): Promise<void> => {
+      await harness.sceneCut(from * 1e9);
+      const random = seededRandom(from);
+      for (let tick = from * 5 + 1; tick <= to * 5; tick++) {
+        if (tick % 5 === 1) await harness.patch(tick * 200e6, ...kind(random));
+        await harness.tick(tick * 200e6);
+      }
+    };
+    await scene(30, 45, tamed);
+    const before = harness.sent.length;
+    await scene(45, 50, faded);
+    const swaps = harness.sent.slice(before).filter(({ message }) => message.type === 'model.swap');
+    expect(swaps[0]?.message).toMatchObject({ source: 'stored' });
+    expect(swaps[0]?.blob).toEqual(learned);
+    expect(harness.reports.at(-1)?.leadDb).toBeGreaterThan(1);
+    await scene(50, 55, faded);
+    expect(harness.reports.at(-1)?.steps).toBeLessThanOrEqual(125);
+  }, 60_000);
+
   it('does not count patches of the scene before as evidence of the new one', async () => {
     const harness = new Harness({ training: 'off' });
     await harness.tick(0);
@@ -188,10 +219,7 @@ describe('the trainer of a stream', () => {
     expect(harness.sources.at(-1)).toBe('online');
     const before = harness.sources.length;
     // Stripes again, which the network has learned to enhance: here they are to be left alone.
-    const [low, high] = faded(seededRandom(3));
-    const level = high.reduce((sum, value) => sum + value, 0) / high.length;
-    const tamed = high.map((value) => level + ((value - level) * 15) / 40);
-    await harness.patch(20.1e9, low, tamed);
+    await harness.patch(20.1e9, ...tamed(seededRandom(3)));
     expect(harness.sources.slice(before)).toEqual(['generic']);
   }, 30_000);
 
