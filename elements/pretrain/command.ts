@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { marginOf, native } from '../bridge/index.ts';
 import { UsageError } from '../cli/failure.ts';
 import { missingFamilies } from './fonts.ts';
@@ -18,13 +18,20 @@ import {
 import { makePairs, qualities, type WeightedPair } from './pairs.ts';
 import { findStartProbabilities, tableText } from './residual-start.ts';
 import { listPhotos } from './stills.ts';
-import { architectureOf, trainNetwork, type Progress } from './training.ts';
+import {
+  architectureOf,
+  networkSizes,
+  trainNetwork,
+  type NetworkSize,
+  type Progress,
+} from './training.ts';
 
 /** What the shipped files were made with (models/README.md). */
 const recipe = { clips: 576, windows: 4, steps: 30_000 } as const;
 
 interface PretrainOptions {
   readonly scale: number;
+  readonly size: NetworkSize;
   readonly photos?: string;
   readonly seed: number;
   readonly out: string;
@@ -87,11 +94,11 @@ const writeResidualStart = async (file: string, options: PretrainOptions): Promi
 };
 
 const pretrain = async (options: PretrainOptions): Promise<void> => {
-  const { scale, seed, steps, clips } = options;
+  const { scale, size, seed, steps, clips } = options;
   const photos = await photographs(options);
   await mkdir(options.out, { recursive: true });
   const core = native();
-  const architecture = architectureOf(scale);
+  const architecture = architectureOf(scale, size);
   const margin = marginOf(architecture);
   const start = process.uptime();
 
@@ -123,7 +130,7 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
   );
   const bytes = core.saveModel(architecture, parameters);
   const entry = {
-    file: fileName(scale),
+    file: fileName(scale, size),
     ...architecture,
     parameters: parameters.length,
     receptiveField: 2 * margin + 1,
@@ -139,7 +146,7 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
     },
     seed,
     steps,
-    command: `livesr pretrain --scale ${scale} --photos kodak --seed ${seed} --steps ${steps} --clips ${clips} --out models`,
+    command: `livesr pretrain --scale ${scale}${size === 'standard' ? '' : ` --size ${size}`} --photos kodak --seed ${seed} --steps ${steps} --clips ${clips} --out models`,
     instructionSet: core.cpu().isa,
     licence: 'MIT',
   };
@@ -195,6 +202,11 @@ export const registerPretrain = (program: Command): void => {
     .command('pretrain')
     .description('train the generic network of a scale on photographs and rendered pages')
     .option('--scale <n>', 'enlargement: 2, 3 or 4', wholeNumber('--scale', 2, 4), 2)
+    .addOption(
+      new Option('--size <size>', 'of the network')
+        .choices(Object.keys(networkSizes))
+        .default('standard'),
+    )
     .option('--photos <dir>', 'folder of photographs to learn from')
     .option('--seed <n>', 'seed of every draw', wholeNumber('--seed', 0, 2 ** 31), 1)
     .option('--out <dir>', 'folder of the models and their manifest', 'models')

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { NetworkSize } from './training.ts';
 
 const modelSchema = z.strictObject({
   file: z.string().regex(/^[a-z0-9-]+\.onnx$/),
@@ -40,7 +41,8 @@ export type Manifest = z.infer<typeof manifestSchema>;
 
 export const manifestName = 'manifest.json';
 
-export const fileName = (scale: number): string => `generic-x${scale}.onnx`;
+export const fileName = (scale: number, size: NetworkSize): string =>
+  size === 'standard' ? `generic-x${scale}.onnx` : `generic-x${scale}-${size}.onnx`;
 
 export const sha256 = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');
@@ -64,7 +66,7 @@ export const writeModel = async (
   const others = models.filter((model) => model.file !== entry.file);
   const manifest: Manifest = {
     version: 1,
-    models: [...others, entry].sort((a, b) => a.scale - b.scale),
+    models: [...others, entry].sort((a, b) => a.scale - b.scale || b.parameters - a.parameters),
   };
   await writeFile(join(folder, entry.file), bytes);
   await writeFile(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -2,8 +2,20 @@
 import type { Architecture, Native } from '../bridge/index.ts';
 import type { WeightedPair } from './pairs.ts';
 
-/** FIELD-NOTES' net A: what fits a frame's time on one core. */
-export const architectureOf = (scale: number): Architecture => ({ scale, channels: 16, layers: 4 });
+/**
+ * What is learned of a stream runs in the standard size (FIELD-NOTES' net A: what fits a frame's time on
+ * one core). The small one takes a third of that with AVX-512, an eighth with AVX2.
+ */
+export const networkSizes = {
+  standard: { channels: 16, layers: 4 },
+  small: { channels: 8, layers: 3 },
+} as const;
+export type NetworkSize = keyof typeof networkSizes;
+
+export const architectureOf = (scale: number, size: NetworkSize): Architecture => ({
+  scale,
+  ...networkSizes[size],
+});
 
 export const schedule = {
   batch: 8,
