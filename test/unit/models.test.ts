@@ -19,7 +19,7 @@ const core = native();
 const scales = [2, 3, 4];
 
 const load = async (scale: number): Promise<Model> =>
-  core.loadModel(await readFile(join(folder, fileName(scale))));
+  core.loadModel(await readFile(join(folder, fileName(scale, 'standard'))));
 
 /** Pages of a seed that no training set was drawn from, as luma. */
 const width = 480;
@@ -39,7 +39,9 @@ const psnrDb = (a: Plane, pixels: Uint8Array): number =>
 describe('the manifest of models/', () => {
   it('describes exactly the three files that stand beside it', async () => {
     const { models } = await readManifest(folder);
-    expect(models.map(({ file }) => file)).toEqual(scales.map(fileName));
+    expect(models.map(({ file }) => file)).toEqual(
+      scales.map((scale) => fileName(scale, 'standard')),
+    );
     for (const entry of models) {
       const bytes = await readFile(join(folder, entry.file));
       const { architecture, parameters } = core.loadModel(bytes);
