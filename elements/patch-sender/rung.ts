@@ -71,7 +71,7 @@ const clearDb = 2;
 const closePauseNs = 6e9;
 const pauseNs = 15e9;
 const clearPauseNs = 40e9;
-const mostPauseNs = 120e9;
+const mostPauseNs = 60e9;
 /** A rate or a picture that differs by more makes comparisons void. */
 const sameRate = 1.2;
 const samePsnrDb = 2;

@@ -171,6 +171,14 @@ export class EnhancerSession implements Session {
     this.#keep();
   }
 
+  /** The stream has come to this time at another rung; what is shown may have changed meanwhile. */
+  joinAt(mediaTimeNs: number): void {
+    this.#epoch = Math.floor(mediaTimeNs / epochNs);
+    const { stepsPerSecond } = this.#start;
+    this.#steps = stepsGivenUp(this.#steps, stepsDue(this.#steps, mediaTimeNs, stepsPerSecond));
+    this.#sceneCut(mediaTimeNs);
+  }
+
   async work(): Promise<boolean> {
     if (this.#start.lockstep) return false;
     const before = this.#nowMs();

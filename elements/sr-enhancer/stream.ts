@@ -1,0 +1,89 @@
+// One stream's training through all changes of rung: a session for each scale, of which one is on. A
+// rung that comes back finds its patches and weights as they were left; senders hear of whichever is on.
+import type { Head } from '../channel/frame.ts';
+import type { EnhancerStart } from '../channel/messages.ts';
+import type { Host, Session } from '../engine/contract.ts';
+import { openPublisher, type Publisher } from '../feedback/publisher.ts';
+import { EnhancerSession } from './session.ts';
+
+interface Kept {
+  readonly start: EnhancerStart;
+  readonly session: EnhancerSession;
+}
+
+export class EnhancerStream implements Session {
+  readonly #host: Host;
+  readonly #publisher: Publisher | undefined;
+  readonly #kept = new Map<number, Kept>();
+  #current: Kept;
+  #mediaTimeNs: number | undefined;
+
+  constructor(start: EnhancerStart, blob: Uint8Array, host: Host) {
+    this.#publisher = openPublisher(start, host.log);
+    this.#host = {
+      ...host,
+      send: (message, payload) => {
+        if (message.type === 'training.report') this.#publisher?.tell(message);
+        host.send(message, payload);
+      },
+    };
+    this.#current = this.#open(start, blob);
+  }
+
+  /** Whether a new start is of this stream too; then it goes on at that start's scale. */
+  goesOn(start: EnhancerStart, blob: Uint8Array): boolean {
+    if (!isSameStream(this.#current.start, start)) return false;
+    const kept = this.#kept.get(start.scale);
+    const isBack =
+      kept !== undefined &&
+      start.scale !== this.#current.start.scale &&
+      kept.start.width === start.width &&
+      kept.start.height === start.height;
+    if (isBack) {
+      this.#current = kept;
+    } else {
+      // Before the new one reads what the old one keeps of the stream.
+      kept?.session.close();
+      this.#current = this.#open(start, blob);
+    }
+    if (this.#mediaTimeNs !== undefined) this.#current.session.joinAt(this.#mediaTimeNs);
+    return true;
+  }
+
+  handle(head: Head, blob: Uint8Array): Promise<void> {
+    if (head.type === 'time.tick' && typeof head.mediaTimeNs === 'number') {
+      this.#mediaTimeNs = head.mediaTimeNs;
+    }
+    return this.#current.session.handle(head, blob);
+  }
+
+  work(): Promise<boolean> {
+    return this.#current.session.work();
+  }
+
+  close(): void {
+    for (const { session } of this.#kept.values()) session.close();
+    this.#publisher?.close();
+  }
+
+  #open(start: EnhancerStart, blob: Uint8Array): Kept {
+    const kept = { start, session: new EnhancerSession(start, blob, this.#host) };
+    this.#kept.set(start.scale, kept);
+    return kept;
+  }
+}
+
+function isSameStream(a: EnhancerStart, b: EnhancerStart): boolean {
+  return (
+    a.streamKey === b.streamKey &&
+    a.training === b.training &&
+    a.modelStore === b.modelStore &&
+    a.feedbackListen === b.feedbackListen &&
+    a.feedbackCertificate === b.feedbackCertificate &&
+    a.token === b.token &&
+    a.lockstep === b.lockstep &&
+    a.stepsPerSecond === b.stepsPerSecond &&
+    a.trainingThreads === b.trainingThreads &&
+    a.seed === b.seed
+  );
+}
