@@ -219,8 +219,13 @@ bool change_lowres_scale(GstElement* scaler, int scale) {
     GstBaseTransform* transform = GST_BASE_TRANSFORM(scaler);
     if (GstCaps* in = gst_pad_get_current_caps(GST_BASE_TRANSFORM_SINK_PAD(transform))) {
         GstCaps* out = gst_lowres_scaler_transform_caps(transform, GST_PAD_SINK, in, nullptr);
+        // Encoders accept what their template has, and tell of caps behind them when they are asked
+        // for their own.
+        GstPad* src = GST_BASE_TRANSFORM_SRC_PAD(transform);
+        GstCaps* taken = gst_pad_peer_query_caps(src, out);
         const bool accepted =
-            gst_pad_peer_query_accept_caps(GST_BASE_TRANSFORM_SRC_PAD(transform), out) == TRUE;
+            !gst_caps_is_empty(taken) && gst_pad_peer_query_accept_caps(src, out) == TRUE;
+        gst_caps_unref(taken);
         gst_caps_unref(out);
         gst_caps_unref(in);
         if (!accepted) {
