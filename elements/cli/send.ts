@@ -27,7 +27,8 @@ interface SendOptions {
 const explanation = `
 The source is a file that GStreamer plays, a camera (/dev/video0), or "test". The uplink is measured at
 the SRT connection; the rate of video and patches follows it. With --feedback the server tells what the
-patches bring, and their share follows that too:
+patches bring, and their share follows that too. With --scale auto the size of the video follows the uplink
+and the content:
 
   livesr send --source clip.mp4 --to srt://server:7001 --feedback ws://server:7002 --token SECRET
 
@@ -35,7 +36,7 @@ The server, for one:
 
   gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" latency=600 ! tsdemux name=d \\
     d. ! video/x-h264 ! queue ! h264parse ! avdec_h264 \\
-    ! srenhancer name=e scale=2 feedback-listen=0.0.0.0:7002 token=SECRET \\
+    ! srenhancer name=e feedback-listen=0.0.0.0:7002 token=SECRET \\
     ! videoconvert ! autovideosink d. ! meta/x-klv ! queue ! e.patches`;
 
 /** Raw video in real time, as a launch line begins. */
@@ -52,7 +53,7 @@ function sourceLaunch(source: string): string {
 
 export function sendLaunch(options: SendOptions): string {
   const properties = {
-    scale: Number(options.scale),
+    scale: options.scale,
     uplink: 'srt:uplink',
     'max-bitrate': Math.round(options.maxBitrate * 1000),
     'patch-bitrate': Math.round(options.patchBitrate * 1000),
@@ -79,6 +80,8 @@ interface SendReport {
   readonly videoKbps: number;
   readonly patchKbps: number;
   readonly patches: number;
+  /** How many times smaller the video is sent. */
+  readonly scale: number;
   readonly rttMs: number | null;
   readonly packetsLost: number | null;
   readonly feedback: boolean;
@@ -102,6 +105,7 @@ function reportOf(
     videoKbps: rateKbps('video-bytes'),
     patchKbps: rateKbps('patch-bytes'),
     patches: numberField(now, 'patches'),
+    scale: numberField(now, 'scale'),
     rttMs: finite(numberField(link, 'rtt-ms')),
     packetsLost: finite(numberField(link, 'packets-sent-lost')),
     feedback: now['feedback-connected'] === true,
@@ -109,10 +113,10 @@ function reportOf(
 }
 
 function lineOf(report: SendReport): string {
-  const { seconds, uplinkKbps, videoKbps, patchKbps, patches, rttMs, packetsLost } = report;
+  const { seconds, uplinkKbps, videoKbps, patchKbps, patches, scale, rttMs, packetsLost } = report;
   return (
     `${String(seconds).padStart(5)} s  uplink ${uplinkKbps.toFixed(0)} kbit/s  ` +
-    `video ${videoKbps.toFixed(0)}  patches ${patchKbps.toFixed(1)} (${patches})  ` +
+    `video ${videoKbps.toFixed(0)} at ${scale === 1 ? 'full size' : `1/${scale}`}  patches ${patchKbps.toFixed(1)} (${patches})  ` +
     `rtt ${rttMs?.toFixed(0) ?? '-'} ms  lost ${packetsLost ?? '-'}` +
     (report.feedback ? '  feedback' : '')
   );
@@ -160,8 +164,8 @@ export function registerSend(program: Command): void {
     .option('--source <what>', 'a file, a camera (/dev/video0), or test', 'test')
     .addOption(
       new Option('--scale <n>', 'how much smaller the video is sent')
-        .choices(['1', '2', '3', '4'])
-        .default('2'),
+        .choices(['auto', '1', '2', '3', '4'])
+        .default('auto'),
     )
     .option('--max-bitrate <kbits>', 'most of video and patches', numberWithin(1, 1e6), 3000)
     .option('--patch-bitrate <kbits>', 'of patches; 0: scheduled', numberWithin(0, 1e5), 0)

@@ -72,9 +72,12 @@ const closePauseNs = 6e9;
 const pauseNs = 15e9;
 const clearPauseNs = 40e9;
 const mostPauseNs = 60e9;
-/** A rate or a picture that differs by more makes comparisons void. */
-const sameRate = 1.2;
-const samePsnrDb = 2;
+/**
+ * A rate or a picture that differs by more makes comparisons void. A game's picture wanders by 5 dB
+ * within seconds; a scene that does not differ by more has the next trial find it out.
+ */
+const sameRate = 1.25;
+const samePsnrDb = 5;
 /** One comparison is enough beyond this; below, the mean of two decides. */
 const plainDb = 0.6;
 /** What a change must gain: comparisons of the same thing differ by about a tenth of a dB. */

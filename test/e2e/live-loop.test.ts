@@ -61,12 +61,12 @@ function start(name: string, launch: string): Pipeline {
 
 const shownFile = (port: number): string => join(folder, `shown-${port}.gdp`);
 
-function startServer(port: number): Pipeline {
+function startServer(port: number, scale = '2'): Pipeline {
   return start(
     'the server',
     `srtsrc uri="srt://127.0.0.1:${port}?mode=listener" keep-listening=true ! tsdemux name=demux ` +
       'demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
-      '! srenhancer name=enhancer scale=2 ! tee name=shown shown. ! queue ! fakesink sync=true ' +
+      `! srenhancer name=enhancer scale=${scale} ! tee name=shown shown. ! queue ! fakesink sync=true ` +
       // Thumbnails of all that was shown: their times tell whether a frame is missing.
       'shown. ! queue ! videoscale ! video/x-raw,width=16,height=16 ! gdppay ' +
       `! filesink location=${quoted(shownFile(port))} ` +
@@ -74,11 +74,19 @@ function startServer(port: number): Pipeline {
   );
 }
 
-function startSender(port: number): Pipeline {
+/** One after the other, as far as the server has shown any. */
+function expectEveryFrame(port: number): void {
+  const times = readGdp(readFileSync(shownFile(port))).buffers.map(({ timeNs }) => timeNs);
+  const steps = times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / frameTimeNs);
+  expect(steps.length).toBeGreaterThan(50);
+  expect(Math.max(...steps.map(Math.round))).toBe(1);
+}
+
+function startSender(port: number, sending = 'scale=2 max-bitrate=500000'): Pipeline {
   return start(
     'the sender',
     `srloopsrc location=${quoted(clip)} is-live=true ` +
-      '! patchsender name=sender scale=2 max-bitrate=500000 ' +
+      `! patchsender name=sender ${sending} ` +
       'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
       `! srtsink uri="srt://127.0.0.1:${port}?mode=caller" sender.patches ! queue ! mux.`,
   );
@@ -152,10 +160,27 @@ test('a killed engine costs no frame and training goes on where it was', async (
   }
 
   await server.stop();
-  const times = readGdp(readFileSync(shownFile(port))).buffers.map(({ timeNs }) => timeNs);
-  const steps = times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / frameTimeNs);
-  expect(steps.length).toBeGreaterThan(50);
-  expect(Math.max(...steps.map(Math.round))).toBe(1);
+  expectEveryFrame(port);
+});
+
+test('a sender that changes to full size in mid-stream is followed without a frame lost', async () => {
+  const port = await freeUdpPort();
+  const server = startServer(port, 'auto');
+  // Fine rings: at half the size they are another picture, and there are bits enough for them.
+  startSender(port, 'scale=auto max-bitrate=3000000');
+  await until(server, 'training', (s) => isTraining(s) && numberField(s, 'scale') === 2);
+  const changed = await until(server, 'full size', (s) => numberField(s, 'scale') === 1);
+  expect(textField(changed, 'model-in-use')).toBe('native');
+  const after = await until(
+    server,
+    'frames of full size',
+    (s) => numberField(s, 'frames') > numberField(changed, 'frames') + 25,
+  );
+  expect(numberField(after, 'rung-changes')).toBe(1);
+  expect(numberField(after, 'patches-dropped-other-frame')).toBe(0);
+
+  await server.stop();
+  expectEveryFrame(port);
 });
 
 test('a sender that is killed and comes back finds the server as it was', async () => {

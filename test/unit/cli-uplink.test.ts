@@ -20,7 +20,7 @@ describe('wrong use', () => {
     [['link', '--to', 'h:1', '--loss', '2'], 'from 0 to 1'],
     [['send'], '--to'],
     [['send', '--to', 'srt://h:1', '--source', 'no-such-file'], 'neither a file'],
-    [['send', '--to', 'srt://h:1', '--scale', '7'], '1, 2, 3, 4'],
+    [['send', '--to', 'srt://h:1', '--scale', '7'], 'auto, 1, 2, 3, 4'],
     [['curves'], '--class'],
     [['curves', '--class', 'talk'], 'NAME=FILE'],
     [['curves', '--class', 'talk=no-such-file.mp4'], 'no such file'],
@@ -78,7 +78,7 @@ test('the sender is set up as its options say', () => {
     streamKey: 'key',
     streamClass: 'talk',
   });
-  expect(launch).toContain('scale=3 uplink="srt:uplink" max-bitrate=1500000 patch-bitrate=0');
+  expect(launch).toContain('scale="3" uplink="srt:uplink" max-bitrate=1500000 patch-bitrate=0');
   expect(launch).toContain('feedback-uri="ws://server:7002" token="a \\"secret\\""');
   expect(launch).toContain('srtsink name=uplink uri="srt://server:7001" latency=400');
 });

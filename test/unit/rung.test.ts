@@ -112,7 +112,7 @@ describe('the choice of the rung', () => {
   it('follows the content back and forth', () => {
     const scene = (seconds: number): boolean => Math.floor(seconds / 40) % 2 === 0;
     const quality: World = (rung, seconds) =>
-      (scene(seconds) ? still(45, 33, 30) : still(25, 29, 27))(rung, seconds);
+      (scene(seconds) ? still(45, 33, 30) : still(22, 26, 24))(rung, seconds);
     const { changes } = live({ seconds: 160, quality });
     expect(changes.map(({ rung }) => rung)).toEqual([1, 2, 1, 2]);
     for (const { seconds } of changes) expect(seconds % 40).toBeLessThan(20);
