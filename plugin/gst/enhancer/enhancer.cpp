@@ -76,12 +76,15 @@ int scale_between(int width, int height, const AnnouncedSize& size) {
 }  // namespace
 
 Enhancer::Enhancer(const EnhancerSettings& settings, std::map<int, Network> start,
-                   Listener listener)
+                   const std::map<int, Network>& small, Listener listener)
     : settings_(settings),
       listener_(std::move(listener)),
       upscaler_(settings.threads),
       last_model_(std::make_shared<LiveModel>()),
       patch_input_(settings.scale) {
+    for (const auto& [scale, network] : small) {
+        small_[scale] = std::make_shared<const PackedNetwork>(network);
+    }
     if (settings_.training == "off") {
         for (const auto& [scale, network] : start) {
             LiveModel model;
@@ -187,7 +190,7 @@ void Enhancer::begin_rung(int scale) {
     // What pictures of another size took says nothing.
     const std::lock_guard lock(governor_mutex_);
     earlier_retreats_ += governor_.retreats();
-    governor_ = {};
+    governor_ = Governor(small_.contains(scale));
 }
 
 // The size of the decoded picture against the true one: no packet need come in time.
@@ -268,15 +271,18 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     const auto model = current_model();
     const auto inference_begin = Clock::now();
     const PackedNetwork* network = model->network.get();
-    if (network != nullptr) {
-        const Way way = choose_way(deadline);
-        ++(way == Way::network ? frames_network_ : frames_governed_);
-        if (way == Way::bicubic) network = nullptr;
-    }
+    // Where bicubic is the best there is, there is nothing to choose.
+    const bool governed = network != nullptr;
+    const Way way = governed ? choose_way(deadline) : Way::bicubic;
+    if (way == Way::small) network = small_.at(scale_).get();
+    if (way == Way::bicubic) network = nullptr;
     upscaler_.run(scale_, plane_jobs(in, out, network));
-    if (network != nullptr) {
+    if (governed) {
+        ++(way == Way::network ? frames_network_
+           : way == Way::small ? frames_small_
+                               : frames_governed_);
         const std::lock_guard lock(governor_mutex_);
-        governor_.done(Way::network, milliseconds_since(inference_begin));
+        governor_.done(way, milliseconds_since(inference_begin));
     }
     const std::lock_guard lock(timing_mutex_);
     inference_ms_.add(milliseconds_since(inference_begin));

@@ -59,8 +59,9 @@ class Enhancer {
     };
 
     // start: the weights to begin with, by scale; where there are none, a fresh network when
-    // training, else bicubic.
-    Enhancer(const EnhancerSettings& settings, std::map<int, Network> start, Listener listener);
+    // training, else bicubic. small: those for frames that have no time for more, by scale.
+    Enhancer(const EnhancerSettings& settings, std::map<int, Network> start,
+             const std::map<int, Network>& small, Listener listener);
     ~Enhancer();
 
     // --- streaming thread of sink ---
@@ -127,6 +128,7 @@ class Enhancer {
     // The weights of the start: what residual patches are read with. They stay what they are, so
     // that what training is told does not depend on what it has learned.
     std::map<int, std::shared_ptr<const PackedNetwork>> expectations_;  // by scale
+    std::map<int, std::shared_ptr<const PackedNetwork>> small_;         // by scale
     int width_ = 0, height_ = 0;
     int scale_ = 0;  // of this picture: 1 passes it on, 0 is none of the sender's
     std::uint64_t interval_ns_ = 0;
@@ -172,6 +174,7 @@ class Enhancer {
     std::atomic<std::uint64_t> frames_ = 0;
     std::atomic<std::uint64_t> frames_late_ = 0;
     std::atomic<std::uint64_t> frames_network_ = 0;
+    std::atomic<std::uint64_t> frames_small_ = 0;     // the small network for want of time
     std::atomic<std::uint64_t> frames_governed_ = 0;  // bicubic for want of time
     std::atomic<std::uint64_t> sink_late_ = 0;
     std::atomic<std::uint64_t> cuts_ = 0;

@@ -17,8 +17,9 @@ GstStructure* Enhancer::stats() const {
     count("frames", frames_);
     count("frames-late", frames_late_);
     count("frames-network", frames_network_);
+    count("frames-small", frames_small_);
     count("frames-governed", frames_governed_);
-    count("frames-bicubic", frames_ - frames_network_ - frames_governed_);
+    count("frames-bicubic", frames_ - frames_network_ - frames_small_ - frames_governed_);
     count("sink-late", sink_late_);
     count("scene-cuts", cuts_);
     count("scale", static_cast<std::uint64_t>(scale_now_.load()));

@@ -11,10 +11,11 @@ namespace {
 // Window of the least lateness: clocks of sender and receiver drift by less than 1 ms in that time.
 constexpr double lateness_window_ms = 10'000;
 
-// A stay at bicubic: long enough to be no flicker, doubled when going back up soon failed again.
+// A stay at a cheaper way: long enough to be no flicker, doubled when going back up soon failed
+// again.
 constexpr double first_hold_ms = 1'000;
 constexpr double longest_hold_ms = 32'000;
-// A stay at the network of this length says that going up was right.
+// A stay of this length after going up says that going up was right.
 constexpr double proven_ms = 10'000;
 
 // Frames come back to back when the mean is above the interval; below, something must be left for
@@ -59,21 +60,38 @@ double Governor::Cost::likely_most_ms() const {
     return latest_ms_.size() == 1 ? highest : second;
 }
 
-bool Governor::too_dear(const Limits& limits) const {
-    const double likely_ms = network_.likely_most_ms();
+Way Governor::cheaper() const {
+    return way_ == Way::network && has_small_ ? Way::small : Way::bicubic;
+}
+
+Way Governor::dearer() const {
+    return way_ == Way::bicubic && has_small_ ? Way::small : Way::network;
+}
+
+bool Governor::too_dear(const Limits& limits) {
+    const Cost& present = cost(way_);
+    const double likely_ms = present.likely_most_ms();
     if (likely_ms > limits.most_ms) return true;
     if (limits.interval_ms <= 0) return likely_ms > limits.left_ms;
     // Where frames take less than half of the time between them, what has waited is soon made good.
     return (likely_ms > limits.left_ms && likely_ms > limits.interval_ms / 2) ||
-           network_.mean_ms() > most_of_interval * limits.interval_ms;
+           present.mean_ms() > most_of_interval * limits.interval_ms;
 }
 
 void Governor::retreat(double now_ms) {
     const bool soon = retreats_ > 0 && now_ms - changed_ms_ < proven_ms;
     hold_ms_ = soon ? std::min(2 * hold_ms_, longest_hold_ms) : first_hold_ms;
-    way_ = Way::bicubic;
+    way_ = cheaper();
+    cost(way_).clear();
     changed_ms_ = now_ms;
     ++retreats_;
+}
+
+// What the way cost before is out of date: the next frames tell.
+void Governor::rise(double now_ms) {
+    way_ = dearer();
+    cost(way_).clear();
+    changed_ms_ = now_ms;
 }
 
 Way Governor::choose(double now_ms, const Limits& limits) {
@@ -81,34 +99,27 @@ Way Governor::choose(double now_ms, const Limits& limits) {
         last_told_ms_.reset();
         lateness_is_not_ours_ = false;
     }
-    if (way_ == Way::network) {
-        if (too_dear(limits)) {
-            retreated_for_sink_ = false;
-            retreat(now_ms);
-        }
-        return way_;
-    }
-    // What the network cost is out of date by now: it is forgotten, and the next frames tell. When
-    // the frame has waited it is no time to try.
-    if (now_ms - changed_ms_ >= hold_ms_ && limits.left_ms > limits.most_ms / 2) {
-        way_ = Way::network;
-        changed_ms_ = now_ms;
-        network_.clear();
+    if (way_ != Way::bicubic && too_dear(limits)) {
+        retreated_for_sink_ = false;
+        retreat(now_ms);
+    } else if (way_ != Way::network && now_ms - changed_ms_ >= hold_ms_ &&
+               limits.left_ms > limits.most_ms / 2) {
+        // When the frame has waited it is no time to try.
+        rise(now_ms);
     }
     return way_;
 }
 
-void Governor::done(Way way, double took_ms) {
-    if (way == Way::network) network_.add(took_ms);
-}
+void Governor::done(Way way, double took_ms) { cost(way).add(took_ms); }
 
 void Governor::told_late(double now_ms) {
     last_told_ms_ = now_ms;
     if (lateness_is_not_ours_) return;
-    if (way_ == Way::network) {
+    const bool helped = now_ms - changed_ms_ <= sink_patience_ms;
+    if (way_ == Way::network || (way_ == Way::small && !helped)) {
         retreated_for_sink_ = true;
         retreat(now_ms);
-    } else if (retreated_for_sink_ && now_ms - changed_ms_ > sink_patience_ms) {
+    } else if (way_ == Way::bicubic && retreated_for_sink_ && !helped) {
         lateness_is_not_ours_ = true;
         hold_ms_ = 0;
     }

@@ -1,14 +1,18 @@
-// Which way a frame is enlarged, so that none is late: the network while there is time for it,
-// bicubic while there is not. Pure: times are handed in, no clock, no threads.
+// Which way a frame is enlarged, so that none is late: the network while there is time for it, else
+// the next cheaper way that there is time for. Pure: times are handed in, no clock, no threads.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
 
 namespace livesr::gst {
 
-enum class Way { network, bicubic };
+// From the dearest to the cheapest. The small network knows nothing of the stream.
+enum class Way { network, small, bicubic };
+constexpr std::size_t way_count = 3;
 
 // How much later frames come in than the earliest of the last seconds: what they waited for us (and
 // what a decoder or a network delivers unevenly, which cannot be told from it).
@@ -35,6 +39,8 @@ class Governor {
         double left_ms = 0.0;      // from now until this frame must be out; less when it has waited
     };
 
+    explicit Governor(bool has_small = false) : has_small_(has_small) {}
+
     // The way for the frame that comes in now.
     Way choose(double now_ms, const Limits& limits);
     // How long a frame took that way.
@@ -43,7 +49,7 @@ class Governor {
     void told_late(double now_ms);
     // What is shown, without a question.
     Way way() const { return way_; }
-    // Times that it went to the cheaper way.
+    // Times that it went to a cheaper way.
     std::uint64_t retreats() const { return retreats_; }
 
   private:
@@ -60,12 +66,17 @@ class Governor {
         std::deque<double> latest_ms_;
     };
 
+    Cost& cost(Way way) { return costs_[static_cast<std::size_t>(way)]; }
+    Way cheaper() const;
+    Way dearer() const;
     void retreat(double now_ms);
-    bool too_dear(const Limits& limits) const;
+    void rise(double now_ms);
+    bool too_dear(const Limits& limits);
 
-    Cost network_;
+    bool has_small_;
+    std::array<Cost, way_count> costs_;
     Way way_ = Way::network;
-    double hold_ms_ = 0.0;  // how long the present stay at bicubic is at the least
+    double hold_ms_ = 0.0;  // how long the present stay at a cheaper way is at the least
     double changed_ms_ = 0.0;
     std::uint64_t retreats_ = 0;
     // Being late did not end when we were cheap: it is not ours to mend.

@@ -46,9 +46,17 @@ ModelChoices choose_models(const std::string& model, int scale) {
             all.must_fail = choice.must_fail;
         }
     };
-    if (scale != 0 || model != "generic") add(choose_model(model, scale));
+    const bool is_small = model == "small";
+    const bool is_ours = is_small || model == "generic";
+    if (scale != 0 || !is_ours) add(choose_model(model, scale));
     for (const int each : {2, 3, 4}) {
-        if (scale == 0) add(choose_model("generic", each));
+        if (scale == 0) add(choose_model(is_small ? model : "generic", each));
+    }
+    if (is_small) return all;
+    for (const auto& [each, network] : all.networks) {
+        if (auto choice = choose_model("small", each); choice.network) {
+            all.small.try_emplace(each, std::move(*choice.network));
+        }
     }
     return all;
 }
@@ -57,8 +65,10 @@ ModelChoice choose_model(const std::string& model, int scale) {
     ModelChoice choice;
     if (model == "bicubic") return choice;
 
-    const bool generic = model == "generic";
-    const std::string file_name = "generic-x" + std::to_string(scale) + ".onnx";
+    const bool small = model == "small";
+    const bool generic = small || model == "generic";
+    const std::string file_name =
+        "generic-x" + std::to_string(scale) + (small ? "-small.onnx" : ".onnx");
     const std::string path =
         generic ? (std::filesystem::path(models_directory()) / file_name).string() : model;
     const auto refuse = [&](std::string cause, std::string remedy) {
@@ -72,8 +82,8 @@ ModelChoice choose_model(const std::string& model, int scale) {
         generic
             ? "Install the models beside the plugin, name their folder in LIVESR_MODELS, or set "
               "model=bicubic; without one the picture starts from bicubic."
-            : "Give the path of an ONNX file that livesr pretrain wrote, or set model=generic or "
-              "model=bicubic.";
+            : "Give the path of an ONNX file that livesr pretrain wrote, or set model=generic, "
+              "model=small or model=bicubic.";
 
     std::error_code error;
     const auto size = std::filesystem::file_size(path, error);

@@ -18,11 +18,14 @@ struct ModelChoice {
     bool must_fail = false;
 };
 
-// model: "bicubic", "generic" (generic-x<scale>.onnx in models_directory()), or a path.
+// model: "bicubic", "generic" (generic-x<scale>.onnx in models_directory()), "small"
+// (generic-x<scale>-small.onnx there), or a path.
 ModelChoice choose_model(const std::string& model, int scale);
 
 struct ModelChoices {
     std::map<int, Network> networks;  // by scale; none: bicubic
+    // Of what takes less time, for frames that have none; without those that are not there.
+    std::map<int, Network> small;
     // As in ModelChoice.
     std::string cause;
     std::string remedy;

@@ -250,7 +250,9 @@ void install_properties(GObjectClass* object_class) {
     properties[prop_model] = g_param_spec_string(
         "model", "Model",
         "Weights to begin with: generic (generic-x<scale>.onnx beside the plugin or in "
-        "$LIVESR_MODELS), bicubic (none), or the path of an ONNX file of livesr pretrain",
+        "$LIVESR_MODELS), small (generic-x<scale>-small.onnx: a third of the time and less; "
+        "livesr doctor --calibrate says which fits), bicubic (none), or the path of an ONNX file "
+        "of livesr pretrain",
         default_model, ready);
     properties[prop_stream_key] = g_param_spec_string(
         "stream-key", "Stream key",
@@ -324,7 +326,8 @@ void install_properties(GObjectClass* object_class) {
         "stats", "Statistics",
         "Counts since the start, times of the last 300 frames: frames, frames-late (after the time "
         "at which they were due), frames-network, frames-bicubic (by the model in use), "
-        "frames-governed (bicubic for want of time), governor-retreats, sink-late (QoS events), "
+        "frames-small and frames-governed (the small network, bicubic: for want of time), "
+        "governor-retreats, sink-late (QoS events), "
         "scene-cuts, scale (of the last frame; 1: it came in full size), rung-changes, "
         "inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "

@@ -22,10 +22,11 @@ struct Run {
     int changes = 0;  // from one way to the other
 };
 
+using Costs = std::function<double(double)>;  // what a frame takes at a time in ms
+
 // Frames every 40 ms, each with a budget of one interval, less what the one before ran over.
-// network_ms, bicubic_ms: what a frame takes at a time in ms.
-Run run(Governor& governor, int frames, const std::function<double(double)>& network_ms,
-        const std::function<double(double)>& bicubic_ms) {
+Run run(Governor& governor, int frames, const Costs& network_ms, const Costs& bicubic_ms,
+        const Costs& small_ms = nullptr) {
     Run result;
     double free_at = 0.0;
     for (int frame = 0; frame < frames; ++frame) {
@@ -33,7 +34,9 @@ Run run(Governor& governor, int frames, const std::function<double(double)>& net
         const double now = std::max(arrival, free_at);
         const double budget = interval - (now - arrival);
         const Way way = governor.choose(now, {interval, interval, budget});
-        const double took = way == Way::network ? network_ms(now) : bicubic_ms(now);
+        const double took = way == Way::network ? network_ms(now)
+                            : way == Way::small ? small_ms(now)
+                                                : bicubic_ms(now);
         governor.done(way, took);
         free_at = now + took;
         result.late += free_at - arrival > interval ? 1 : 0;
@@ -80,6 +83,34 @@ TEST_CASE("after a busy spell the governor goes back up and stays there") {
     CHECK(std::all_of(result.ways.begin() + 25 * 35, result.ways.end(),
                       [](Way way) { return way == Way::network; }));
     CHECK(result.late < 20);
+}
+
+TEST_CASE("a network that is too slow gives way to the small one, and that to bicubic") {
+    Governor fits(true);
+    const Run small = run(fits, 25 * 300, constant(60.0), constant(2.0), constant(20.0));
+    CHECK(count(small, Way::bicubic) == 0);
+    CHECK(count(small, Way::network) < 20);
+    CHECK(small.late < 40);
+    Governor fits_not(true);
+    const Run neither = run(fits_not, 25 * 300, constant(90.0), constant(2.0), constant(60.0));
+    CHECK(count(neither, Way::network) + count(neither, Way::small) < 30);
+    CHECK(neither.late < 40);
+}
+
+TEST_CASE("after a busy spell the governor goes up by the small network to the large one") {
+    Governor governor(true);
+    const auto busy = [](double now) { return now > 5'000 && now < 15'000 ? 12.0 : 1.0; };
+    const Run result = run(
+        governor, 25 * 80, [&](double now) { return 8 * busy(now); }, constant(2.0),
+        [&](double now) { return 4 * busy(now); });
+    CHECK(result.ways[25 * 4] == Way::network);
+    CHECK(result.ways[25 * 10] == Way::bicubic);
+    CHECK(std::all_of(result.ways.begin() + 25 * 60, result.ways.end(),
+                      [](Way way) { return way == Way::network; }));
+    for (std::size_t i = 1; i < result.ways.size(); ++i) {
+        // Never up by two at once.
+        CHECK_FALSE((result.ways[i] == Way::network && result.ways[i - 1] == Way::bicubic));
+    }
 }
 
 TEST_CASE("one slow frame changes nothing, two within a second do") {

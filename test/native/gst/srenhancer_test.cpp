@@ -196,8 +196,26 @@ TEST_CASE("a live pipeline is told how long a frame may stay: a frame time, or m
     }
 }
 
+TEST_CASE("when sinks are late the small network steps in, where there is one") {
+    Folder folder;
+    const livesr::Network small = livesr::make_network({.scale = 2, .channels = 8, .layers = 3}, 5);
+    const std::string model = folder.write_model("x2.onnx", random_network(2, 3));
+    folder.write_model("generic-x2-small.onnx", small);
+    const Environment models("LIVESR_MODELS", folder.path().string());
+    EnhancerHarness harness("training=off model=" + model);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 32, 32);
+    gst_buffer_unref(harness.enhance(0));
+    gst_harness_push_upstream_event(
+        harness.video(), gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 1.5, 50 * GST_MSECOND, 0));
+    gst_buffer_unref(harness.enhance(1));
+    CHECK(harness.count("frames-network") == 1);
+    CHECK(harness.count("frames-small") == 1);
+    CHECK(harness.count("frames-governed") == 0);
+}
+
 TEST_CASE("when sinks are late the picture is bicubic for a while, and the stats say so") {
     Folder folder;
+    const Environment models("LIVESR_MODELS", folder.path().string());  // without a small network
     const std::string model = folder.write_model("x2.onnx", random_network(2, 3));
     EnhancerHarness harness("training=off model=" + model);
     harness.set_caps(GST_VIDEO_FORMAT_I420, 32, 32);
