@@ -36,6 +36,7 @@ function* filesUnder(directory) {
 function fingerprint() {
   const inputs = [
     ...filesUnder(join(root, 'elements')),
+    ...filesUnder(join(root, 'obs-script')),
     ...['rollup.config.mjs', 'package-lock.json', 'scripts/packages.json'].map((f) =>
       join(root, f),
     ),

@@ -25,6 +25,6 @@ await runMain(async () => {
   if (what !== 'demo' && what !== 'test' && what !== 'bench') {
     throw new SetupError('Usage: node scripts/run.mjs demo|test|bench [arguments]');
   }
-  setUp();
+  setUp(what === 'test');
   return what === 'test' ? test(args) : livesr([what, ...args]);
 });

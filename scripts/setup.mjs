@@ -46,9 +46,16 @@ function rootPrefix() {
   return canAskForPassword ? ['sudo'] : undefined;
 }
 
-function installSystemPackages() {
-  const packages = JSON.parse(readFileSync(join(root, 'scripts/packages.json'), 'utf8'));
-  const missing = missingPackages(packages.map((entry) => entry.package));
+const namesIn = (file) =>
+  JSON.parse(readFileSync(join(root, 'scripts', file), 'utf8')).map((entry) => entry.package);
+
+// A whole OBS is for the tests alone.
+function installSystemPackages(isForTests) {
+  const wanted = [
+    ...namesIn('packages.json'),
+    ...(isForTests ? namesIn('packages-of-tests.json') : []),
+  ];
+  const missing = missingPackages(wanted);
   if (missing.length === 0) return;
 
   say(`set-up: missing system packages: ${missing.join(' ')}`);
@@ -132,9 +139,9 @@ function installNpmPackages() {
   }
 }
 
-export function setUp() {
+export function setUp(isForTests) {
   checkNode();
-  installSystemPackages();
+  installSystemPackages(isForTests);
   installNpmPackages();
   build();
 }

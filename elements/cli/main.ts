@@ -10,6 +10,7 @@ import { registerEval } from './eval.ts';
 import { Failure, UsageError } from './failure.ts';
 import { registerLink } from './link.ts';
 import { registerSend } from './send.ts';
+import { registerObs } from '../../obs-script/controller/command.ts';
 import { registerPretrain } from '../pretrain/command.ts';
 import { runPipelineProcess } from '../measure/pipeline-process.ts';
 
@@ -29,6 +30,7 @@ registerBench(program);
 registerAblate(program);
 registerLink(program);
 registerSend(program);
+registerObs(program);
 registerCurves(program);
 program
   .command('pipeline', { hidden: true })

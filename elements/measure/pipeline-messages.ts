@@ -25,5 +25,11 @@ export type ToPipeline =
       readonly element: string;
       readonly property: string;
     }
+  | {
+      readonly kind: 'set';
+      readonly element: string;
+      readonly property: string;
+      readonly value: string | number | boolean;
+    }
   | { readonly kind: 'eos' }
   | { readonly kind: 'stop' };

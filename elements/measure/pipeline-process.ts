@@ -68,6 +68,9 @@ export function runPipelineProcess(launch: string): void {
     if (command.kind === 'get') {
       const value = pipeline.findChild(command.element)?.[command.property];
       send({ kind: 'value', id: command.id, value });
+    } else if (command.kind === 'set') {
+      const element = pipeline.findChild(command.element);
+      if (element) element[command.property] = command.value;
     } else if (command.kind === 'eos') {
       pipeline.sendEOS();
     } else {

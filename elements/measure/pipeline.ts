@@ -1,5 +1,6 @@
 // A GStreamer pipeline in a process of its own, so that what goes wrong in one stays in it.
 import { fork, type ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 import { Failure } from '../cli/failure.ts';
 import { commandLineScript, gstreamerEnvironment } from './environment.ts';
 import type { BusMessage, FromPipeline, ToPipeline } from './pipeline-messages.ts';
@@ -11,6 +12,8 @@ export interface PipelineOptions {
   readonly launch: string;
   readonly onMessage?: (message: BusMessage) => void;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Gives the pipeline's process standard input and output, for fdsrc fd=0 and fdsink fd=1. */
+  readonly pipes?: boolean;
 }
 
 /** Text that stands for exactly `value` in a launch line. */
@@ -40,8 +43,14 @@ export class Pipeline {
         UV_THREADPOOL_SIZE: '8',
         ...options.environment,
       },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: [
+        ...(options.pipes ? (['pipe', 'pipe'] as const) : (['ignore', 'ignore'] as const)),
+        'pipe',
+        'ipc',
+      ],
     });
+    // A pipeline that ends closes its pipes; its exit is what tells.
+    this.#child.stdin?.on('error', () => undefined);
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       this.#errorLines.push(...chunk.split('\n').filter((line) => line.trim() !== ''));
       this.#errorLines.splice(0, this.#errorLines.length - keptErrorLines);
@@ -74,6 +83,16 @@ export class Pipeline {
     return this.#child.pid;
   }
 
+  /** What fdsrc fd=0 reads; null without `pipes`. */
+  get input(): Writable | null {
+    return this.#child.stdin;
+  }
+
+  /** What fdsink fd=1 writes; null without `pipes`. */
+  get output(): Readable | null {
+    return this.#child.stdout;
+  }
+
   /** A property of a named element; undefined when there is no such element or the process is gone. */
   get(element: string, property: string): Promise<unknown> {
     if (!this.#child.connected) return Promise.resolve(undefined);
@@ -82,6 +101,11 @@ export class Pipeline {
       this.#waiting.set(id, resolve);
       this.#send({ kind: 'get', id, element, property });
     });
+  }
+
+  /** Sets a property of a named element, where there is one. Numbers pass through 32-bit floats. */
+  set(element: string, property: string, value: string | number | boolean): void {
+    if (this.#child.connected) this.#send({ kind: 'set', element, property, value });
   }
 
   /** Lets what is in the pipeline come out; `done` follows. */

@@ -358,6 +358,7 @@ bool Picker::high_event(GstEvent* event) {
             break;
         case GST_EVENT_GAP:
             output_.push(gst_event_ref(event));
+            tick_at(event);
             break;
         case GST_EVENT_EOS: {
             {
@@ -377,6 +378,7 @@ bool Picker::high_event(GstEvent* event) {
                 high_.ended = patches_ended_ = false;
                 gst_segment_init(&high_.segment, GST_FORMAT_UNDEFINED);
             }
+            session_.restart_ticks();
             output_.flush_stop(gst_event_ref(event));
             break;
         }
@@ -385,6 +387,19 @@ bool Picker::high_event(GstEvent* event) {
     }
     gst_event_unref(event);
     return understood;
+}
+
+// Time goes on where no frames come, too: plans are due then as well.
+void Picker::tick_at(GstEvent* gap) {
+    GstClockTime pts = GST_CLOCK_TIME_NONE;
+    GstClockTime running_time = GST_CLOCK_TIME_NONE;
+    gst_event_parse_gap(gap, &pts, nullptr);
+    {
+        const std::lock_guard lock(mutex_);
+        if (active_.lockstep || high_.segment.format != GST_FORMAT_TIME) return;
+        running_time = gst_segment_to_running_time(&high_.segment, GST_FORMAT_TIME, pts);
+    }
+    if (GST_CLOCK_TIME_IS_VALID(running_time)) session_.tick(running_time);
 }
 
 // --- decoded low-resolution pictures -----------------------------------------------------------

@@ -76,6 +76,7 @@ class Picker {
     void pair(GstBuffer* buffer, GstClockTime running_time);
     bool try_rung(GstBuffer* buffer, GstClockTime running_time, bool may_measure);
     void gap(GstClockTime pts);
+    void tick_at(GstEvent* gap);
     void end_if_done();
     // With the mutex held.
     bool picking() const {

@@ -13,6 +13,8 @@ namespace {
 // Far beyond what a trial takes.
 constexpr GstClockTime longest_trial = 60 * GST_SECOND;
 constexpr GstClockTime tick_interval = 200 * GST_MSECOND;
+// Time that goes back by more is another time.
+constexpr GstClockTime longest_return = 5 * GST_SECOND;
 // Far beyond what the engine takes; a lockstep run that waits this long has no engine any more.
 constexpr auto lockstep_deadline = std::chrono::seconds(30);
 
@@ -212,13 +214,18 @@ void SenderSession::tick(GstClockTime running_time) {
     std::uint64_t bytes = 0;
     {
         const std::lock_guard lock(mutex_);
-        // A flush may have set time back.
-        const bool due = running_time >= next_tick_ || running_time + tick_interval < next_tick_;
+        // Frames may come after a gap that was later than they are, a segment may begin anew.
+        const bool due = running_time >= next_tick_ || running_time + longest_return < next_tick_;
         if (!due) return;
         next_tick_ = (running_time / tick_interval + 1) * tick_interval;
         bytes = std::exchange(untold_video_bytes_, 0);
     }
     send({{"type", "time.tick"}, {"mediaTimeNs", running_time}, {"videoBytes", bytes}}, {}, true);
+}
+
+void SenderSession::restart_ticks() {
+    const std::lock_guard lock(mutex_);
+    next_tick_ = 0;
 }
 
 void SenderSession::add_video_bytes(std::uint64_t bytes) {

@@ -60,6 +60,8 @@ class SenderSession {
 
     // Media time has come to `running_time`; sends a tick where one is due.
     void tick(GstClockTime running_time);
+    // After a flush: time may begin anywhere.
+    void restart_ticks();
     void add_video_bytes(std::uint64_t bytes);
     // Offers a frame; errors has columns * rows values. In lockstep returns after on_select.
     void offer(std::uint64_t offer, GstClockTime running_time, int columns, int rows,

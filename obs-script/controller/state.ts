@@ -1,0 +1,79 @@
+// What the controller knows, for the dock, the terminal and the tests.
+import type { MatchCounts } from './canvas-matcher.ts';
+import type { ScriptStatus } from './script-channel.ts';
+
+export interface ControllerState {
+  readonly obs: {
+    readonly connected: boolean;
+    readonly reason: string;
+    /** obs-websocket's close code, where it gave one. */
+    readonly code: number | undefined;
+  };
+  readonly script: {
+    readonly status: ScriptStatus | undefined;
+    /** Empty: none. */
+    readonly problem: string;
+  };
+  readonly relay: RelayState;
+  /** As the server last told; undefined: it has not. */
+  readonly training: TrainingState | undefined;
+  readonly wishes: Wishes;
+}
+
+export interface RelayState {
+  readonly problem: string;
+  readonly isRunning: boolean;
+  /** OBS streams through it. */
+  readonly isCarrying: boolean;
+  readonly capacityBps: number;
+  /** Planned. */
+  readonly videoBps: number;
+  readonly patchBps: number;
+  /** Since OBS connected. */
+  readonly patchBytes: number;
+  readonly patches: number;
+  readonly sentBytes: number;
+  readonly rttMs: number;
+  readonly lost: number;
+  readonly match: MatchCounts | undefined;
+  /** The constant between canvas and stream is known. */
+  readonly isCalibrated: boolean;
+}
+
+export interface TrainingState {
+  readonly state: string;
+  readonly gainDb: number | null;
+  readonly genericGainDb: number | null;
+}
+
+/** What the dock asks for; what it does not mention is the script's. */
+export interface Wishes {
+  readonly on?: boolean;
+  readonly capKbps?: number;
+  readonly minKbps?: number;
+  /** Percent of the cap, or as scheduled. */
+  readonly patchShare?: number | 'auto';
+  readonly streamClass?: string;
+}
+
+export const initialState: ControllerState = {
+  obs: { connected: false, reason: 'not connected yet', code: undefined },
+  script: { status: undefined, problem: '' },
+  relay: {
+    problem: '',
+    isRunning: false,
+    isCarrying: false,
+    capacityBps: 0,
+    videoBps: 0,
+    patchBps: 0,
+    patchBytes: 0,
+    patches: 0,
+    sentBytes: 0,
+    rttMs: 0,
+    lost: 0,
+    match: undefined,
+    isCalibrated: false,
+  },
+  training: undefined,
+  wishes: {},
+};

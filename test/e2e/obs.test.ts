@@ -1,0 +1,137 @@
+// A real OBS under Xvfb with the script, `livesr obs` beside it, an emulated uplink, a server pipeline.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freeUdpPort } from '../../elements/demo/live.ts';
+import { commandLineScript } from '../../elements/measure/environment.ts';
+import { Pipeline } from '../../elements/measure/pipeline.ts';
+import { numberField, parseStructure } from '../../elements/measure/structure.ts';
+import { ObsClient } from '../../obs-script/controller/obs-client.ts';
+import type { ControllerState } from '../../obs-script/controller/state.ts';
+import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
+import { makeMovingClip } from './moving-clip.ts';
+
+const missing = missingForObs();
+if (missing !== undefined) console.warn(`the tests in a real OBS are skipped: ${missing}`);
+
+const password = 'a password';
+const streamersKbps = 1200;
+const framesPerSecond = 15;
+
+class ControllerProcess {
+  readonly #child: ChildProcess;
+  readonly lines: string[] = [];
+  latest: ControllerState | undefined;
+
+  constructor(port: number, relayPort: number, withPassword = password) {
+    this.#child = spawn(
+      process.execPath,
+      [
+        ...[commandLineScript, 'obs', '--json', '--port', String(port)],
+        ...['--relay-port', String(relayPort), '--latency-ms', '200'],
+      ],
+      {
+        env: { ...process.env, LIVESR_OBS_PASSWORD: withPassword },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    if (this.#child.stdout) {
+      createInterface(this.#child.stdout).on('line', (line) => {
+        this.latest = JSON.parse(line) as ControllerState;
+      });
+    }
+    if (this.#child.stderr) {
+      createInterface(this.#child.stderr).on('line', (line) => this.lines.push(line));
+    }
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((settle) => this.#child.once('exit', settle));
+    this.#child.kill(signal);
+    await gone;
+  }
+}
+
+async function until(
+  what: string,
+  seconds: number,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  for (let waited = 0; waited < seconds * 4; waited++) {
+    if (await holds()) return;
+    await delay(250);
+  }
+  throw new Error(`not within ${seconds} s: ${what}`);
+}
+
+describe.skipIf(missing !== undefined)('in a real OBS', () => {
+  let obs: HeadlessObs | undefined;
+  let client: ObsClient | undefined;
+  let controller: ControllerProcess | undefined;
+  let server: Pipeline | undefined;
+  let relayPort = 0;
+
+  beforeAll(async () => {
+    relayPort = await freeUdpPort();
+    const serverPort = await freeUdpPort();
+    const feedbackPort = await freeTcpPort();
+    server = new Pipeline({
+      name: 'the server',
+      launch:
+        `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" latency=200 keep-listening=true ` +
+        '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
+        `! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
+        'token=token ! fakesink sync=true async=false demux. ! meta/x-klv ! queue ! enhancer.patches',
+    });
+    obs = await HeadlessObs.start({
+      clip: await makeMovingClip(),
+      canvas: { width: 1280, height: 720 },
+      stream: { width: 640, height: 360 },
+      framesPerSecond,
+      server: `srt://127.0.0.1:${relayPort}`,
+      bitrateKbps: streamersKbps,
+      password,
+      script: {
+        server: `srt://127.0.0.1:${serverPort}`,
+        feedback: `ws://127.0.0.1:${feedbackPort}`,
+        stream_key: 'key',
+        token: 'token',
+        cap_kbps: 1500,
+        min_kbps: 200,
+      },
+    });
+    client = await ObsClient.connect({ url: `ws://127.0.0.1:${obs.webSocketPort}`, password });
+    controller = new ControllerProcess(obs.webSocketPort, relayPort);
+  });
+
+  afterAll(async () => {
+    await controller?.end('SIGTERM');
+    await client?.close();
+    await obs?.stop();
+    await server?.stop();
+  });
+
+  const bitrateKbps = (): number => controller?.latest?.script.status?.bitrateKbps ?? 0;
+  const enhancer = async () => parseStructure(await server?.get('enhancer', 'stats'));
+
+  test('patches of the canvas reach the server, and its gain is positive within 30 s', async () => {
+    await until('the relay runs', 15, () => controller?.latest?.relay.isRunning === true);
+    await client?.call('StartStream');
+    await until('the stream passes', 10, () => controller?.latest?.relay.isCarrying === true);
+    await until('a gain', 30, async () => numberField(await enhancer(), 'gain-db') > 0);
+    const stats = await enhancer();
+    console.info(
+      `gain ${numberField(stats, 'gain-db').toFixed(2)} dB with ${numberField(stats, 'patches-aligned')} patches`,
+    );
+    expect(numberField(stats, 'patches-aligned')).toBeGreaterThan(5);
+    expect(numberField(stats, 'patches-aligned-to-neighbour')).toBe(0);
+    expect(numberField(stats, 'patches-dropped-other-frame')).toBe(0);
+  });
+
+  test('when the stream stops, the streamer has the bit rate back', async () => {
+    await client?.call('StopStream');
+    await until('the bit rate is back', 10, () => bitrateKbps() === streamersKbps);
+  });
+});
