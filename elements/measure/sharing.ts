@@ -19,7 +19,7 @@ export type SharingScheme = `fixed:${number}` | 'scheduled' | 'optimal' | 'nativ
 
 /** Window of the optimum (LiveNAS figure 5), and its patch rates. */
 export const optimumSeconds = 5;
-export const optimumRatesKbps: readonly number[] = [0, 25, 50, 75, 100];
+export const optimumRatesKbps: readonly number[] = [0, 25, 50, 100];
 
 const mostFixedKbps = 100_000;
 
@@ -156,6 +156,9 @@ function allSent({ video, packets }: SchemeRun): SentBuffer[] {
   return [...video, ...packets].sort((a, b) => a.timeSeconds - b.timeSeconds);
 }
 
+/** Of times: the frame at the very end of a span is the next one's. */
+const rounding = 1e-6;
+
 /** The most that was sent from any buffer on within the span, of what the uplink carries in it. */
 export function mostInSpan(
   sent: readonly SentBuffer[],
@@ -167,9 +170,10 @@ export function mostInSpan(
   let end = 0;
   for (const first of sent) {
     const from = first.timeSeconds;
+    const until = from + spanSeconds - rounding;
     // A span that the end of the run cuts short says nothing.
     if (from + spanSeconds > seconds) break;
-    for (let next = sent[end]; next && next.timeSeconds < from + spanSeconds; next = sent[++end]) {
+    for (let next = sent[end]; next && next.timeSeconds < until; next = sent[++end]) {
       bits += next.bytes * 8;
     }
     most = Math.max(most, bits / (carried(from + spanSeconds) - carried(from)));

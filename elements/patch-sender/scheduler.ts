@@ -240,6 +240,11 @@ export function encoderTargetBps({ plan, video, mostVideoBps }: SchedulerState):
   return (aim * Math.min(plan.videoBitrateBps, mostVideoBps)) / correction;
 }
 
+/** Patches wait while a burst is paid back: they lose nothing by it. */
+export function maySendPatches({ mostVideoBps }: SchedulerState): boolean {
+  return mostVideoBps === Infinity;
+}
+
 function spanSeen(
   state: SchedulerState,
   uplinkBps: number,
@@ -254,8 +259,7 @@ function spanSeen(
     carriedBits: aim * uplinkBps * seconds,
   });
   const allowed = allowedBps(span, uplinkBps);
-  const mostVideoBps =
-    allowed < uplinkBps ? Math.max(0, allowed - state.plan.patchBitrateBps) : Infinity;
+  const mostVideoBps = allowed < uplinkBps ? allowed : Infinity;
   return { ...state, span, mostVideoBps, tickPatchBits: 0, tickedNs: mediaTimeNs };
 }
 

@@ -48,6 +48,7 @@ import {
   encoderTrouble,
   gradients,
   initialScheduler,
+  maySendPatches,
   newsCame,
   patchesSent,
   pictureSeen,
@@ -308,7 +309,9 @@ export class SenderSession implements Session {
       ? 0
       : patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
-        : allowance(this.#budget);
+        : maySendPatches(this.#scheduler)
+          ? allowance(this.#budget)
+          : 0;
     if (cells > 0) {
       const sum = errors.reduce((total, error) => total + error, 0);
       this.#scheduler = pictureSeen(this.#scheduler, sum / (cells * offer.cell ** 2));

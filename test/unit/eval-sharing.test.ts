@@ -60,6 +60,11 @@ describe('what was sent within any 2 s', () => {
     ).toBeCloseTo(1);
   });
 
+  it('has as many frames as go into 2 s, whatever their times are rounded to', () => {
+    const film = Array.from({ length: 240 }, (_, i) => ({ timeSeconds: i / 24, bytes: 1000 }));
+    expect(mostInSpan(film, steady(192e3), 10)).toBeCloseTo(1, 9);
+  });
+
   it('is found where the burst is', () => {
     const burst = sending(10, (time) => (time === 5 ? 1250 + 5000 : 1250));
     expect(mostInSpan(burst, steady(100e3), 10)).toBeCloseTo(1.2);
