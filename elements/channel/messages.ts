@@ -51,7 +51,17 @@ export const patchPair = z.object({
 });
 export type PatchPair = z.infer<typeof patchPair>;
 
-export const enhancerTick = z.object({ type: z.literal('time.tick'), mediaTimeNs: count });
+/** Counts of what came in since the stream began. */
+export const enhancerTick = z.object({
+  type: z.literal('time.tick'),
+  mediaTimeNs: count,
+  /** Encoded, into the decoder; null: unknown. */
+  videoBytes: count.nullable().default(null),
+  patchBytes: count.default(0),
+  packets: count.default(0),
+  packetsLost: count.default(0),
+});
+export type EnhancerTick = z.infer<typeof enhancerTick>;
 
 export const sceneCut = z.object({ type: z.literal('scene.cut'), mediaTimeNs: count });
 
@@ -85,6 +95,10 @@ export const trainingReport = z.object({
   leadDb: finiteDb.nullable(),
   swaps: count,
   refused: count,
+  /** Of video and patches as they arrived in the epoch; null: unknown. */
+  goodputBps: bitrateBps.nullable(),
+  /** Of the epoch's patch packets; null: none was due. */
+  packetLoss: z.number().min(0).max(1).nullable(),
 });
 export type TrainingReport = z.infer<typeof trainingReport>;
 
@@ -263,6 +277,9 @@ export const feedbackState = z.object({
   received: count,
   ignored: count,
   connections: count,
+  /** What the server said last of what arrives; null: nothing yet. */
+  goodputBps: bitrateBps.nullable(),
+  packetLoss: z.number().min(0).max(1).nullable(),
 });
 export type FeedbackState = z.infer<typeof feedbackState>;
 

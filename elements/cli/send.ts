@@ -85,9 +85,14 @@ interface SendReport {
   readonly rttMs: number | null;
   readonly packetsLost: number | null;
   readonly feedback: boolean;
+  /** What arrives, as the server says it; null: it has not. */
+  readonly goodputKbps: number | null;
+  readonly patchPacketLoss: number | null;
 }
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+const told = (value: number): number | null => (value >= 0 ? value : null);
 
 function reportOf(
   seconds: number,
@@ -109,6 +114,8 @@ function reportOf(
     rttMs: finite(numberField(link, 'rtt-ms')),
     packetsLost: finite(numberField(link, 'packets-sent-lost')),
     feedback: now['feedback-connected'] === true,
+    goodputKbps: told(numberField(now, 'feedback-goodput-bps') / 1000),
+    patchPacketLoss: told(numberField(now, 'feedback-packet-loss')),
   };
 }
 
@@ -118,8 +125,13 @@ function lineOf(report: SendReport): string {
     `${String(seconds).padStart(5)} s  uplink ${uplinkKbps.toFixed(0)} kbit/s  ` +
     `video ${videoKbps.toFixed(0)} at ${scale === 1 ? 'full size' : `1/${scale}`}  patches ${patchKbps.toFixed(1)} (${patches})  ` +
     `rtt ${rttMs?.toFixed(0) ?? '-'} ms  lost ${packetsLost ?? '-'}` +
-    (report.feedback ? '  feedback' : '')
+    (report.feedback ? `  feedback${arrivesOf(report)}` : '')
   );
+}
+
+function arrivesOf({ goodputKbps, patchPacketLoss }: SendReport): string {
+  const loss = patchPacketLoss === null ? '' : ` (${(100 * patchPacketLoss).toFixed(0)} % lost)`;
+  return goodputKbps === null ? '' : `: arrives ${goodputKbps.toFixed(0)} kbit/s${loss}`;
 }
 
 async function runSend(options: SendOptions): Promise<void> {

@@ -29,6 +29,9 @@ export interface FeedbackCounts {
   readonly received: number;
   readonly ignored: number;
   readonly connections: number;
+  /** What the server said last of what arrives. */
+  readonly goodputBps: number | null;
+  readonly packetLoss: number | null;
 }
 
 /** The server pings each 5 s: three missing ones and nobody is there. */
@@ -43,6 +46,7 @@ export class FeedbackClient {
   readonly #options: FeedbackClientOptions;
   readonly #seen = new Map<string, number>();
   #reader: Reader = initialReader;
+  #latest: Training | undefined;
   #socket: WebSocket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #silence: NodeJS.Timeout | undefined;
@@ -63,6 +67,8 @@ export class FeedbackClient {
       received: this.#reader.received,
       ignored: ignoredInAll(this.#reader),
       connections: this.#connections,
+      goodputBps: this.#latest?.goodputBps ?? null,
+      packetLoss: this.#latest?.packetLoss ?? null,
     };
   }
 
@@ -118,7 +124,9 @@ export class FeedbackClient {
       const text = isBinary ? '' : bytes.toString('utf8');
       const { reader, training } = readFeedback(this.#reader, text, this.#seen);
       this.#reader = reader;
-      if (training) this.onTraining(training);
+      if (!training) return;
+      this.#latest = training;
+      this.onTraining(training);
     });
     socket.on('unexpected-response', (_request, response) => {
       const refused = response.statusCode === 401 ? ': it does not take the token' : '';

@@ -45,6 +45,10 @@ export const training = z.object({
   /** Of this epoch's weights over those of the epoch before, on the same patches. */
   epochGainDb: plausibleDb,
   pairs: count,
+  /** Of video and patches as they arrived in the epoch, bit/s; null, or not there: unknown. */
+  goodputBps: z.number().nonnegative().max(1e12).nullable().default(null),
+  /** Share of the epoch's patch packets that did not arrive. */
+  packetLoss: z.number().min(0).max(1).nullable().default(null),
 });
 export type Training = z.infer<typeof training>;
 

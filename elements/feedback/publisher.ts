@@ -45,7 +45,9 @@ export function openPublisher(settings: Settings, log: Log): Publisher | undefin
   shared.users++;
   const { server } = shared;
   return {
-    tell: ({ mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs }) => {
+    tell: (report) => {
+      const { mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs } = report;
+      const { goodputBps, packetLoss } = report;
       void server.then((open) => {
         open?.publish(streamKey, {
           mediaTimeNs,
@@ -55,6 +57,8 @@ export function openPublisher(settings: Settings, log: Log): Publisher | undefin
           genericGainDb,
           epochGainDb,
           pairs,
+          goodputBps,
+          packetLoss,
         });
       });
     },

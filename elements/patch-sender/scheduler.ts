@@ -128,7 +128,7 @@ const mostCorrection = 1.5;
 /** A scene change alone takes no encoder so long to get over. */
 const windowsToBeSure = 3;
 /** So that what it wanders keeps within the share. */
-export const aim = 0.985;
+export const aim = 0.98;
 
 const noVideo: VideoMeasure = {
   bits: 0,

@@ -159,7 +159,9 @@ export class SenderSession implements Session {
       counts?.connected === told?.connected &&
       counts?.received === told?.received &&
       counts?.ignored === told?.ignored &&
-      counts?.connections === told?.connections;
+      counts?.connections === told?.connections &&
+      counts?.goodputBps === told?.goodputBps &&
+      counts?.packetLoss === told?.packetLoss;
     if (!counts || isSame) return;
     this.#feedbackTold = counts;
     this.#send({ type: 'feedback.state', ...counts });

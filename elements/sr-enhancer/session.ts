@@ -6,6 +6,7 @@ import {
   enhancerMessage,
   parseHead,
   type EnhancerStart,
+  type EnhancerTick,
   type PatchPair,
 } from '../channel/messages.ts';
 import type { Host, Send, Session } from '../engine/contract.ts';
@@ -36,6 +37,7 @@ import {
 import { admit, emptyPool, endScene, trainingWeight, type Pool, type PoolChange } from './pool.ts';
 import { Persistence } from './persistence.ts';
 import { defaultRecipe, type Recipe } from './recipe.ts';
+import { receptionBetween, type Reception } from './reception.ts';
 import { makeRehearsal } from './rehearsal.ts';
 import { SceneMemory } from './scenes.ts';
 import {
@@ -113,6 +115,8 @@ export class EnhancerSession implements Session {
   #steps: StepCount = noSteps;
   #chunkSteps = firstChunkSteps;
   #epoch: number | undefined;
+  /** What had come in when the epoch began. */
+  #epochTick: EnhancerTick | undefined;
   #epochSteps = 0;
   #epochLoss = 0;
   #candidateShown = false; // in this epoch
@@ -164,7 +168,7 @@ export class EnhancerSession implements Session {
     const message = parseHead(enhancerMessage, head);
     if (message.type === 'patch.pair') await this.#receive(message, blob);
     else if (message.type === 'scene.cut') this.#sceneCut(message.mediaTimeNs);
-    else await this.#tick(message.mediaTimeNs);
+    else await this.#tick(message);
   }
 
   close(): void {
@@ -285,7 +289,8 @@ export class EnhancerSession implements Session {
     this.#persistence.keep(this.#weights.live, differenceDb(evidence, 'generic', 'live'));
   }
 
-  async #tick(mediaTimeNs: number): Promise<void> {
+  async #tick(tick: EnhancerTick): Promise<void> {
+    const { mediaTimeNs } = tick;
     // Media time began anew (a flush): what was after it is not any more.
     if (mediaTimeNs < (this.#mediaTimeNs ?? 0)) this.#sceneSinceNs = 0;
     this.#mediaTimeNs = mediaTimeNs;
@@ -298,13 +303,15 @@ export class EnhancerSession implements Session {
     }
     const epoch = Math.floor(mediaTimeNs / epochNs);
     this.#epoch ??= epoch;
+    this.#epochTick ??= tick;
     if (epoch !== this.#epoch) {
       await this.#decide();
       if (this.#epochSteps > 0 && !this.#candidateShown) this.#refused++;
       await this.#planNext(mediaTimeNs);
       if (this.#plan.phase === 'suspended' || epoch % keptEveryEpochs === 0) this.#keep();
-      this.#report(mediaTimeNs);
+      this.#report(mediaTimeNs, receptionBetween(this.#epochTick, tick));
       this.#epoch = epoch;
+      this.#epochTick = tick;
       this.#epochSteps = 0;
       this.#epochLoss = 0;
       this.#epochArrivals = [];
@@ -398,7 +405,7 @@ export class EnhancerSession implements Session {
     this.#arrivals = afterSwap(this.#arrivals, challenger);
   }
 
-  #report(mediaTimeNs: number): void {
+  #report(mediaTimeNs: number, received: Reception): void {
     const { training, held } = this.#pool;
     const evidence = [...this.#held, ...this.#arrivals];
     const { training: mode } = this.#start;
@@ -419,6 +426,7 @@ export class EnhancerSession implements Session {
       leadDb: this.#outcome.leadDb,
       swaps: this.#weights.swaps,
       refused: this.#refused,
+      ...received,
     });
   }
 }

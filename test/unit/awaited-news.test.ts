@@ -14,6 +14,8 @@ const news = (epoch: number): Training => ({
   genericGainDb: 0.5,
   epochGainDb: 0.1,
   pairs: 10,
+  goodputBps: 500_000,
+  packetLoss: 0,
 });
 
 beforeEach(() => {

@@ -149,7 +149,10 @@ describe('the engine as a child', () => {
     expect(element.received).toEqual([
       {
         type: 'plan.set',
-        videoBitrateBps: 550_000,
+        mediaTimeNs: 0,
+        videoBitrateBps: 0.98 * 550_000,
+        gainByPatchesDb: null,
+        gainByVideoDb: expect.any(Number) as number,
         patchBitrateBps: 50_000,
         estimatedUplinkBps: 600_000,
       },
@@ -225,7 +228,10 @@ describe('the engine as a child', () => {
     element.channel.notify(senderStart);
     element.channel.notify({ ...senderStart, uplink: 'fixed:1000' });
     await element.ask({ type: 'time.tick', mediaTimeNs: 0, videoBytes: 0 });
-    expect(element.received.map((head) => head.videoBitrateBps)).toEqual([550_000, 950_000]);
+    expect(element.received.map((head) => head.videoBitrateBps)).toEqual([
+      0.98 * 550_000,
+      0.98 * 950_000,
+    ]);
   });
 
   it('reads a trace, and says what is wrong with a bad one while it goes on', async () => {

@@ -22,6 +22,8 @@ const news: News = {
   genericGainDb: 1.2,
   epochGainDb: 0.1,
   pairs: 12,
+  goodputBps: 540_000,
+  packetLoss: 0.02,
 };
 
 const message = (change: Record<string, unknown> = {}): string =>
@@ -41,6 +43,20 @@ describe('reading feedback', () => {
     }
     return { reader, taken };
   };
+
+  it('takes what a server says that does not know of goodput', () => {
+    const { taken } = read([welcome, message({ goodputBps: undefined, packetLoss: undefined })]);
+    expect(taken).toMatchObject([{ goodputBps: null, packetLoss: null }]);
+  });
+
+  it.each([{ goodputBps: -1 }, { packetLoss: 1.5 }, { goodputBps: '9' }, { goodputBps: 1e13 }])(
+    'ignores goodput and loss that cannot be: %j',
+    (change) => {
+      const { reader, taken } = read([welcome, message(change)]);
+      expect(taken).toEqual([]);
+      expect(reader.ignored.malformed).toBe(1);
+    },
+  );
 
   it('takes what comes in order after a welcome', () => {
     const { reader, taken } = read([welcome, message(), message({ sequence: 3 })]);
@@ -178,7 +194,13 @@ describe('the channel', () => {
     expect(await next()).toMatchObject({ ...news, sequence: 0 });
     server.publish('stream', { ...news, epoch: 2 });
     expect(await next()).toMatchObject({ epoch: 2, sequence: 2 });
-    expect(client.counts).toEqual({ connected: true, received: 2, ignored: 0, connections: 1 });
+    expect(client.counts).toMatchObject({
+      connected: true,
+      received: 2,
+      ignored: 0,
+      connections: 1,
+    });
+    expect(client.counts).toMatchObject({ goodputBps: 540_000, packetLoss: 0.02 });
   });
 
   it('refuses a wrong token and says so once, and takes the right one', async () => {

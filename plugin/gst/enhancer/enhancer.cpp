@@ -339,6 +339,16 @@ std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns)
     return taken;
 }
 
+Received Enhancer::received() {
+    Received all;
+    all.video_bytes = video_counter_.bytes();
+    const std::lock_guard lock(input_mutex_);
+    all.patch_bytes = patch_input_.counts().bytes;
+    all.packets = patch_input_.counts().received;
+    all.packets_lost = patch_input_.lost();
+    return all;
+}
+
 // Before the picture is made, so that in lockstep the weights that follow from it are in the
 // picture.
 void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
@@ -368,7 +378,7 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
         return;
     }
     next_tick_ns_ = (running_time_ns / tick_ns + 1) * tick_ns;
-    const bool done = session_->tick(running_time_ns);
+    const bool done = session_->tick(running_time_ns, received());
     if (settings_.lockstep && done != engine_answers_) {
         engine_answers_ = done;
         if (!done) {

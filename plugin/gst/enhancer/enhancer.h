@@ -25,6 +25,7 @@
 #include "gst/enhancer/alignment.h"
 #include "gst/enhancer/governor.h"
 #include "gst/enhancer/patch_input.h"
+#include "gst/enhancer/reception.h"
 #include "gst/enhancer/scene_cut.h"
 #include "gst/enhancer/timing.h"
 #include "gst/enhancer/training_session.h"
@@ -65,6 +66,8 @@ class Enhancer {
     ~Enhancer();
 
     // --- streaming thread of sink ---
+    // Where the decoder before `sink` is looked for, whose input is counted.
+    void watch_decoder(GstPad* sink) { video_counter_.watch(sink); }
     // interval_ns: frame duration by caps, 0 when they do not say.
     void set_input(int width, int height, std::uint64_t interval_ns);
     // Where only the sender knows how large the picture is to become: waits until it has said so,
@@ -115,6 +118,7 @@ class Enhancer {
     void begin_rung(int scale);
     std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
+    Received received();
     Way choose_way(const std::optional<Deadline>& deadline);
     std::shared_ptr<const LiveModel> current_model();
 
@@ -141,6 +145,7 @@ class Enhancer {
 
     mutable std::mutex input_mutex_;  // guards the reader of packets, which decodes pictures
     PatchInput patch_input_;
+    EncodedVideoCounter video_counter_;
 
     mutable std::mutex patches_mutex_;  // guards the next block
     std::condition_variable patches_moved_;

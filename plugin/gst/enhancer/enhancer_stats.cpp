@@ -42,6 +42,7 @@ GstStructure* Enhancer::stats() const {
         const std::lock_guard lock(input_mutex_);
         const PatchInput::Counts& counts = patch_input_.counts();
         count("packets-received", counts.received);
+        count("packets-lost", patch_input_.lost());
         count("patches-received", counts.patches);
         count("patch-bytes", counts.bytes);
         count("announcements", counts.announcements);

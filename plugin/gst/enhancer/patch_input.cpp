@@ -10,6 +10,25 @@ int padded_low_size(int true_size, int scale) {
     return (true_size + step - 1) / step * 2;
 }
 
+namespace {
+
+// A gap beyond this is no loss: the sender began anew, or the packet lies.
+constexpr std::uint32_t most_lost_at_once = 10'000;
+
+}  // namespace
+
+void PacketLoss::received(std::uint32_t stream_id, std::uint32_t sequence) {
+    const bool anew = stream_id_ != stream_id;
+    const std::uint32_t ahead = sequence - next_;
+    stream_id_ = stream_id;
+    if (!anew && ahead >= 0x8000'0000U) {
+        if (lost_ > 0) --lost_;
+        return;
+    }
+    if (!anew && ahead <= most_lost_at_once) lost_ += ahead;
+    next_ = sequence + 1;
+}
+
 PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
                                       std::uint64_t running_time_ns) {
     Arrivals arrivals;
@@ -26,6 +45,7 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
             continue;
         }
         const PacketHeader& header = packet.header;
+        loss_.received(header.stream_id, header.sequence);
         if (scale_ != 0 && header.scale != scale_) {
             ++counts_.other_scale;
             foreign_scale_ = header.scale;

@@ -28,6 +28,19 @@ struct AnnouncedSize {
 // Size of the low-resolution picture that the sender makes of a true size (docs/protocol.md).
 int padded_low_size(int true_size, int scale);
 
+// Packets that are missing among those that came: sequences count up by one within a stream.
+class PacketLoss {
+  public:
+    void received(std::uint32_t stream_id, std::uint32_t sequence);
+    // A late one takes its loss back.
+    std::uint64_t lost() const { return lost_; }
+
+  private:
+    std::optional<std::uint32_t> stream_id_;
+    std::uint32_t next_ = 0;
+    std::uint64_t lost_ = 0;
+};
+
 class PatchInput {
   public:
     // scale: of the packets that are taken; 0: any.
@@ -50,6 +63,7 @@ class PatchInput {
         std::uint64_t other_scale = 0;
     };
     const Counts& counts() const { return counts_; }
+    std::uint64_t lost() const { return loss_.lost(); }
     // Scale of the last packet that was refused because of it; 0: none was.
     int foreign_scale() const { return foreign_scale_; }
 
@@ -57,6 +71,7 @@ class PatchInput {
     int scale_;
     int foreign_scale_ = 0;
     Counts counts_;
+    PacketLoss loss_;
 };
 
 }  // namespace livesr::gst

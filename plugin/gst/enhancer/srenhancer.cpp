@@ -198,6 +198,7 @@ gboolean set_caps(GstBaseTransform* transform, GstCaps* in_caps, GstCaps* out_ca
     GST_OBJECT_LOCK(self);
     self->interval = interval_ns;
     GST_OBJECT_UNLOCK(self);
+    enhancer->watch_decoder(GST_BASE_TRANSFORM_SINK_PAD(transform));
     enhancer->set_input(self->in_info.width, self->in_info.height, interval_ns);
     GST_INFO_OBJECT(self, "%dx%d to %dx%d", self->in_info.width, self->in_info.height,
                     self->out_info.width, self->out_info.height);

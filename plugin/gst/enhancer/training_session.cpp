@@ -127,9 +127,14 @@ void TrainingSession::tell_scene_cut(std::uint64_t media_time_ns) {
     client_->notify({{"type", "scene.cut"}, {"mediaTimeNs", media_time_ns}});
 }
 
-bool TrainingSession::tick(std::uint64_t media_time_ns) {
+bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received) {
     start_anew_if_resized();
-    const nlohmann::json head = {{"type", "time.tick"}, {"mediaTimeNs", media_time_ns}};
+    nlohmann::json head = {
+        {"type", "time.tick"},         {"mediaTimeNs", media_time_ns},
+        {"videoBytes", nullptr},       {"patchBytes", received.patch_bytes},
+        {"packets", received.packets}, {"packetsLost", received.packets_lost},
+    };
+    if (received.video_bytes) head["videoBytes"] = *received.video_bytes;
     if (!options_.lockstep) return client_->notify(head);
 
     const auto deadline = std::chrono::steady_clock::now() + lockstep_patience;

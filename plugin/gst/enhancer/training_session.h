@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,14 @@ struct LiveModel {
     double gain_db = 0.0;                          // expected over bicubic
     std::shared_ptr<const PackedNetwork> network;  // null: bicubic
     std::chrono::steady_clock::time_point received{};
+};
+
+// What came in since the stream began.
+struct Received {
+    std::optional<std::uint64_t> video_bytes;  // encoded; nullopt: there is no decoder before us
+    std::uint64_t patch_bytes = 0;
+    std::uint64_t packets = 0;
+    std::uint64_t packets_lost = 0;
 };
 
 class TrainingSession {
@@ -65,7 +74,7 @@ class TrainingSession {
     void tell_scene_cut(std::uint64_t media_time_ns);
     // Media time has come this far. In lockstep: waits until the engine has done what is due, so
     // that live() is what this frame is made with. False when it did not answer.
-    bool tick(std::uint64_t media_time_ns);
+    bool tick(std::uint64_t media_time_ns, const Received& received);
     // Ends a wait in tick(), for good. Called when the element stops.
     void interrupt();
 

@@ -332,8 +332,12 @@ void SenderSession::receive(const EngineMessage& message) {
             }
             return integer_of(head[name], "feedback.state", name);
         };
-        const Feedback feedback{connected->get<bool>(), count("received"), count("ignored"),
-                                count("connections")};
+        const auto real = [&head](const char* name) {
+            const auto field = head.find(name);
+            return field != head.end() && field->is_number() ? field->get<double>() : -1.0;
+        };
+        const Feedback feedback{connected->get<bool>(), count("received"),  count("ignored"),
+                                count("connections"),   real("goodputBps"), real("packetLoss")};
         const std::lock_guard lock(mutex_);
         feedback_ = feedback;
     } else if (type == "patch.select") {
@@ -367,6 +371,8 @@ void SenderSession::add_stats(GstStructure* stats) const {
         "feedback-ignored", G_TYPE_UINT64, static_cast<guint64>(feedback_.ignored),
         "feedback-connections", G_TYPE_UINT64,
         static_cast<guint64>(feedback_.connections),  //
+        "feedback-goodput-bps", G_TYPE_DOUBLE, feedback_.goodput_bps, "feedback-packet-loss",
+        G_TYPE_DOUBLE, feedback_.packet_loss,  //
         "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(), "engine-restarts",
         G_TYPE_UINT, engine ? engine->restarts() : 0U, "engine-messages-dropped", G_TYPE_UINT64,
         static_cast<guint64>(engine ? engine->dropped() : 0), nullptr);

@@ -110,6 +110,8 @@ class SenderSession {
         std::uint64_t received = 0;
         std::uint64_t ignored = 0;
         std::uint64_t connections = 0;
+        double goodput_bps = -1;  // below 0: the server has not said
+        double packet_loss = -1;
     } feedback_;
 };
 

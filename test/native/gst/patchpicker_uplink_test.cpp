@@ -61,13 +61,14 @@ TEST_CASE(
 TEST_CASE("patchpicker: how feedback stands is in its statistics") {
     const TestEngine engine(
         picking_engine("send(1, { type: 'feedback.state', connected: true, received: 7, ignored: "
-                       "2, connections: 3 "
-                       "}); return [];"));
+                       "2, connections: 3, goodputBps: 480000, packetLoss: null }); return [];"));
     PickerFixture picker("lockstep=true");
     picker.push(0, 0);
     CHECK(picker.wait_for_stat("feedback-received", 7));
     CHECK(picker.stat("feedback-ignored") == 2);
     CHECK(picker.stat("feedback-connections") == 3);
+    CHECK(picker.real_stat("feedback-goodput-bps") == 480000);
+    CHECK(picker.real_stat("feedback-packet-loss") == -1);
 }
 
 TEST_CASE("patchpicker: an uplink that names no element of the pipeline is no reason to stop") {

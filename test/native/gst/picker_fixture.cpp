@@ -172,6 +172,15 @@ guint64 PickerFixture::stat(const char* name) const {
     return value;
 }
 
+double PickerFixture::real_stat(const char* name) const {
+    GstStructure* stats = nullptr;
+    g_object_get(element_, "stats", &stats, nullptr);
+    double value = 0;
+    REQUIRE(gst_structure_get_double(stats, name, &value));
+    gst_structure_free(stats);
+    return value;
+}
+
 bool PickerFixture::wait_for_stat(const char* name, guint64 least) const {
     for (int n = 0; n < tries; ++n) {
         if (stat(name) >= least) return true;

@@ -57,6 +57,7 @@ class PickerFixture {
     bool ends();  // waits
 
     guint64 stat(const char* name) const;
+    double real_stat(const char* name) const;
     bool wait_for_stat(const char* name, guint64 least) const;
     std::string warning() const;  // text of the next one on the bus; waits
 

@@ -1,0 +1,32 @@
+// How much video the server really received: the encoded bytes that enter the decoder before the
+// enhancer.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+namespace livesr::gst {
+
+// Counts what flows into the decoder that is upstream of a pad of raw video.
+class EncodedVideoCounter {
+  public:
+    ~EncodedVideoCounter() { stop(); }
+
+    // Looks for the decoder unless it was found; for the streaming thread. `raw` has a peer.
+    void watch(GstPad* raw);
+    void stop();
+    // Since the decoder was found; nullopt before, and where there is none.
+    std::optional<std::uint64_t> bytes() const;
+
+  private:
+    mutable std::mutex mutex_;
+    GstPad* pad_ = nullptr;  // owned
+    gulong probe_ = 0;
+    std::atomic<std::uint64_t> bytes_{0};
+};
+
+}  // namespace livesr::gst
