@@ -21,6 +21,8 @@ export interface Schedule {
   /** Bounds while training runs, of the uplink. */
   readonly leastShare: number;
   readonly mostShare: number;
+  /** Bound where the encoder leaves bits unused: they cost the video nothing. */
+  readonly mostUnusedShare: number;
 }
 
 export const schedules = {
@@ -33,6 +35,7 @@ export const schedules = {
     leastBps: 25_000,
     leastShare: 0,
     mostShare: 1,
+    mostUnusedShare: 1,
   },
   /** Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose (FIELD-NOTES quality 2, 3). */
   residual: {
@@ -43,6 +46,7 @@ export const schedules = {
     leastBps: 5_000,
     leastShare: 0.03,
     mostShare: 0.07,
+    mostUnusedShare: 0.12,
   },
 } as const satisfies Record<string, Schedule>;
 
@@ -127,6 +131,8 @@ const mostOvershoot = 1.05;
 const mostCorrection = 1.5;
 /** A scene change alone takes no encoder so long to get over. */
 const windowsToBeSure = 3;
+/** x264 within a small buffer, on content that could use more: 0.86 to 0.95 of six clips. */
+const usualRatio = 0.85;
 /** So that what it wanders keeps within the share. */
 export const aim = 0.98;
 
@@ -310,12 +316,21 @@ function wantedPatchRate(
   const isIdle = state.training === 'suspended' || state.training === 'off';
   if (isSilent || isIdle) return constants.leastBps;
   const leastBps = Math.max(constants.leastBps, constants.leastShare * uplinkBps);
-  const mostBps = Math.max(leastBps, constants.mostShare * uplinkBps);
+  const mostBps = Math.max(
+    leastBps,
+    constants.mostShare * uplinkBps,
+    Math.min(constants.mostUnusedShare * uplinkBps, unusedBps(state, uplinkBps)),
+  );
   const steppedBps =
     state.patchBitrateBps === undefined
       ? firstBps
       : state.patchBitrateBps + constants.stepBps * gradient(state, settings);
   return Math.min(mostBps, Math.max(leastBps, steppedBps));
+}
+
+/** What an encoder leaves whose picture needs no more; all encoders stay a little below their rate. */
+function unusedBps({ plan, video }: SchedulerState, uplinkBps: number): number {
+  return uplinkBps - (plan.videoBitrateBps * video.ratio) / usualRatio;
 }
 
 /** dB of equation (1) by each further 100 kbit/s. */

@@ -69,6 +69,21 @@ describe('the schedule of residual patches', () => {
     expect(share(run(60, {}, () => 600e3, learning(0)).at(-1))).toBeCloseTo(0.03, 2);
   });
 
+  it('goes to 12 % where the encoder leaves bits that it has no use for', () => {
+    const shareWith = (mostVideoBps: number): number => {
+      let state = initialScheduler;
+      for (let tick = 0; tick < 400; tick++) {
+        state = patchesSent(state, state.plan.patchBitrateBps / 40);
+        if (tick % 25 === 24) state = newsCame(state, learning(0.3)(), tick * 2e8);
+        const bytes = Math.min(mostVideoBps, 0.9 * encoderTargetBps(state)) / 40;
+        state = schedule(state, settings, 1.2e6, bytes, tick * 2e8);
+      }
+      return share(state);
+    };
+    expect(shareWith(700e3)).toBeCloseTo(0.12, 2);
+    expect(shareWith(1.2e6)).toBeCloseTo(0.07, 2);
+  });
+
   it('steps by at most 10 kbit/s a second', () => {
     const rates = run(60, {}, () => 2e6, learning(0.3)).map(({ plan }) => plan.patchBitrateBps);
     rates.slice(1).forEach((rate, i) => {
