@@ -37,6 +37,7 @@ const thresholdKeys = [
   'lostLeadPeriods',
   'leadKeptOverCut',
   'slowGainDb',
+  'fullEpochs',
   'leastPace',
 ] as const;
 const recipeKeys = ['rateFactor', 'recentWeight', 'rehearsalWeight'] as const;

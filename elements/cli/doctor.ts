@@ -4,8 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import packages from '../../scripts/packages.json' with { type: 'json' };
+import { calibrate, describeCalibration } from '../bench/calibrate.ts';
 import { native } from '../bridge/index.ts';
 import { gstreamerEnvironment, pluginDirectory } from '../measure/environment.ts';
+import { numberWithin, sizeOf } from './numbers.ts';
 
 const ourElements = ['patchsender', 'patchpicker', 'srenhancer'];
 
@@ -136,12 +138,27 @@ export function describe(found: Examination): string {
   return [...lines, '', ...remedies].join('\n');
 }
 
+interface DoctorOptions {
+  readonly calibrate?: true;
+  readonly size: { readonly width: number; readonly height: number };
+  readonly fps: number;
+  readonly json?: true;
+}
+
 export function registerDoctor(program: Command): void {
   program
     .command('doctor')
     .description('say what was found on this machine, what is missing and how to install it')
+    .option('--calibrate', 'measure instead which network this machine has time for')
+    .option('--size <WxH>', 'the picture to calibrate for', sizeOf, { width: 1280, height: 720 })
+    .option('--fps <n>', 'frames a second to calibrate for', numberWithin(1, 240), 30)
     .option('--json', 'print the findings as JSON')
-    .action((options: { json?: true }) => {
+    .action((options: DoctorOptions) => {
+      if (options.calibrate) {
+        const found = calibrate({ ...options.size, framesPerSecond: options.fps });
+        console.log(options.json ? JSON.stringify(found, null, 2) : describeCalibration(found));
+        return;
+      }
       const found = examine();
       const healthy = isHealthy(found);
       console.log(

@@ -9,7 +9,7 @@ import { optimumRatesKbps, optimumSeconds, sharingScheme } from '../measure/shar
 import { openUplink, type RateRange } from '../measure/uplink.ts';
 import { runContest } from './eval-contest.ts';
 import { UsageError } from './failure.ts';
-import { numberWithin, wholeWithin } from './numbers.ts';
+import { numberWithin, sizeOf, wholeWithin } from './numbers.ts';
 import { textTable } from './text-table.ts';
 
 interface EvalOptions {
@@ -83,15 +83,6 @@ a codec loses in training is the difference to raw.`;
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, ...value.split(',')];
-}
-
-function parseSize(value: string): ClipShape {
-  const match = /^(\d+)x(\d+)$/.exec(value);
-  const [width, height] = [Number(match?.[1]), Number(match?.[2])];
-  if (!(width >= 32 && height >= 32 && width <= 8192 && height <= 8192)) {
-    throw new UsageError(`--size ${value}: must be WIDTHxHEIGHT, sides from 32 to 8192`);
-  }
-  return { width, height };
 }
 
 function parseRange(value: string): RateRange {
@@ -172,7 +163,7 @@ export function registerEval(program: Command): void {
       collect,
     )
     .option('--switch-every <s>', 'how long a turn is', numberWithin(0.2, 3600), 30)
-    .option('--size <WxH>', 'bring the source to this size first (default: its own)', parseSize)
+    .option('--size <WxH>', 'bring the source to this size first (default: its own)', sizeOf)
     .addOption(
       new Option('--scale <n>', 'how much smaller the video is sent')
         .choices(['2', '3', '4'])

@@ -21,3 +21,13 @@ export function wholeWithin(low: number, high: number): (text: string) => number
     return number;
   };
 }
+
+/** WIDTHxHEIGHT in pixels. */
+export function sizeOf(text: string): { width: number; height: number } {
+  const match = /^(\d+)x(\d+)$/.exec(text);
+  const [width, height] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(width >= 32 && height >= 32 && width <= 8192 && height <= 8192)) {
+    throw new InvalidArgumentError('Give WIDTHxHEIGHT, sides from 32 to 8192.');
+  }
+  return { width, height };
+}

@@ -8,6 +8,8 @@ export interface TrainingPlan {
   readonly patience: number;
   /** Share of the time that the training phase trains. */
   readonly pace: number;
+  /** Epochs trained since the scene began. */
+  readonly epochs: number;
   /** The epoch before gained little: one more, and the pace is halved. */
   readonly isSlowing: boolean;
 }
@@ -16,6 +18,7 @@ export const initialPlan: TrainingPlan = {
   phase: 'training',
   patience: 0,
   pace: 1,
+  epochs: 0,
   isSlowing: false,
 };
 const paceAfterRecall = 0.25;
@@ -46,6 +49,8 @@ export interface AdaptiveThresholds {
    * much once the first seconds of a scene are over.
    */
   readonly slowGainDb: number;
+  /** Of a scene, without slowing down: what is learned slowly at first may be learned well later. */
+  readonly fullEpochs: number;
   readonly leastPace: number;
 }
 
@@ -61,6 +66,7 @@ export const defaultThresholds: AdaptiveThresholds = {
   lostLeadPeriods: 1,
   leadKeptOverCut: 0.5,
   slowGainDb: 0.12,
+  fullEpochs: 4,
   leastPace: 0.125,
 };
 
@@ -71,10 +77,11 @@ export const patchesAfterCut = 4;
 export const onceNs = 60e9;
 
 function paceAfter(
-  { pace, isSlowing }: TrainingPlan,
+  { pace, epochs, isSlowing }: TrainingPlan,
   gainDb: number,
-  { slowGainDb, leastPace }: AdaptiveThresholds,
+  { slowGainDb, leastPace, fullEpochs }: AdaptiveThresholds,
 ): Pick<TrainingPlan, 'pace' | 'isSlowing'> {
+  if (pace === 1 && epochs < fullEpochs) return { pace, isSlowing: false };
   if (gainDb >= 2 * slowGainDb) return { pace: Math.min(1, pace * 2), isSlowing: false };
   if (gainDb >= slowGainDb) return { pace, isSlowing: false };
   if (!isSlowing && gainDb >= slowGainDb / 2) return { pace, isSlowing: true };
@@ -93,7 +100,8 @@ export function afterEpoch(
   if (gainDb === null) return plan;
   const patience = gainDb < thresholds.saturatedGainDb ? plan.patience + 1 : 0;
   if (patience > thresholds.saturatedEpochs) return suspended;
-  return { phase: 'training', patience, ...paceAfter(plan, gainDb, thresholds) };
+  const after = { ...plan, patience, epochs: plan.epochs + 1 };
+  return { ...after, ...paceAfter(after, gainDb, thresholds) };
 }
 
 /** Lines 15 to 25. `leadDb`: of the live weights over the generic ones on the period's patches. */

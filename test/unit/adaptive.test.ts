@@ -13,12 +13,20 @@ import {
   type TrainingPlan,
 } from '../../elements/sr-enhancer/adaptive.ts';
 
-const { saturatedGainDb, saturatedEpochs, lostLeadDb, lostLeadPeriods, slowGainDb, leastPace } =
-  defaultThresholds;
+const {
+  saturatedGainDb,
+  saturatedEpochs,
+  lostLeadDb,
+  lostLeadPeriods,
+  slowGainDb,
+  fullEpochs,
+  leastPace,
+} = defaultThresholds;
 const suspended: TrainingPlan = {
   phase: 'suspended',
   patience: 0,
   pace: 1,
+  epochs: 0,
   isSlowing: false,
 };
 const gaining = 2 * slowGainDb;
@@ -75,6 +83,7 @@ describe('content-adaptive training', () => {
       phase: 'training',
       patience: saturatedEpochs,
       pace: 0.5,
+      epochs: 9,
       isSlowing: false,
     } as const;
     expect(epochs(impatient, [null, null])).toEqual(impatient);
@@ -102,14 +111,21 @@ describe('content-adaptive training', () => {
 
   it('slows down while epochs gain little and speeds up when they gain again', () => {
     const little = 0.7 * slowGainDb;
-    expect(epochs(initialPlan, [little]).pace).toBe(1);
-    expect(epochs(initialPlan, [little, slowGainDb, little]).pace).toBe(1);
-    expect(epochs(initialPlan, [little, little]).pace).toBe(0.5);
-    expect(epochs(initialPlan, [0.4 * slowGainDb]).pace).toBe(0.5);
-    const slow = epochs(initialPlan, times(10, little));
+    const started = epochs(initialPlan, times(fullEpochs, gaining));
+    expect(epochs(started, [little]).pace).toBe(1);
+    expect(epochs(started, [little, slowGainDb, little]).pace).toBe(1);
+    expect(epochs(started, [little, little]).pace).toBe(0.5);
+    expect(epochs(started, [0.4 * slowGainDb]).pace).toBe(0.5);
+    const slow = epochs(started, times(10, little));
     expect(slow).toMatchObject({ phase: 'training', patience: 0, pace: leastPace });
     expect(epochs(slow, [2 * slowGainDb]).pace).toBe(2 * leastPace);
     expect(epochs(slow, times(9, gaining)).pace).toBe(1);
+  });
+
+  it('does not slow down in the first epochs of a scene, which may only begin to gain', () => {
+    const start = epochs(initialPlan, times(fullEpochs - 1, saturatedGainDb));
+    expect(start.pace).toBe(1);
+    expect(epochs(start, [saturatedGainDb]).pace).toBe(0.5);
   });
 
   it('resumes at once when the gate falls back, and after a cut that costs half of the lead', () => {

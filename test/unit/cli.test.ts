@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { statusLine } from '../../elements/cli/demo.ts';
+import { advise, type Calibration } from '../../elements/bench/calibrate.ts';
 import {
   describe as describeFindings,
   installCommand,
@@ -97,6 +98,34 @@ describe('doctor', () => {
     expect(found.plugin.missingElements).toEqual([]);
     expect(found.cpu.supported).toContain('reference');
     expect(code).toBe(found.healthy ? 0 : 1);
+  });
+});
+
+describe('calibration', () => {
+  const target = { width: 1280, height: 720, framesPerSecond: 30 };
+  const speed = (standard: number, small: number) => ({ scale: 2, frameMs: { standard, small } });
+
+  test('advises the larger network that fits, on as few threads as it needs', () => {
+    expect(advise(speed(7, 2), target, 2)).toEqual({ model: 'generic', threads: 1 });
+    expect(advise(speed(50, 15), target, 4)).toEqual({ model: 'generic', threads: 3 });
+    expect(advise(speed(50, 15), target, 2)).toEqual({ model: 'small', threads: 1 });
+    expect(advise(speed(300, 90), target, 4)).toEqual({ model: 'bicubic', threads: 1 });
+    expect(advise(speed(7, 2), { ...target, framesPerSecond: 120 }, 1)).toEqual({
+      model: 'small',
+      threads: 1,
+    });
+  });
+
+  test('here it measures every scale, and the small network is the faster one', () => {
+    const { code, stdout } = livesr('doctor', '--calibrate', '--size', '320x192', '--json');
+    expect(code).toBe(0);
+    const { speeds } = JSON.parse(stdout) as Calibration;
+    expect(speeds.map(({ scale }) => scale)).toEqual([2, 3, 4]);
+    for (const { frameMs } of speeds) {
+      expect(frameMs.small).toBeGreaterThan(0);
+      expect(frameMs.small).toBeLessThan(frameMs.standard);
+    }
+    expect(livesr('doctor', '--calibrate', '--size', '3x3').stderr).toContain('WIDTHxHEIGHT');
   });
 });
 
