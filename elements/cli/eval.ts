@@ -60,9 +60,12 @@ the same command gives the same numbers on the same kind of machine. Every schem
   scheduled                    the sender's scheduler, told by the server what patches bring
   optimal                      of each ${optimumSeconds} s the best picture among constant rates: ${optimumRatesKbps.join(', ')} kbit/s
                                and each fixed:N asked for before it
+  native                       all of it video at full size
+  auto                         as scheduled, and the sender chooses the size; what the meter calls bicubic
+                               of the same frames is theirs at full size as well
 
 The encoder's target is corrected until the bits that it really sends fill 99 to 100 % of the uplink,
-for each scheme alike but fixed:N, scheduled and optimal: these run as they do for people, and "filled"
+for each scheme alike but fixed:N and those after it: these run as they do for people, and "filled"
 says how much of the uplink they took, "most in 2 s" the most that they sent within any 2 s, of what it
 carried then, "queue" how long a byte waited at most before a link of just that rate. The report of an
 epoch takes effect one second after its end. optimal knows the future, but a window may show what
@@ -99,7 +102,7 @@ function parseSchemes(list: string): SchemeName[] {
     const name = schemeNames.find((known) => known === trimmed) ?? sharingScheme(trimmed);
     if (name === undefined) {
       throw new UsageError(
-        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal`,
+        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal, native, auto`,
       );
     }
     return name;

@@ -40,6 +40,12 @@ export interface SenderPlan {
   readonly gainByVideoDb: number | null;
 }
 
+/** From when on the sender sends at another scale than before. */
+export interface RungChange {
+  readonly timeSeconds: number;
+  readonly scale: number;
+}
+
 /** What becomes of the decoded video. */
 export type ReceiverSetup =
   | {
@@ -228,6 +234,7 @@ export interface WholeRun extends SentStream {
   readonly frames: readonly MeasuredFrame[];
   readonly epochs: readonly TrainingEpoch[];
   readonly plans: readonly SenderPlan[];
+  readonly rungs: readonly RungChange[];
 }
 
 /** Sender and receiver: what is sent and how every frame then looks. */
@@ -238,6 +245,7 @@ export async function runWhole(
 ): Promise<WholeRun> {
   const epochs: TrainingEpoch[] = [];
   const plans: SenderPlan[] = [];
+  const rungs: RungChange[] = [];
   const feedback = sender.hearsFeedback === true ? `127.0.0.1:${await freeUdpPort()}` : '';
   await runPipeline({
     name: 'the evaluation',
@@ -245,9 +253,15 @@ export async function runWhole(
     onMessage: ({ name, fields }) => {
       if (name === 'livesr-epoch') epochs.push(epochOf(fields));
       if (name === 'livesr-plan') plans.push(planOf(fields));
+      if (name === 'livesr-rung') {
+        rungs.push({
+          timeSeconds: Number(fields['media-time-ns']) / 1e9,
+          scale: Number(fields.scale),
+        });
+      }
     },
   });
-  return { ...readSent(stretch), frames: readFrames(stretch), epochs, plans };
+  return { ...readSent(stretch), frames: readFrames(stretch), epochs, plans, rungs };
 }
 
 type Fields = Readonly<Record<string, unknown>>;

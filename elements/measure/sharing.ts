@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   runWhole,
   type MeasuredFrame,
+  type RungChange,
   type SenderPlan,
   type SentStream,
   type Stretch,
@@ -48,6 +49,8 @@ export interface SharingSummary {
   /** Of the optimum: patch rate of each window. */
   readonly windowsKbps?: readonly number[];
   readonly plans: readonly SenderPlan[];
+  /** Where the sender chooses the size. */
+  readonly rungs?: readonly RungChange[];
 }
 
 export interface SharedRun {
@@ -135,7 +138,10 @@ export class Sharing {
       seed,
     });
     const run = this.#runOf(played, played.frames, 'test');
-    const sharing = this.#summary(run, played.plans);
+    const sharing = {
+      ...this.#summary(run, played.plans),
+      ...(scale === 'auto' && { rungs: played.rungs }),
+    };
     return { run, sharing, ...(trains && { epochs: played.epochs }) };
   }
 

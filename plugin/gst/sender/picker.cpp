@@ -59,6 +59,14 @@ void post_warning(GstElement* element, const std::string& cause, const std::stri
     gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
 }
 
+// Element message "livesr-rung": frames are sent at this scale from this running time on.
+void post_rung(GstElement* element, int scale, GstClockTime running_time) {
+    GstStructure* fields =
+        gst_structure_new("livesr-rung", "scale", G_TYPE_INT, scale, "media-time-ns", G_TYPE_UINT64,
+                          static_cast<guint64>(running_time), nullptr);
+    gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
+}
+
 }  // namespace
 
 Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* patches_pad)
@@ -278,7 +286,10 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     if (chooses_rung) frame.on_trial = try_rung(buffer, frame.running_time, keep);
     const int scale_before = rungs_.scale();
     frame.scale = rungs_.take_up();
-    if (frame.scale != scale_before) session_.set_scale(frame.scale, false);
+    if (frame.scale != scale_before) {
+        session_.set_scale(frame.scale, false);
+        post_rung(element_, frame.scale, frame.running_time);
+    }
     if (announces) writer_.announce_if_due(frame, chooses_rung);
     if (keep && copy_luma(info, buffer, frame.pixels)) {
         const std::lock_guard lock(mutex_);

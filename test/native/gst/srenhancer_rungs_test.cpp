@@ -82,6 +82,27 @@ TEST_CASE("the picture keeps its size and caps while the sender goes from rung t
     CHECK(harness.message(GST_MESSAGE_WARNING) == nullptr);
 }
 
+TEST_CASE("a packet that breaks off where the size changes is counted, and each frame passes") {
+    EnhancerHarness harness("training=off model=bicubic");
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    int number = 0;
+    for (const Low& low : {half, native, third, half}) {
+        auto broken = harness.announcement(640, 480);
+        broken.resize(broken.size() / 2);
+        harness.push_patch_bytes(broken, number);
+        harness.set_caps(GST_VIDEO_FORMAT_I420, low.width, low.height);
+        for (int i = 0; i < 2; ++i, ++number) {
+            GstBuffer* out = harness.enhance(numbered(low, number));
+            REQUIRE(out != nullptr);
+            gst_buffer_unref(out);
+            CHECK(harness.output_size() == std::pair{128, 96});
+        }
+    }
+    CHECK(harness.count("packets-dropped-truncated") == 4);
+    CHECK(harness.count("frames") == 8);
+    CHECK(caps_told(harness) == 1);
+}
+
 TEST_CASE("without a word of the sender the picture becomes twice as large") {
     EnhancerHarness harness("training=off model=bicubic");
     harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
