@@ -37,11 +37,14 @@ export const schedules = {
     mostShare: 1,
     mostUnusedShare: 1,
   },
-  /** Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose (FIELD-NOTES quality 2, 3). */
+  /**
+   * Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose. A gain counts for 10 s: with 50
+   * patches went on getting the most when training had nothing more to give (docs/results.md).
+   */
   residual: {
     stepBps: 10_000,
-    gamma: 0.98,
-    firstBps: 0,
+    gamma: 0.9,
+    firstBps: 40_000,
     firstShare: 0.05,
     leastBps: 5_000,
     leastShare: 0.03,
@@ -123,7 +126,7 @@ const slowRiseNs = 5e9;
 const clearFall = 0.1;
 const videoWindowNs = 2e9;
 const weightOfWindow = 0.5;
-const weightOfGain = 0.5;
+const weightOfGain = 0.6;
 const weightOfPsnr = 0.1;
 const firstPsnrDb = 36;
 /** Rate control wanders by some percent; more is corrected. */
@@ -309,7 +312,10 @@ function wantedPatchRate(
 ): number {
   const { schedule: constants, patchBitrateBps: fixedBps, expectsFeedback } = settings;
   if (fixedBps > 0) return fixedBps;
-  const firstBps = Math.max(constants.firstBps, constants.firstShare * uplinkBps);
+  const firstBps = Math.min(
+    constants.mostShare * uplinkBps,
+    Math.max(constants.firstBps, constants.firstShare * uplinkBps),
+  );
   // Nobody tells: what pays on average.
   if (!expectsFeedback) return firstBps;
   const isSilent = mediaTimeNs - (state.newsNs ?? 0) > silenceNs;

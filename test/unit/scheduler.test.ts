@@ -60,8 +60,11 @@ const share = (state: SchedulerState | undefined): number =>
   ((state?.plan.patchBitrateBps ?? NaN) + (state?.plan.videoBitrateBps ?? NaN));
 
 describe('the schedule of residual patches', () => {
-  it('begins with 5 % of the uplink', () => {
-    expect(share(run(1, {}, () => 600e3, learning(0))[0])).toBeCloseTo(0.05);
+  it('begins with 5 % of the uplink, with 40 kbit/s at least, and no more than 7 %', () => {
+    const first = (uplinkBps: number): number => share(run(1, {}, () => uplinkBps, learning(0))[0]);
+    expect(first(2e6)).toBeCloseTo(0.05);
+    expect(first(600e3)).toBeCloseTo(40 / 600);
+    expect(first(400e3)).toBeCloseTo(0.07);
   });
 
   it('goes to 7 % while training gains, and to 3 % when it does not', () => {
@@ -113,7 +116,7 @@ describe('the schedule of residual patches', () => {
     const states = run(
       60,
       { expectsFeedback: false },
-      () => 600e3,
+      () => 1e6,
       () => undefined,
     );
     expect(states.every((state) => Math.abs(share(state) - 0.05) < 1e-9)).toBe(true);
