@@ -19,6 +19,18 @@ export default defineConfig(
     },
   },
   {
+    files: ['obs-script/dock/*.js'],
+    languageOptions: {
+      globals: {
+        document: 'readonly',
+        EventSource: 'readonly',
+        Option: 'readonly',
+        fetch: 'readonly',
+        addEventListener: 'readonly',
+      },
+    },
+  },
+  {
     files: ['**/*.mjs'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
   },

@@ -111,10 +111,13 @@ end
 -- ---------------------------------------------------------------------------------------------
 -- The streaming encoder
 
+-- Names for people, and ids apart by spaces (none when OBS cannot be asked). Does not change while OBS runs.
+local capable_names, capable_ids = nil, ""
 local function capable_encoders()
-	local fallback = "x264, NVENC, QuickSync, AMF (H.264)"
-	if not (has_ffi and has_bit) then return fallback end
-	local names = {}
+	if capable_names ~= nil then return capable_names, capable_ids end
+	capable_names = "x264, NVENC, QuickSync, AMF (H.264)"
+	if not (has_ffi and has_bit) then return capable_names, capable_ids end
+	local names, ids = {}, {}
 	local id = ffi.new("const char *[1]")
 	local index = 0
 	while index < 200 and ffi.C.obs_enum_encoder_types(index, id) do
@@ -124,11 +127,14 @@ local function capable_encoders()
 		if obs.obs_get_encoder_codec(name) == "h264" and bit.band(caps, ENCODER_CAP_DYN_BITRATE) ~= 0
 			and bit.band(caps, ENCODER_CAP_DEPRECATED) == 0 then
 			table.insert(names, obs.obs_encoder_get_display_name(name))
+			table.insert(ids, name)
 		end
 		index = index + 1
 	end
-	if #names == 0 then return fallback end
-	return table.concat(names, ", ")
+	if #names > 0 then
+		capable_names, capable_ids = table.concat(names, ", "), table.concat(ids, " ")
+	end
+	return capable_names, capable_ids
 end
 
 -- Calls action(encoder, output) with the video encoder of the stream, if there is one.
@@ -203,7 +209,7 @@ local function steer_encoder()
 	if found.id == "" then return end
 	local problem = rules.encoder_problem(found.codec, found.can_change, found.rate_control, found.name, "")
 	if problem ~= nil then
-		problem = rules.encoder_problem(found.codec, found.can_change, found.rate_control, found.name, capable_encoders())
+		problem = rules.encoder_problem(found.codec, found.can_change, found.rate_control, found.name, (capable_encoders()))
 		if problem ~= encoder.problem then warn(problem) end
 		encoder.problem = problem
 		return
@@ -408,6 +414,9 @@ local function status_json()
 	number("bitrateKbps", found.kbps)
 	number("originalKbps", encoder.original_kbps or found.kbps)
 	number("changes", encoder.changes)
+	local names, ids = capable_encoders()
+	text("capableEncoderNames", names)
+	text("capableEncoderIds", ids)
 	text("problem", encoder.problem)
 	text("note", control.note)
 	text("canvasFile", canvas.path)

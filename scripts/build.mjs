@@ -69,12 +69,21 @@ function copyModels() {
   cpSync(models, join(root, 'dist/models'), { recursive: true, filter: isPublished });
 }
 
+// What is read as it is: the script for OBS, the dock's page.
+function copyObsScript() {
+  const from = join(root, 'obs-script');
+  for (const name of ['livesr.lua', 'dock']) {
+    cpSync(join(from, name), join(root, 'dist/obs-script', name), { recursive: true });
+  }
+}
+
 export function build() {
   if (!buildNative('build')) {
     throw new SetupError('The native build failed; what the compiler did not like stands above.');
   }
   buildScripts();
   copyModels();
+  copyObsScript();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(build);

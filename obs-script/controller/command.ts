@@ -1,15 +1,24 @@
 // `livesr obs`: the controller beside OBS, in the foreground.
+import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { wholeWithin } from '../../elements/cli/numbers.ts';
+import { asObsError, connectionFinding, findings, gatherFacts, type Finding } from './checks.ts';
 import { Controller } from './controller.ts';
-import { findWebSocketConfig } from './obs-config.ts';
-import type { ControllerState } from './state.ts';
+import { dockToken, readDockPage } from './dock-files.ts';
+import { DockServer } from './dock-server.ts';
+import { DockHistory, dockState } from './dock-state.ts';
+import { ObsClient } from './obs-client.ts';
+import { findWebSocketConfig, type WebSocketConfig } from './obs-config.ts';
+import { ScriptChannel } from './script-channel.ts';
+import type { ControllerState, Wishes } from './state.ts';
 
 interface ObsOptions {
   readonly host: string;
   readonly port?: number;
   readonly password?: string;
   readonly relayPort: number;
+  readonly dockPort: number;
+  readonly check?: true;
   readonly latencyMs: number;
   readonly json?: true;
 }
@@ -25,11 +34,12 @@ environment variable LIVESR_OBS_PASSWORD and --password take precedence.`;
 export function connectionOf(options: Pick<ObsOptions, 'host' | 'port' | 'password'>): {
   readonly url: string;
   readonly password: string;
+  readonly config: WebSocketConfig | undefined;
 } {
   const found = findWebSocketConfig();
   const port = options.port ?? found?.port ?? 4455;
   const password = options.password ?? process.env.LIVESR_OBS_PASSWORD ?? found?.password ?? '';
-  return { url: `ws://${options.host}:${port}`, password };
+  return { url: `ws://${options.host}:${port}`, password, config: found };
 }
 
 function lineOf({ script, relay, training }: ControllerState): string {
@@ -45,7 +55,50 @@ function lineOf({ script, relay, training }: ControllerState): string {
   );
 }
 
+/** What is in the way, one connection's worth of looking. */
+export async function check(options: ObsOptions): Promise<Finding[]> {
+  const { url, password, config } = connectionOf(options);
+  let client: ObsClient;
+  try {
+    client = await ObsClient.connect({ url, password });
+  } catch (error) {
+    return [connectionFinding(asObsError(error), url, config)];
+  }
+  try {
+    const channel = new ScriptChannel(client, randomBytes(8).toString('hex'));
+    return findings(await gatherFacts(client, await channel.look(), options.relayPort));
+  } finally {
+    await client.close();
+  }
+}
+
+async function runCheck(options: ObsOptions): Promise<void> {
+  const found = await check(options);
+  if (options.json) process.stdout.write(`${JSON.stringify(found)}\n`);
+  else if (found.length === 0) console.log('OBS is set up for livesr.');
+  else for (const { cause, remedy } of found) console.log(`${cause}\n  ${remedy}`);
+  if (found.length > 0) process.exitCode = 1;
+}
+
+async function openDock(options: ObsOptions, controller: Controller): Promise<DockServer> {
+  const page = readDockPage();
+  const onWish = (wishes: Wishes): void => {
+    controller.wish(wishes);
+  };
+  const open = (port: number) => DockServer.open({ port, token: dockToken(), page, onWish });
+  try {
+    return await open(options.dockPort);
+  } catch {
+    // Another one may run; the dock's address is then another one as well.
+    return open(0);
+  }
+}
+
 async function runObs(options: ObsOptions): Promise<void> {
+  if (options.check) {
+    await runCheck(options);
+    return;
+  }
   let last = '';
   const controller = new Controller({
     ...connectionOf(options),
@@ -56,10 +109,17 @@ async function runObs(options: ObsOptions): Promise<void> {
     },
     onState: () => undefined,
   });
+  const dock = await openDock(options, controller);
+  controller.dockAddress = dock.address;
+  const history = new DockHistory();
+  if (!options.json) console.log(`dock: ${dock.address}`);
   const report = setInterval(() => {
     const { state } = controller;
+    const atSeconds = Math.round(performance.now() / 1000);
+    const shown = dockState(state, history, state.warnings, controller.format, atSeconds);
+    dock.tell(shown, history.points);
     if (options.json) {
-      process.stdout.write(`${JSON.stringify(withoutSecrets(state))}\n`);
+      process.stdout.write(`${JSON.stringify({ ...withoutSecrets(state), dock: dock.address })}\n`);
       return;
     }
     const line = lineOf(state);
@@ -75,6 +135,7 @@ async function runObs(options: ObsOptions): Promise<void> {
     await controller.run();
   } finally {
     clearInterval(report);
+    dock.close();
   }
 }
 
@@ -94,6 +155,8 @@ export function registerObs(program: Command): void {
     .option('--port <port>', "of OBS's websocket server", wholeWithin(1, 65_535))
     .option('--password <text>', "of OBS's websocket server")
     .option('--relay-port <port>', 'where OBS streams to', wholeWithin(1, 65_535), 7010)
+    .option('--dock-port <port>', 'of the dock', wholeWithin(1, 65_535), 7011)
+    .option('--check', "say what is missing in OBS's set-up and how to mend it, and end")
     .option('--latency-ms <ms>', "SRT's latency to the server", wholeWithin(20, 60_000), 600)
     .option('--json', 'a line of JSON each second on standard output')
     .addHelpText('after', explanation)

@@ -9,9 +9,11 @@ import { feedbackVersion } from '../../elements/feedback/messages.ts';
 import { numberField } from '../../elements/measure/structure.ts';
 import { CanvasFeed } from './canvas-feed.ts';
 import { CanvasMatcher } from './canvas-matcher.ts';
+import { asObsError, connectionFinding, findings, gatherFacts, type Finding } from './checks.ts';
 import { ObsClient, ObsError } from './obs-client.ts';
+import type { WebSocketConfig } from './obs-config.ts';
 import { Relay, type RelaySettings } from './relay.ts';
-import { ScriptChannel, type ScriptStatus } from './script-channel.ts';
+import { ScriptChannel, type Answer, type ScriptStatus } from './script-channel.ts';
 import { initialState, type ControllerState, type Wishes } from './state.ts';
 import { readStreamFormat, type StreamFormat } from './stream-format.ts';
 
@@ -19,6 +21,8 @@ export interface ControllerOptions {
   readonly url: string;
   readonly password: string;
   readonly relayPort: number;
+  /** What OBS's own configuration says, where it was found. */
+  readonly config: WebSocketConfig | undefined;
   readonly latencyMs: number;
   readonly log: (line: string) => void;
   /** After each second, and when something has changed. */
@@ -50,9 +54,14 @@ export class Controller {
   #feedbackFor = '';
   #lastFrameMs = 0;
   #videoBitrateBps = 0;
+  #lastWarnings = '';
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+  }
+
+  get format(): StreamFormat | undefined {
+    return this.#format;
   }
 
   get state(): ControllerState {
@@ -86,6 +95,8 @@ export class Controller {
         const reason = error instanceof ObsError ? error.message : String(error);
         const code = error instanceof ObsError ? error.code : undefined;
         this.#change({ obs: { connected: false, reason, code } });
+        const { url, config } = this.#options;
+        this.#warn([connectionFinding(asObsError(error), url, config)]);
       }
       await this.#disconnect();
       await this.#pause(backoffMs(failures, Math.random()));
@@ -101,20 +112,21 @@ export class Controller {
   #change(part: Partial<ControllerState>): void {
     const before = this.#state;
     this.#state = { ...before, ...part };
-    if (part.obs && part.obs.reason !== before.obs.reason) {
-      this.#options.log(part.obs.connected ? 'connected to OBS' : `no OBS: ${part.obs.reason}`);
-    }
+    if (part.obs?.connected === true && !before.obs.connected)
+      this.#options.log('connected to OBS');
     if (part.relay && part.relay.problem !== before.relay.problem && part.relay.problem !== '') {
       this.#options.log(part.relay.problem);
     }
-    if (
-      part.script &&
-      part.script.problem !== before.script.problem &&
-      part.script.problem !== ''
-    ) {
-      this.#options.log(part.script.problem);
-    }
     this.#options.onState(this.#state);
+  }
+
+  /** Each set of them is said once. */
+  #warn(warnings: readonly Finding[]): void {
+    const told = JSON.stringify(warnings);
+    if (told === this.#lastWarnings) return;
+    this.#lastWarnings = told;
+    for (const { cause, remedy } of warnings) this.#options.log(`${cause} ${remedy}`.trim());
+    this.#change({ warnings });
   }
 
   #pause(ms: number): Promise<void> {
@@ -146,15 +158,17 @@ export class Controller {
   async #attend(): Promise<void> {
     let beats = 0;
     while (!this.#isStopping) {
-      if (this.#client && (beats++ % 5 === 0 || !this.#format)) {
-        this.#format = await readStreamFormat(this.#client);
+      const isCheck = beats++ % 5 === 0 || !this.#format;
+      if (this.#client && isCheck) this.#format = await readStreamFormat(this.#client);
+      const answer = await this.#beat();
+      if (this.#client && answer && isCheck) {
+        this.#warn(findings(await gatherFacts(this.#client, answer, this.#options.relayPort)));
       }
-      await this.#beat();
       await this.#pause(beatMs);
     }
   }
 
-  async #beat(): Promise<void> {
+  async #beat(): Promise<Answer | undefined> {
     const answer = await this.#channel?.exchange({
       bitrateKbps: this.#isOn ? Math.round(this.#videoBitrateBps / 1000) : 0,
       grabsPerSecond: this.#isOn && this.#relayIsCarrying ? grabsPerSecond : 0,
@@ -164,18 +178,19 @@ export class Controller {
       const problem =
         answer?.kind === 'foreign' ? answer.reason : 'the script livesr.lua is not loaded in OBS';
       this.#change({ script: { status: undefined, problem } });
-      return;
+      return answer;
     }
     const { status } = answer;
     this.#change({ script: { status, problem: status.problem || status.note } });
     if (status.stopAsked) {
       this.stop();
-      return;
+      return answer;
     }
     this.#openFeedback(status);
     this.#openFeed(status);
     await this.#steerRelay(status);
     await this.#readRelay();
+    return answer;
   }
 
   get #isOn(): boolean {

@@ -35,6 +35,9 @@ export const scriptStatus = z.object({
   bitrateKbps: count,
   originalKbps: count,
   changes: count,
+  /** Of H.264, that can change their bit rate live; ids apart by spaces. */
+  capableEncoderIds: text(4096),
+  capableEncoderNames: text(4096),
   problem: text(2048),
   note: text(2048),
   canvasFile: text(4096),
@@ -62,8 +65,8 @@ export type Answer =
 /** Reads what stands in the input's settings after a wish with this sequence. */
 export function readAnswer(
   settings: Readonly<Record<string, unknown>>,
-  session: string,
-  sequence: number,
+  session: unknown,
+  sequence: unknown,
 ): Answer {
   const protocol = settings.ackProtocol;
   if (protocol === undefined) {
@@ -121,6 +124,16 @@ export class ScriptChannel {
       if (this.#client.isClosed) throw error;
       return { kind: 'absent' };
     }
+  }
+
+  /** What the script says without being told anything: another controller may be at work. */
+  async look(): Promise<Answer> {
+    const inputName = await this.#find();
+    if (inputName === undefined) return { kind: 'absent' };
+    // An empty wish has no version, which the script answers and does not act upon.
+    await this.#client.call('SetInputSettings', { inputName, inputSettings: { protocol: 0 } });
+    const { inputSettings } = await this.#client.call('GetInputSettings', { inputName });
+    return readAnswer(inputSettings, inputSettings.ackSession, inputSettings.ackSequence);
   }
 
   async #find(): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 // What the controller knows, for the dock, the terminal and the tests.
+import type { Finding } from './checks.ts';
 import type { MatchCounts } from './canvas-matcher.ts';
 import type { ScriptStatus } from './script-channel.ts';
 
@@ -18,6 +19,8 @@ export interface ControllerState {
   /** As the server last told; undefined: it has not. */
   readonly training: TrainingState | undefined;
   readonly wishes: Wishes;
+  /** What in OBS's set-up is in the way. */
+  readonly warnings: readonly Finding[];
 }
 
 export interface RelayState {
@@ -76,4 +79,5 @@ export const initialState: ControllerState = {
   },
   training: undefined,
   wishes: {},
+  warnings: [],
 };

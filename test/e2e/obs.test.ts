@@ -4,11 +4,15 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freeUdpPort } from '../../elements/demo/live.ts';
+import { parseRateSteps, steppedRate } from '../../elements/link/rates.ts';
+import { Relay as Link } from '../../elements/link/relay.ts';
 import { commandLineScript } from '../../elements/measure/environment.ts';
 import { Pipeline } from '../../elements/measure/pipeline.ts';
 import { numberField, parseStructure } from '../../elements/measure/structure.ts';
+import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { ObsClient } from '../../obs-script/controller/obs-client.ts';
 import type { ControllerState } from '../../obs-script/controller/state.ts';
+import { Browser, findBrowser } from './dock-picture.ts';
 import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
 import { makeMovingClip } from './moving-clip.ts';
 
@@ -22,14 +26,21 @@ const framesPerSecond = 15;
 class ControllerProcess {
   readonly #child: ChildProcess;
   readonly lines: string[] = [];
-  latest: ControllerState | undefined;
+  latest: (ControllerState & { readonly dock: string }) | undefined;
 
-  constructor(port: number, relayPort: number, withPassword = password) {
+  constructor(port: number, relayPort: number, dockPort: number, withPassword = password) {
     this.#child = spawn(
       process.execPath,
       [
         ...[commandLineScript, 'obs', '--json', '--port', String(port)],
-        ...['--relay-port', String(relayPort), '--latency-ms', '200'],
+        ...[
+          '--relay-port',
+          String(relayPort),
+          '--latency-ms',
+          '200',
+          '--dock-port',
+          String(dockPort),
+        ],
       ],
       {
         env: { ...process.env, LIVESR_OBS_PASSWORD: withPassword },
@@ -38,7 +49,7 @@ class ControllerProcess {
     );
     if (this.#child.stdout) {
       createInterface(this.#child.stdout).on('line', (line) => {
-        this.latest = JSON.parse(line) as ControllerState;
+        this.latest = JSON.parse(line) as ControllerState & { readonly dock: string };
       });
     }
     if (this.#child.stderr) {
@@ -71,12 +82,30 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
   let client: ObsClient | undefined;
   let controller: ControllerProcess | undefined;
   let server: Pipeline | undefined;
+  let link: Link | undefined;
   let relayPort = 0;
 
   beforeAll(async () => {
     relayPort = await freeUdpPort();
     const serverPort = await freeUdpPort();
     const feedbackPort = await freeTcpPort();
+    const startMs = performance.now();
+    link = await Link.open({
+      listenAddress: '127.0.0.1',
+      listenPort: 0,
+      serverHost: '127.0.0.1',
+      serverPort,
+      shape: {
+        carried: steppedRate(parseRateSteps('2000@0,900@35,2000@50')),
+        delaySeconds: 0.02,
+        jitterSeconds: 0,
+        lossShare: 0,
+        queueSeconds: 0.5,
+        queueBytes: 1e6,
+      },
+      random: seededRandom(1),
+      now: () => (performance.now() - startMs) / 1000,
+    });
     server = new Pipeline({
       name: 'the server',
       launch:
@@ -94,7 +123,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       bitrateKbps: streamersKbps,
       password,
       script: {
-        server: `srt://127.0.0.1:${serverPort}`,
+        server: `srt://127.0.0.1:${link.port}`,
         feedback: `ws://127.0.0.1:${feedbackPort}`,
         stream_key: 'key',
         token: 'token',
@@ -103,7 +132,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       },
     });
     client = await ObsClient.connect({ url: `ws://127.0.0.1:${obs.webSocketPort}`, password });
-    controller = new ControllerProcess(obs.webSocketPort, relayPort);
+    controller = new ControllerProcess(obs.webSocketPort, relayPort, await freeTcpPort());
   });
 
   afterAll(async () => {
@@ -111,6 +140,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     await client?.close();
     await obs?.stop();
     await server?.stop();
+    link?.close();
   });
 
   const bitrateKbps = (): number => controller?.latest?.script.status?.bitrateKbps ?? 0;
@@ -128,6 +158,38 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     expect(numberField(stats, 'patches-aligned')).toBeGreaterThan(5);
     expect(numberField(stats, 'patches-aligned-to-neighbour')).toBe(0);
     expect(numberField(stats, 'patches-dropped-other-frame')).toBe(0);
+  });
+
+  test('the encoder follows the uplink at least five times, and OBS has not reconnected', async () => {
+    const changes = (): number => controller?.latest?.script.status?.changes ?? 0;
+    await until('five changes', 60, () => changes() >= 5);
+    const { outputReconnecting, outputDuration } = (await client?.call('GetStreamStatus')) ?? {};
+    console.info(
+      `${changes()} changes, now ${bitrateKbps()} kbit/s, streaming ${outputDuration} ms`,
+    );
+    expect(outputReconnecting).toBe(false);
+    expect(obs?.log() ?? '').not.toMatch(/Reconnect/i);
+  });
+
+  const browser = findBrowser();
+  test.skipIf(browser === undefined)('the dock shows live numbers', async () => {
+    const page = await Browser.open(browser ?? '', controller?.latest?.dock ?? '');
+    try {
+      const text = (id: string) => page.evaluate(`document.getElementById('${id}').textContent`);
+      await until('numbers', 10, async () => /^[+−]\d+\.\d\d$/.test(await text('gain')));
+      expect(await text('status')).toBe('Live');
+      expect(await text('video')).toMatch(/^\d[\d,]*$/);
+      expect(await text('capacity')).toMatch(/^\d[\d,]*$/);
+      expect(
+        await page.evaluate("document.querySelector('#rate-chart path.series').outerHTML"),
+      ).toMatch(/ d="M/);
+      await page.takePicture('dock-300-light.png', 300, 900, false);
+      await page.takePicture('dock-300-dark.png', 300, 900, true);
+      await page.takePicture('dock-1000-light.png', 1000, 560, false);
+      await page.takePicture('dock-1000-dark.png', 1000, 560, true);
+    } finally {
+      await page.close();
+    }
   });
 
   test('when the stream stops, the streamer has the bit rate back', async () => {
