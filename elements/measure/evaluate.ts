@@ -40,6 +40,7 @@ export const schemeNames = [
   'continuous',
   'adaptive',
   'persistent',
+  'memory',
   'residual',
   'jpeg',
   'raw',
@@ -55,6 +56,7 @@ const trainedSchemes = {
   continuous: { training: 'continuous', codec: 'residual' },
   adaptive: { training: 'adaptive', codec: 'residual' },
   persistent: { training: 'adaptive', codec: 'residual' },
+  memory: { training: 'adaptive', codec: 'residual' },
   residual: { training: 'continuous', codec: 'residual' },
   jpeg: { training: 'continuous', codec: 'jpeg' },
   raw: { training: 'continuous', codec: 'raw' },
@@ -215,6 +217,7 @@ class Evaluator {
       training,
       stepsPerSecond,
       seed,
+      textureMemory: name === 'memory',
       ...(name === 'persistent' && { modelStore: join(this.#stretch.folder, 'models') }),
     } as const;
     if (name === 'persistent') {

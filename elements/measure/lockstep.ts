@@ -52,6 +52,7 @@ export type ReceiverSetup =
       readonly kind: 'enhanced';
       readonly scale: number | 'auto';
       readonly training: TrainingMode;
+      readonly textureMemory?: boolean;
       /** A folder that keeps what was learned for the next session; none without. */
       readonly modelStore?: string;
       readonly stepsPerSecond: number;
@@ -161,6 +162,7 @@ function receiverLaunch(
       ? `! srenhancer name=enhancer ${properties({
           scale: receiver.scale,
           training: receiver.training,
+          'texture-memory': receiver.textureMemory ?? false,
           'model-store': receiver.modelStore ?? '',
           'stream-key': streamKey,
           'feedback-listen': feedback,

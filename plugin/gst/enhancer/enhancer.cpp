@@ -166,6 +166,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
             aligner_.emplace(options);
         }
     }
+    begin_memory(width, height);
     if (trains) {
         session_->set_size(scale, width, height);
     } else if (first) {
@@ -190,7 +191,8 @@ void Enhancer::begin_rung(int scale) {
     // What pictures of another size took says nothing.
     const std::lock_guard lock(governor_mutex_);
     earlier_retreats_ += governor_.retreats();
-    governor_ = Governor(small_.contains(scale));
+    governor_ = Governor({.memory = settings_.texture_memory && session_ && session_->serves(scale),
+                          .small = small_.contains(scale)});
 }
 
 // The size of the decoded picture against the true one: no packet need come in time.
@@ -277,10 +279,12 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     if (way == Way::small) network = small_.at(scale_).get();
     if (way == Way::bicubic) network = nullptr;
     upscaler_.run(scale_, plane_jobs(in, out, network));
+    if (way == Way::memory) restore(in, out, model->network);
     if (governed) {
-        ++(way == Way::network ? frames_network_
-           : way == Way::small ? frames_small_
-                               : frames_governed_);
+        ++(way == Way::small     ? frames_small_
+           : way == Way::bicubic ? frames_governed_
+                                 : frames_network_);
+        if (way == Way::memory) ++frames_memory_;
         const std::lock_guard lock(governor_mutex_);
         governor_.done(way, milliseconds_since(inference_begin));
     }
@@ -291,7 +295,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
 }
 
 Way Enhancer::choose_way(const std::optional<Deadline>& deadline) {
-    if (!deadline) return Way::network;
+    if (!deadline) return memory_ != nullptr ? Way::memory : Way::network;
     const double now_ms = milliseconds_of(Clock::now());
     Governor::Limits limits;
     limits.interval_ms = static_cast<double>(interval_ns_) / 1e6;
@@ -370,8 +374,10 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
     if (scene_cuts_.add(plane_data(in, 0), GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0), width_, height_)) {
         ++cuts_;
         session_->tell_scene_cut(running_time_ns);
+        if (memory_ != nullptr) memory_->lose_track();
     }
     for (const AlignedPatch& pair : pairs) session_->send_pair(pair);
+    remember(pairs);
 
     if (next_tick_ns_ && running_time_ns < *next_tick_ns_ &&
         *next_tick_ns_ - running_time_ns <= tick_ns) {

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/memory/texture_memory.h"
 #include "gst/enhancer/alignment.h"
 #include "gst/enhancer/governor.h"
 #include "gst/enhancer/patch_input.h"
@@ -48,6 +49,7 @@ struct EnhancerSettings {
     double max_latency_ms = 0.0;  // 0: a frame time in live pipelines, without limit in others
     double training_steps_per_second = 0.0;
     int training_threads = 1;
+    bool texture_memory = true;
     std::uint32_t seed = 0;
 };
 
@@ -116,6 +118,10 @@ class Enhancer {
   private:
     int scale_of(int width, int height) const;
     void begin_rung(int scale);
+    void begin_memory(int width, int height);
+    void remember(const std::vector<AlignedPatch>& pairs);
+    void restore(const GstVideoFrame& in, GstVideoFrame& out,
+                 const std::shared_ptr<const PackedNetwork>& network);
     std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
     Received received();
@@ -133,6 +139,8 @@ class Enhancer {
     // that what training is told does not depend on what it has learned.
     std::map<int, std::shared_ptr<const PackedNetwork>> expectations_;  // by scale
     std::map<int, std::shared_ptr<const PackedNetwork>> small_;         // by scale
+    std::map<int, std::unique_ptr<TextureMemory>> memories_;  // by scale, of one size each
+    TextureMemory* memory_ = nullptr;                         // of this rung; null: none
     int width_ = 0, height_ = 0;
     int scale_ = 0;  // of this picture: 1 passes it on, 0 is none of the sender's
     std::uint64_t interval_ns_ = 0;
@@ -173,12 +181,17 @@ class Enhancer {
     mutable std::mutex timing_mutex_;  // guards the next block
     TimingWindow inference_ms_;
     TimingWindow latency_ms_;
+    TimingWindow memory_ms_;
+    std::size_t memory_patches_ = 0;
+    double memory_cover_ = 0.0;
+    double memory_benefit_ = 0.0;
     double swap_latency_us_ = 0.0;
     std::string model_in_use_ = "bicubic";
 
     std::atomic<std::uint64_t> frames_ = 0;
     std::atomic<std::uint64_t> frames_late_ = 0;
     std::atomic<std::uint64_t> frames_network_ = 0;
+    std::atomic<std::uint64_t> frames_memory_ = 0;    // the network, and detail that is remembered
     std::atomic<std::uint64_t> frames_small_ = 0;     // the small network for want of time
     std::atomic<std::uint64_t> frames_governed_ = 0;  // bicubic for want of time
     std::atomic<std::uint64_t> sink_late_ = 0;

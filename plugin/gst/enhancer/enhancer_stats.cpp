@@ -17,6 +17,7 @@ GstStructure* Enhancer::stats() const {
     count("frames", frames_);
     count("frames-late", frames_late_);
     count("frames-network", frames_network_);
+    count("frames-memory", frames_memory_);
     count("frames-small", frames_small_);
     count("frames-governed", frames_governed_);
     count("frames-bicubic", frames_ - frames_network_ - frames_small_ - frames_governed_);
@@ -35,6 +36,10 @@ GstStructure* Enhancer::stats() const {
         number("latency-ms", latency_ms_.mean());
         number("latency-p99-ms", latency_ms_.p99());
         number("swap-latency-us", swap_latency_us_);
+        number("memory-ms", memory_ms_.mean());
+        count("memory-patches", memory_patches_);
+        number("memory-cover", memory_cover_);
+        number("memory-benefit", memory_benefit_);
         text("model-in-use", model_in_use_);
     }
     std::uint64_t overflow = 0;

@@ -61,12 +61,18 @@ double Governor::Cost::likely_most_ms() const {
 }
 
 Way Governor::cheaper() const {
-    return way_ == Way::network && has_small_ ? Way::small : Way::bicubic;
+    auto way = static_cast<std::size_t>(way_) + 1;
+    while (!has_[way]) ++way;
+    return static_cast<Way>(way);
 }
 
 Way Governor::dearer() const {
-    return way_ == Way::bicubic && has_small_ ? Way::small : Way::network;
+    auto way = static_cast<std::size_t>(way_) - 1;
+    while (!has_[way]) --way;
+    return static_cast<Way>(way);
 }
+
+bool Governor::at_best() const { return way_ == Way::memory || (way_ == Way::network && !has_[0]); }
 
 bool Governor::too_dear(const Limits& limits) {
     const Cost& present = cost(way_);
@@ -102,7 +108,7 @@ Way Governor::choose(double now_ms, const Limits& limits) {
     if (way_ != Way::bicubic && too_dear(limits)) {
         retreated_for_sink_ = false;
         retreat(now_ms);
-    } else if (way_ != Way::network && now_ms - changed_ms_ >= hold_ms_ &&
+    } else if (!at_best() && now_ms - changed_ms_ >= hold_ms_ &&
                limits.left_ms > limits.most_ms / 2) {
         // When the frame has waited it is no time to try.
         rise(now_ms);
@@ -116,7 +122,7 @@ void Governor::told_late(double now_ms) {
     last_told_ms_ = now_ms;
     if (lateness_is_not_ours_) return;
     const bool helped = now_ms - changed_ms_ <= sink_patience_ms;
-    if (way_ == Way::network || (way_ == Way::small && !helped)) {
+    if (at_best() || (way_ != Way::bicubic && !helped)) {
         retreated_for_sink_ = true;
         retreat(now_ms);
     } else if (way_ == Way::bicubic && retreated_for_sink_ && !helped) {

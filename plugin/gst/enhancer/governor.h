@@ -10,9 +10,10 @@
 
 namespace livesr::gst {
 
-// From the dearest to the cheapest. The small network knows nothing of the stream.
-enum class Way { network, small, bicubic };
-constexpr std::size_t way_count = 3;
+// From the dearest to the cheapest: the network and remembered detail, the network alone, the small
+// network, which knows nothing of the stream, and none.
+enum class Way { memory, network, small, bicubic };
+constexpr std::size_t way_count = 4;
 
 // How much later frames come in than the earliest of the last seconds: what they waited for us (and
 // what a decoder or a network delivers unevenly, which cannot be told from it).
@@ -39,7 +40,15 @@ class Governor {
         double left_ms = 0.0;      // from now until this frame must be out; less when it has waited
     };
 
-    explicit Governor(bool has_small = false) : has_small_(has_small) {}
+    // The network and bicubic are always there.
+    struct Extras {
+        bool memory = false;
+        bool small = false;
+    };
+    Governor() : Governor(Extras{}) {}
+    explicit Governor(const Extras& extras)
+        : has_{extras.memory, true, extras.small, true},
+          way_(extras.memory ? Way::memory : Way::network) {}
 
     // The way for the frame that comes in now.
     Way choose(double now_ms, const Limits& limits);
@@ -69,13 +78,14 @@ class Governor {
     Cost& cost(Way way) { return costs_[static_cast<std::size_t>(way)]; }
     Way cheaper() const;
     Way dearer() const;
+    bool at_best() const;
     void retreat(double now_ms);
     void rise(double now_ms);
     bool too_dear(const Limits& limits);
 
-    bool has_small_;
+    std::array<bool, way_count> has_;
     std::array<Cost, way_count> costs_;
-    Way way_ = Way::network;
+    Way way_;
     double hold_ms_ = 0.0;  // how long the present stay at a cheaper way is at the least
     double changed_ms_ = 0.0;
     std::uint64_t retreats_ = 0;

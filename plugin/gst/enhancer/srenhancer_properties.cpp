@@ -23,6 +23,7 @@ enum Property {
     prop_lockstep,
     prop_training_steps_per_second,
     prop_training_threads,
+    prop_texture_memory,
     prop_seed,
     prop_gain_db,
     prop_training_state,
@@ -147,6 +148,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_training_threads:
             settings.training_threads = g_value_get_int(value);
             break;
+        case prop_texture_memory:
+            settings.texture_memory = g_value_get_boolean(value) != FALSE;
+            break;
         case prop_seed:
             settings.seed = g_value_get_uint(value);
             break;
@@ -226,6 +230,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         case prop_training_threads:
             g_value_set_int(value, settings.training_threads);
             break;
+        case prop_texture_memory:
+            g_value_set_boolean(value, settings.texture_memory ? TRUE : FALSE);
+            break;
         case prop_seed:
             g_value_set_uint(value, settings.seed);
             break;
@@ -301,6 +308,10 @@ void install_properties(GObjectClass* object_class) {
         g_param_spec_double("training-steps-per-second", "Training steps per second",
                             "Training steps for every second of media; 0: as fast as one core goes",
                             0.0, 1e6, 0.0, ready);
+    properties[prop_texture_memory] = g_param_spec_boolean(
+        "texture-memory", "Texture memory",
+        "Put detail that came as a patch back wherever the picture shows the same again", TRUE,
+        ready);
     properties[prop_training_threads] = g_param_spec_int(
         "training-threads", "Training threads",
         "Threads that share a training step; more than one pays where cores are idle", 1, 64, 1,
@@ -326,7 +337,9 @@ void install_properties(GObjectClass* object_class) {
         "stats", "Statistics",
         "Counts since the start, times of the last 300 frames: frames, frames-late (after the time "
         "at which they were due), frames-network, frames-bicubic (by the model in use), "
-        "frames-small and frames-governed (the small network, bicubic: for want of time), "
+        "frames-memory (with texture memory), frames-small and frames-governed (the small network, "
+        "bicubic: for want of time), memory-patches, memory-cover (share of the picture), "
+        "memory-benefit (share of the error on the latest patches), memory-ms, "
         "governor-retreats, sink-late (QoS events), "
         "scene-cuts, scale (of the last frame; 1: it came in full size), rung-changes, "
         "inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "

@@ -86,19 +86,19 @@ TEST_CASE("after a busy spell the governor goes back up and stays there") {
 }
 
 TEST_CASE("a network that is too slow gives way to the small one, and that to bicubic") {
-    Governor fits(true);
+    Governor fits({.small = true});
     const Run small = run(fits, 25 * 300, constant(60.0), constant(2.0), constant(20.0));
     CHECK(count(small, Way::bicubic) == 0);
     CHECK(count(small, Way::network) < 20);
     CHECK(small.late < 40);
-    Governor fits_not(true);
+    Governor fits_not({.small = true});
     const Run neither = run(fits_not, 25 * 300, constant(90.0), constant(2.0), constant(60.0));
     CHECK(count(neither, Way::network) + count(neither, Way::small) < 30);
     CHECK(neither.late < 40);
 }
 
 TEST_CASE("after a busy spell the governor goes up by the small network to the large one") {
-    Governor governor(true);
+    Governor governor({.small = true});
     const auto busy = [](double now) { return now > 5'000 && now < 15'000 ? 12.0 : 1.0; };
     const Run result = run(
         governor, 25 * 80, [&](double now) { return 8 * busy(now); }, constant(2.0),

@@ -1,0 +1,486 @@
+#include "core/memory/texture_memory.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+#include "core/picture/crop.h"
+
+namespace livesr {
+namespace {
+
+constexpr int block_side = 8;  // low-resolution pixels
+// Around a block, compared too: alike blocks in unlike surroundings are hardly ever the same thing.
+constexpr int context = 2;
+constexpr int window_side = block_side + 2 * context;
+constexpr int window_pixels = window_side * window_side;
+constexpr int pad = context + 1;
+
+// Beyond it a match is none (mean of the squares).
+constexpr std::uint32_t worst_error = 260 * window_pixels;
+// So good that no other is looked for.
+constexpr std::uint32_t good_error = 3 * window_pixels;
+
+// Patches over a block that are tried in place, the newest ones.
+constexpr std::size_t tried_in_place = 3;
+// How far a thing may have moved from where its patch came from to be found by chance.
+constexpr int reach = 12;
+constexpr int most_descents = 6;
+
+// Detail of weights that are no longer in use is made anew for so many patches a frame.
+constexpr int refreshes_per_frame = 4;
+
+// The picture fades to what the network shows over so many pixels (per scale) where a match ends.
+constexpr int fade = 3;
+
+constexpr double forget = 0.985;       // of what was fitted, with each patch that comes
+constexpr double evidence_kept = 0.9;  // of what was tested
+constexpr std::size_t least_evidence = 3;
+// Keeps strengths at 0 until there is something to fit them on: grey levels squared.
+constexpr double regularisation = 2000.0;
+constexpr double largest_strength = 1.2;
+
+std::int8_t small(int value) { return static_cast<std::int8_t>(std::clamp(value, -127, 127)); }
+
+}  // namespace
+
+struct TextureMemory::Stored {
+    int x = 0, y = 0, width = 0, height = 0;  // high-resolution pixels
+    int margin = 0;
+    std::vector<std::uint8_t> low;
+    std::vector<std::uint8_t> high;
+    // What the network's picture lacks, and the part of it that changes slowly.
+    std::vector<std::int8_t> detail;
+    std::vector<std::int8_t> slow;
+    std::shared_ptr<const PackedNetwork> network;  // that the detail is of
+    std::uint64_t used = 0;                        // frame
+
+    int low_width(int scale) const { return width / scale + 2 * margin; }
+    int low_height(int scale) const { return height / scale + 2 * margin; }
+};
+
+TextureMemory::TextureMemory(const Options& options)
+    : options_(options),
+      columns_(options.width / block_side),
+      rows_(options.height / block_side),
+      field_(static_cast<std::size_t>(columns_) * rows_),
+      covering_(field_.size()),
+      random_(options.seed),
+      padded_stride_(options.width + 2 * pad) {
+    padded_.resize(static_cast<std::size_t>(padded_stride_) * (options.height + 2 * pad));
+}
+
+TextureMemory::~TextureMemory() = default;
+
+int TextureMemory::bin_of(std::uint32_t error) {
+    const double mean = static_cast<double>(error) / window_pixels;
+    return std::clamp(static_cast<int>(std::floor(std::log2(mean + 0.03) + 5)), 0, bins - 1);
+}
+
+std::uint32_t TextureMemory::error_at(const std::uint8_t* block, std::ptrdiff_t stride,
+                                      const Stored& patch, int x, int y) const {
+    const std::ptrdiff_t low_stride = patch.low_width(options_.scale);
+    const std::uint8_t* theirs =
+        patch.low.data() + (y + patch.margin - context) * low_stride + x + patch.margin - context;
+    const std::uint8_t* ours = block - context * stride - context;
+    std::uint32_t error = 0;
+    for (int row = 0; row < window_side; ++row) {
+        std::uint32_t sum = 0;
+        for (int i = 0; i < window_side; ++i) {
+            const int difference = ours[i] - theirs[i];
+            sum += static_cast<std::uint32_t>(difference * difference);
+        }
+        error += sum;
+        ours += stride;
+        theirs += low_stride;
+    }
+    return error;
+}
+
+void TextureMemory::consider(const std::uint8_t* block, std::ptrdiff_t stride, std::int32_t patch,
+                             int x, int y, Match& best) const {
+    if (patch < 0) return;
+    const Stored& stored = *patches_[static_cast<std::size_t>(patch)];
+    if (x < 0 || y < 0 || x + block_side > stored.width / options_.scale ||
+        y + block_side > stored.height / options_.scale) {
+        return;
+    }
+    if (patch == best.patch && x == best.x && y == best.y) return;
+    const std::uint32_t error = error_at(block, stride, stored, x, y);
+    if (error >= best.error) return;
+    best.patch = patch;
+    best.x = static_cast<std::int16_t>(x);
+    best.y = static_cast<std::int16_t>(y);
+    best.error = error;
+}
+
+void TextureMemory::descend(const std::uint8_t* block, std::ptrdiff_t stride, Match& best) const {
+    for (int step = 0; step < most_descents && best.patch >= 0 && best.error > 0; ++step) {
+        const Match from = best;
+        consider(block, stride, from.patch, from.x - 1, from.y, best);
+        consider(block, stride, from.patch, from.x + 1, from.y, best);
+        consider(block, stride, from.patch, from.x, from.y - 1, best);
+        consider(block, stride, from.patch, from.x, from.y + 1, best);
+        if (best.x == from.x && best.y == from.y) break;
+    }
+}
+
+// Between low-resolution pixels: the bottom of the parabola through three errors.
+void TextureMemory::refine(const std::uint8_t* block, std::ptrdiff_t stride, Match& match) const {
+    const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+    const int scale = options_.scale;
+    const auto offset = [&](int dx, int dy) {
+        const double before = error_at(block, stride, stored, match.x - dx, match.y - dy);
+        const double after = error_at(block, stride, stored, match.x + dx, match.y + dy);
+        const double curve = before + after - 2.0 * match.error;
+        if (curve <= 0) return 0;
+        const int fine = static_cast<int>(std::lround(scale * (before - after) / (2 * curve)));
+        return std::clamp(fine, 1 - scale, scale - 1);
+    };
+    const auto within = [&](int at, int fine, int size) {
+        const int corner = at * scale + fine;
+        return corner >= 0 && corner + block_side * scale <= size;
+    };
+    const int fine_x = offset(1, 0);
+    const int fine_y = offset(0, 1);
+    match.fine_x = within(match.x, fine_x, stored.width) ? static_cast<std::int8_t>(fine_x) : 0;
+    match.fine_y = within(match.y, fine_y, stored.height) ? static_cast<std::int8_t>(fine_y) : 0;
+}
+
+// Seeds: where this block and its neighbours were found in this frame and the one before, patches
+// in place, and one by chance.
+TextureMemory::Match TextureMemory::find(int column, int row) {
+    const std::uint8_t* block =
+        padded_.data() + (row * block_side + pad) * padded_stride_ + column * block_side + pad;
+    Match best;
+    const auto from = [&](int right, int down) {
+        const int c = column + right;
+        const int r = row + down;
+        if (c < 0 || r < 0 || c >= columns_ || r >= rows_) return;
+        const Match& match = field_[static_cast<std::size_t>(r) * columns_ + c];
+        consider(block, padded_stride_, match.patch, match.x - right * block_side,
+                 match.y - down * block_side, best);
+    };
+    from(0, 0);
+    if (best.error > good_error) {
+        from(-1, 0);
+        from(0, -1);
+        from(1, 0);
+        from(0, 1);
+    }
+    const auto place = [&](std::int32_t patch, int dx, int dy) {
+        const Stored& stored = *patches_[static_cast<std::size_t>(patch)];
+        consider(block, padded_stride_, patch, column * block_side - stored.x / options_.scale + dx,
+                 row * block_side - stored.y / options_.scale + dy, best);
+    };
+    if (best.error > good_error) {
+        const auto& here = covering_[static_cast<std::size_t>(row) * columns_ + column];
+        const std::size_t tried = std::min(here.size(), tried_in_place);
+        for (std::size_t i = 0; i < tried; ++i) place(here[here.size() - 1 - i], 0, 0);
+    }
+    if (best.error > good_error && !patches_.empty()) {
+        const auto step = [&] { return static_cast<int>(random_() % (2 * reach + 1)) - reach; };
+        const int dx = step();
+        const int dy = step();
+        const int c = std::clamp(column + dx / block_side, 0, columns_ - 1);
+        const int r = std::clamp(row + dy / block_side, 0, rows_ - 1);
+        const auto& there = covering_[static_cast<std::size_t>(r) * columns_ + c];
+        if (!there.empty()) place(there[random_() % there.size()], dx, dy);
+        descend(block, padded_stride_, best);
+    }
+    if (best.patch < 0 || best.error > worst_error) return {};
+    refine(block, padded_stride_, best);
+    return best;
+}
+
+void TextureMemory::follow(const std::uint8_t* luma, std::ptrdiff_t stride) {
+    ++frame_;
+    for (int row = -pad; row < options_.height + pad; ++row) {
+        const std::uint8_t* from = luma + std::clamp(row, 0, options_.height - 1) * stride;
+        std::uint8_t* to = padded_.data() + (row + pad) * padded_stride_;
+        std::fill_n(to, pad, from[0]);
+        std::copy_n(from, options_.width, to + pad);
+        std::fill_n(to + pad + options_.width, pad, from[options_.width - 1]);
+    }
+    for (int row = 0; row < rows_; ++row) {
+        for (int column = 0; column < columns_; ++column) {
+            field_[static_cast<std::size_t>(row) * columns_ + column] = find(column, row);
+        }
+    }
+}
+
+void TextureMemory::lose_track() { std::ranges::fill(field_, Match{}); }
+
+void TextureMemory::refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network) {
+    const int scale = options_.scale;
+    const int low_width = patch.low_width(scale);
+    const int low_height = patch.low_height(scale);
+    const int full_width = low_width * scale;
+    std::vector<std::uint8_t> shown(static_cast<std::size_t>(full_width) * low_height * scale);
+    enhance(*network, scratch_, patch.low.data(), low_width, low_width, low_height, shown.data(),
+            full_width, patch.margin, low_height - patch.margin);
+    const int width = patch.width;
+    const int height = patch.height;
+    patch.detail.resize(patch.high.size());
+    patch.slow.resize(patch.high.size());
+    for (int y = 0; y < height; ++y) {
+        const std::uint8_t* base =
+            shown.data() + static_cast<std::ptrdiff_t>(y + patch.margin * scale) * full_width +
+            patch.margin * scale;
+        for (int x = 0; x < width; ++x) {
+            const auto at = static_cast<std::size_t>(y) * width + x;
+            patch.detail[at] = small(patch.high[at] - base[x]);
+        }
+    }
+    // A triangle over the pixels that a low-resolution one reaches.
+    const int radius = scale - 1;
+    std::vector<std::int16_t> rows(patch.detail.size());
+    for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+            int sum = 0;
+            for (int d = -radius; d <= radius; ++d) {
+                const int from = std::clamp(x + d, 0, width - 1);
+                sum += (scale - std::abs(d)) *
+                       patch.detail[static_cast<std::size_t>(y) * width + from];
+            }
+            rows[static_cast<std::size_t>(y) * width + x] = static_cast<std::int16_t>(sum);
+        }
+    }
+    const int area = scale * scale * scale * scale;
+    for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+            int sum = 0;
+            for (int d = -radius; d <= radius; ++d) {
+                const int from = std::clamp(y + d, 0, height - 1);
+                sum += (scale - std::abs(d)) * rows[static_cast<std::size_t>(from) * width + x];
+            }
+            patch.slow[static_cast<std::size_t>(y) * width + x] = small(sum / area);
+        }
+    }
+    patch.network = network;
+}
+
+// A block of a patch that has come, at low-resolution (x, y) of it: found as a block of the frame
+// would be.
+TextureMemory::Match TextureMemory::find_in(const Stored& fresh, int x, int y) const {
+    const std::ptrdiff_t stride = fresh.low_width(options_.scale);
+    const std::uint8_t* block = fresh.low.data() + (y + fresh.margin) * stride + x + fresh.margin;
+    const int frame_x = fresh.x / options_.scale + x;
+    const int frame_y = fresh.y / options_.scale + y;
+    const int column = std::min((frame_x + block_side / 2) / block_side, columns_ - 1);
+    const int row = std::min((frame_y + block_side / 2) / block_side, rows_ - 1);
+    Match best;
+    for (int down = -1; down <= 1; ++down) {
+        for (int right = -1; right <= 1; ++right) {
+            const int c = std::clamp(column + right, 0, columns_ - 1);
+            const int r = std::clamp(row + down, 0, rows_ - 1);
+            const Match& match = field_[static_cast<std::size_t>(r) * columns_ + c];
+            consider(block, stride, match.patch, match.x + frame_x - c * block_side,
+                     match.y + frame_y - r * block_side, best);
+        }
+    }
+    const auto& here = covering_[static_cast<std::size_t>(row) * columns_ + column];
+    const std::size_t tried = std::min(here.size(), tried_in_place);
+    for (std::size_t i = 0; i < tried; ++i) {
+        const std::int32_t patch = here[here.size() - 1 - i];
+        const Stored& stored = *patches_[static_cast<std::size_t>(patch)];
+        consider(block, stride, patch, frame_x - stored.x / options_.scale,
+                 frame_y - stored.y / options_.scale, best);
+    }
+    descend(block, stride, best);
+    if (best.patch < 0 || best.error > worst_error) return {};
+    refine(block, stride, best);
+    return best;
+}
+
+// What memory would have made of the patch that has come tells how strong each band is to be.
+void TextureMemory::learn(const Stored& fresh) {
+    const int scale = options_.scale;
+    const int side = block_side * scale;
+    for (Fit& fit : fits_) {
+        for (double* sum : {&fit.ll, &fit.lh, &fit.hh, &fit.lt, &fit.ht}) *sum *= forget;
+    }
+    double without = 0;
+    double with = 0;
+    bool any = false;
+    for (int y = 0; y + block_side <= fresh.height / scale; y += block_side) {
+        for (int x = 0; x + block_side <= fresh.width / scale; x += block_side) {
+            const Match match = find_in(fresh, x, y);
+            if (match.patch < 0) continue;
+            const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+            const int bin = bin_of(match.error);
+            Fit& fit = fits_[static_cast<std::size_t>(bin)];
+            const Strengths& strength = strengths_[static_cast<std::size_t>(bin)];
+            any = true;
+            for (int v = 0; v < side; ++v) {
+                const std::ptrdiff_t theirs =
+                    static_cast<std::ptrdiff_t>(match.y * scale + match.fine_y + v) * stored.width +
+                    match.x * scale + match.fine_x;
+                const std::ptrdiff_t ours =
+                    static_cast<std::ptrdiff_t>(y * scale + v) * fresh.width + x * scale;
+                for (int u = 0; u < side; ++u) {
+                    const double target = fresh.detail[static_cast<std::size_t>(ours + u)];
+                    const double low = stored.slow[static_cast<std::size_t>(theirs + u)];
+                    const double high = stored.detail[static_cast<std::size_t>(theirs + u)] - low;
+                    fit.ll += low * low;
+                    fit.lh += low * high;
+                    fit.hh += high * high;
+                    fit.lt += low * target;
+                    fit.ht += high * target;
+                    const double rest =
+                        target - (strength.low * low + strength.high * high) / 256.0;
+                    without += target * target;
+                    with += rest * rest;
+                }
+            }
+        }
+    }
+    if (any) {
+        error_without_ = evidence_kept * error_without_ + without;
+        error_with_ = evidence_kept * error_with_ + with;
+        ++tested_;
+    }
+    for (int bin = 0; bin < bins; ++bin) {
+        const Fit& fit = fits_[static_cast<std::size_t>(bin)];
+        const double ll = fit.ll + regularisation;
+        const double hh = fit.hh + regularisation;
+        const double determinant = ll * hh - fit.lh * fit.lh;
+        const auto bounded = [](double strength) {
+            return static_cast<int>(std::lround(256 * std::clamp(strength, 0.0, largest_strength)));
+        };
+        strengths_[static_cast<std::size_t>(bin)] = {
+            bounded((fit.lt * hh - fit.ht * fit.lh) / determinant),
+            bounded((fit.ht * ll - fit.lt * fit.lh) / determinant)};
+    }
+}
+
+std::optional<double> TextureMemory::benefit() const {
+    if (tested_ < least_evidence || error_without_ <= 0) return std::nullopt;
+    return 1 - error_with_ / error_without_;
+}
+
+std::int32_t TextureMemory::make_room() {
+    if (patches_.size() < options_.most_patches) {
+        patches_.push_back(nullptr);
+        return static_cast<std::int32_t>(patches_.size()) - 1;
+    }
+    const auto least = std::ranges::min_element(
+        patches_, {}, [](const std::unique_ptr<Stored>& stored) { return stored->used; });
+    const auto index = static_cast<std::int32_t>(least - patches_.begin());
+    for (auto& here : covering_) std::erase(here, index);
+    for (Match& match : field_) {
+        if (match.patch == index) match = {};
+    }
+    return index;
+}
+
+void TextureMemory::add(const Patch& patch, const std::shared_ptr<const PackedNetwork>& network) {
+    auto fresh = std::make_unique<Stored>();
+    fresh->x = patch.x;
+    fresh->y = patch.y;
+    fresh->width = patch.width;
+    fresh->height = patch.height;
+    fresh->margin = options_.margin;
+    fresh->low = patch.low;
+    fresh->high = patch.high;
+    fresh->used = frame_;
+    refresh(*fresh, network);
+    learn(*fresh);
+    const std::int32_t index = make_room();
+    const int scale = options_.scale;
+    for (int row = 0; row < rows_; ++row) {
+        for (int column = 0; column < columns_; ++column) {
+            const int x = column * block_side - fresh->x / scale;
+            const int y = row * block_side - fresh->y / scale;
+            if (x < 0 || y < 0 || x + block_side > fresh->width / scale ||
+                y + block_side > fresh->height / scale) {
+                continue;
+            }
+            covering_[static_cast<std::size_t>(row) * columns_ + column].push_back(index);
+        }
+    }
+    patches_[static_cast<std::size_t>(index)] = std::move(fresh);
+}
+
+// Whether the neighbouring block shows the same patch where it goes on.
+bool TextureMemory::continues(const Match& match, int column, int row, int right, int down) const {
+    const int c = column + right;
+    const int r = row + down;
+    if (c < 0 || r < 0 || c >= columns_ || r >= rows_) return true;  // the picture ends
+    const Match& next = field_[static_cast<std::size_t>(r) * columns_ + c];
+    const int scale = options_.scale;
+    return next.patch == match.patch &&
+           next.x * scale + next.fine_x == (match.x + right * block_side) * scale + match.fine_x &&
+           next.y * scale + next.fine_y == (match.y + down * block_side) * scale + match.fine_y;
+}
+
+void TextureMemory::add_detail(const Match& match, int column, int row, std::uint8_t* picture,
+                               std::ptrdiff_t stride, int width, int height) const {
+    const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+    const Strengths& strength = strengths_[static_cast<std::size_t>(bin_of(match.error))];
+    const int scale = options_.scale;
+    const int side = block_side * scale;
+    const int ramp = fade * scale;
+    const auto window = [&](bool before, bool after) {
+        std::array<int, block_side * 4> weights{};
+        for (int i = 0; i < side; ++i) {
+            int weight = 256;
+            if (!before && i < ramp) weight = 256 * (2 * i + 1) / (2 * ramp);
+            if (!after && side - 1 - i < ramp) {
+                weight = std::min(weight, 256 * (2 * (side - 1 - i) + 1) / (2 * ramp));
+            }
+            weights[static_cast<std::size_t>(i)] = weight;
+        }
+        return weights;
+    };
+    const auto across =
+        window(continues(match, column, row, -1, 0), continues(match, column, row, 1, 0));
+    const auto down =
+        window(continues(match, column, row, 0, -1), continues(match, column, row, 0, 1));
+    const int corner_x = column * side;
+    const int corner_y = row * side;
+    const int shown_width = std::min(side, width - corner_x);
+    const int shown_height = std::min(side, height - corner_y);
+    for (int v = 0; v < shown_height; ++v) {
+        const std::ptrdiff_t from =
+            static_cast<std::ptrdiff_t>(match.y * scale + match.fine_y + v) * stored.width +
+            match.x * scale + match.fine_x;
+        const std::int8_t* detail = stored.detail.data() + from;
+        const std::int8_t* slow = stored.slow.data() + from;
+        std::uint8_t* line = picture + (corner_y + v) * stride + corner_x;
+        const int row_weight = down[static_cast<std::size_t>(v)];
+        for (int u = 0; u < shown_width; ++u) {
+            const int added = strength.high * detail[u] + (strength.low - strength.high) * slow[u];
+            const int weight = row_weight * across[static_cast<std::size_t>(u)] >> 8;
+            const int value = line[u] + ((added * weight + (1 << 15)) >> 16);
+            line[u] = static_cast<std::uint8_t>(std::clamp(value, 0, 255));
+        }
+    }
+}
+
+double TextureMemory::restore(const std::shared_ptr<const PackedNetwork>& network,
+                              std::uint8_t* picture, std::ptrdiff_t stride, int width, int height) {
+    if (benefit().value_or(0) <= 0) return 0;
+    int refreshes = refreshes_per_frame;
+    std::size_t restored = 0;
+    for (int row = 0; row < rows_; ++row) {
+        for (int column = 0; column < columns_; ++column) {
+            const Match& match = field_[static_cast<std::size_t>(row) * columns_ + column];
+            if (match.patch < 0) continue;
+            const Strengths& strength = strengths_[static_cast<std::size_t>(bin_of(match.error))];
+            if (strength.low == 0 && strength.high == 0) continue;
+            Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+            if (stored.network != network && refreshes > 0) {
+                refresh(stored, network);
+                --refreshes;
+            }
+            stored.used = frame_;
+            add_detail(match, column, row, picture, stride, width, height);
+            ++restored;
+        }
+    }
+    return static_cast<double>(restored) / static_cast<double>(field_.size());
+}
+
+}  // namespace livesr

@@ -1,0 +1,121 @@
+// Texture memory: detail that arrived once as a patch is put back wherever the picture shows the
+// same thing again. Blocks of the decoded low-resolution picture are matched with what was decoded
+// where patches came from; a block that matches gets the patch's detail (what the network's picture
+// lacks there) on top of the network, in two bands whose strengths are fitted on patches as they
+// arrive. Integer matching with a search that is seeded: the same calls give the same picture.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "core/network/enhance.h"
+
+namespace livesr {
+
+class TextureMemory {
+  public:
+    struct Options {
+        int scale = 2;
+        int width = 0;  // of the low-resolution picture
+        int height = 0;
+        int margin = 4;  // low-resolution pixels around a patch that add() is given
+        // About 50 kB each. What was matched least lately makes room.
+        std::size_t most_patches = 1000;
+        std::uint32_t seed = 1;
+    };
+
+    explicit TextureMemory(const Options& options);
+    ~TextureMemory();
+    TextureMemory(const TextureMemory&) = delete;
+    TextureMemory& operator=(const TextureMemory&) = delete;
+
+    // A patch and the decoded crop under it, margin included; x, y, width, height in
+    // high-resolution pixels, multiples of the scale. `network`: what the picture is made with.
+    struct Patch {
+        int x = 0, y = 0, width = 0, height = 0;
+        const std::vector<std::uint8_t>& low;
+        const std::vector<std::uint8_t>& high;
+    };
+    // What was known before it came is tested and fitted on it first.
+    void add(const Patch& patch, const std::shared_ptr<const PackedNetwork>& network);
+
+    // The decoded picture of the next frame: matches are followed and looked for.
+    void follow(const std::uint8_t* luma, std::ptrdiff_t stride);
+    // Adds what is remembered to the picture that `network` made of that frame; returns the share
+    // of its blocks that got something. width x height: of the picture, at most scale times the
+    // frame.
+    double restore(const std::shared_ptr<const PackedNetwork>& network, std::uint8_t* picture,
+                   std::ptrdiff_t stride, int width, int height);
+
+    // Forgets matches, not patches: the next frame shows something else.
+    void lose_track();
+
+    int width() const { return options_.width; }
+    int height() const { return options_.height; }
+    std::size_t patches() const { return patches_.size(); }
+    // Of the mean squared error on the latest patches, the share that memory took away; what comes
+    // is left as it is while this is not above 0. Absent before there is evidence.
+    std::optional<double> benefit() const;
+
+  private:
+    struct Stored;
+    // Where a block is found: the patch, the place of the block's corner in its crop
+    // (low-resolution pixels from the patch's corner), and by how many high-resolution pixels that
+    // is off.
+    struct Match {
+        std::int32_t patch = -1;  // index in patches_
+        std::int16_t x = 0, y = 0;
+        std::int8_t fine_x = 0, fine_y = 0;
+        std::uint32_t error = UINT32_MAX;  // sum of squares
+    };
+    // Sums of a least-squares fit of two bands.
+    struct Fit {
+        double ll = 0, lh = 0, hh = 0, lt = 0, ht = 0;
+    };
+    struct Strengths {
+        int low = 0, high = 0;  // of 256
+    };
+
+    static constexpr int bins = 12;
+    static int bin_of(std::uint32_t error);
+
+    // `block`: the corner of a block with its surroundings around it, in the frame or in a crop.
+    std::uint32_t error_at(const std::uint8_t* block, std::ptrdiff_t stride, const Stored& patch,
+                           int x, int y) const;
+    void consider(const std::uint8_t* block, std::ptrdiff_t stride, std::int32_t patch, int x,
+                  int y, Match& best) const;
+    void descend(const std::uint8_t* block, std::ptrdiff_t stride, Match& best) const;
+    void refine(const std::uint8_t* block, std::ptrdiff_t stride, Match& match) const;
+    Match find(int column, int row);
+    Match find_in(const Stored& fresh, int x, int y) const;
+    void learn(const Stored& fresh);
+    void refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network);
+    std::int32_t make_room();
+    bool continues(const Match& match, int column, int row, int right, int down) const;
+    void add_detail(const Match& match, int column, int row, std::uint8_t* picture,
+                    std::ptrdiff_t stride, int width, int height) const;
+
+    Options options_;
+    int columns_;
+    int rows_;
+    std::vector<Match> field_;
+    std::vector<std::vector<std::int32_t>> covering_;  // patches over each block, newest last
+    std::vector<std::unique_ptr<Stored>> patches_;
+    std::array<Fit, bins> fits_{};
+    std::array<Strengths, bins> strengths_{};
+    double error_without_ = 0;
+    double error_with_ = 0;
+    std::size_t tested_ = 0;
+    std::mt19937 random_;
+    std::uint64_t frame_ = 0;
+    EnhanceScratch scratch_;
+    std::vector<std::uint8_t> padded_;  // the frame with its edge repeated around it
+    std::ptrdiff_t padded_stride_ = 0;
+};
+
+}  // namespace livesr
