@@ -3,7 +3,7 @@
 // Pure functions of state, events and media time; the uplink's rate is handed in.
 import { slopeDbPerBps, type Curve } from './curves.ts';
 import { splitUplink, type Split } from './plan.ts';
-import { allowedBps, went, type Span } from './span-guard.ts';
+import { allowedBps, roomBits, went, type Span } from './span-guard.ts';
 
 export interface Schedule {
   /** Step of equation (2): patches change by at most this each second. */
@@ -129,8 +129,8 @@ const weightOfWindow = 0.5;
 const weightOfGain = 0.6;
 const weightOfPsnr = 0.1;
 const firstPsnrDb = 36;
-/** Rate control wanders by some percent; more is corrected. */
-const mostOvershoot = 1.05;
+/** Rate control wanders by a percent or two; more is corrected. */
+const mostOvershoot = 1.02;
 const mostCorrection = 1.5;
 /** A scene change alone takes no encoder so long to get over. */
 const windowsToBeSure = 3;
@@ -249,9 +249,12 @@ export function encoderTargetBps({ plan, video, mostVideoBps }: SchedulerState):
   return (aim * Math.min(plan.videoBitrateBps, mostVideoBps)) / correction;
 }
 
-/** Patches wait while a burst is paid back: they lose nothing by it. */
-export function maySendPatches({ mostVideoBps }: SchedulerState): boolean {
-  return mostVideoBps === Infinity;
+/** Patches of so many bits may go now. They wait while a burst is paid back: they lose little by it. */
+export function patchRoomBits(state: SchedulerState): number {
+  const { span, plan, tickPatchBits, mostVideoBps } = state;
+  if (mostVideoBps !== Infinity) return 0;
+  const uplinkBps = plan.videoBitrateBps + plan.patchBitrateBps;
+  return Math.max(0, roomBits(span, uplinkBps, encoderTargetBps(state)) - tickPatchBits);
 }
 
 function spanSeen(

@@ -48,7 +48,7 @@ import {
   encoderTrouble,
   gradients,
   initialScheduler,
-  maySendPatches,
+  patchRoomBits,
   newsCame,
   patchesSent,
   pictureSeen,
@@ -289,6 +289,12 @@ export class SenderSession implements Session {
     });
   }
 
+  #patchesWithRoom(): number {
+    const { underway, meanPatchBits } = this.#budget;
+    const bits = patchRoomBits(this.#scheduler) - underway * meanPatchBits;
+    return Math.max(0, Math.floor(bits / meanPatchBits));
+  }
+
   #warnOfEncoder(): void {
     const trouble = encoderTrouble(this.#scheduler);
     if (!trouble || this.#hasWarned) return;
@@ -311,9 +317,7 @@ export class SenderSession implements Session {
       ? 0
       : patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
-        : maySendPatches(this.#scheduler)
-          ? allowance(this.#budget)
-          : 0;
+        : Math.min(allowance(this.#budget), this.#patchesWithRoom());
     if (cells > 0) {
       const sum = errors.reduce((total, error) => total + error, 0);
       this.#scheduler = pictureSeen(this.#scheduler, sum / (cells * offer.cell ** 2));

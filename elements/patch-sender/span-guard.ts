@@ -35,22 +35,41 @@ export function went(span: Span, stretch: Stretch): Span {
   return kept;
 }
 
+/** What has been sent too much, at each future end of a span, and how far ahead that is. */
+function* excesses(
+  span: Span,
+): Generator<{ readonly aheadSeconds: number; readonly bits: number }> {
+  let bits = 0;
+  let pastSeconds = 0;
+  for (const { seconds, sentBits, carriedBits } of span.toReversed()) {
+    bits += sentBits - carriedBits;
+    pastSeconds += seconds;
+    // The span of 2 s that has just this much of the past in it ends so far ahead.
+    const aheadSeconds = spanSeconds - pastSeconds;
+    if (aheadSeconds <= horizonSeconds && aheadSeconds >= leastAheadSeconds) {
+      yield { aheadSeconds, bits };
+    }
+  }
+}
+
 /**
  * The rate that video and patches may have now so that no 2 s get more than the uplink carries; that
  * of the uplink where nothing need be paid back.
  */
 export function allowedBps(span: Span, uplinkBps: number): number {
   let allowed = uplinkBps;
-  let excessBits = 0;
-  let pastSeconds = 0;
-  for (const { seconds, sentBits, carriedBits } of span.toReversed()) {
-    excessBits += sentBits - carriedBits;
-    pastSeconds += seconds;
-    // The span of 2 s that has just this much of the past in it ends so far ahead.
-    const aheadSeconds = spanSeconds - pastSeconds;
-    if (aheadSeconds > horizonSeconds || aheadSeconds < leastAheadSeconds) continue;
-    allowed = Math.min(allowed, uplinkBps - excessBits / aheadSeconds);
+  for (const { aheadSeconds, bits } of excesses(span)) {
+    allowed = Math.min(allowed, uplinkBps - bits / aheadSeconds);
   }
   if (allowed > (1 - leastCut) * uplinkBps) return uplinkBps;
   return Math.max(leastShare * uplinkBps, margin * allowed);
+}
+
+/** How much may go at once beside video of `videoBps`. */
+export function roomBits(span: Span, uplinkBps: number, videoBps: number): number {
+  let room = Infinity;
+  for (const { aheadSeconds, bits } of excesses(span)) {
+    room = Math.min(room, (uplinkBps - videoBps) * aheadSeconds - bits);
+  }
+  return Math.max(0, room);
 }

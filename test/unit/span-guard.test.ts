@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allowedBps, went, type Span } from '../../elements/patch-sender/span-guard.ts';
+import { allowedBps, roomBits, went, type Span } from '../../elements/patch-sender/span-guard.ts';
 
 const tick = 0.2;
 
@@ -86,6 +86,32 @@ describe('the guard of any 2 s', () => {
           const allowed = allowedBps(stretches.reduce<Span>(went, []), uplinkBps);
           expect(allowed).toBeLessThanOrEqual(uplinkBps);
           expect(allowed).toBeGreaterThanOrEqual(0.4 * uplinkBps);
+        },
+      ),
+    );
+  });
+
+  it('has room beside the video for what was not sent before, and none after a burst', () => {
+    const stretch = (sentBits: number) => ({ seconds: tick, sentBits, carriedBits: 120_000 });
+    const spanOf = (bits: readonly number[]): Span => bits.map(stretch).reduce<Span>(went, []);
+    const nine = new Array<number>(9).fill(114_000);
+    // 1.8 s of 6000 bits a tick left over, and as much again in the next tick.
+    expect(roomBits(spanOf(nine), 600e3, 570e3)).toBeCloseTo(9 * 6000 + 0.2 * 30e3);
+    expect(roomBits(spanOf([...nine, 200_000]), 600e3, 570e3)).toBe(0);
+  });
+
+  it('never has room for more than the uplink carries in 2 s', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(200_000), { minLength: 10, maxLength: 30 }),
+        fc.integer({ min: 0, max: 600_000 }),
+        (bits, videoBps) => {
+          const span = bits
+            .map((sentBits) => ({ seconds: tick, sentBits, carriedBits: 120_000 }))
+            .reduce<Span>(went, []);
+          const room = roomBits(span, 600e3, videoBps);
+          const within = sum(bits.slice(-9)) + tick * videoBps + room;
+          if (room > 0) expect(within).toBeLessThanOrEqual(2 * 600e3 + 1e-6);
         },
       ),
     );
