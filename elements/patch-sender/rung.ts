@@ -82,14 +82,14 @@ const samePsnrDb = 5;
 const plainDb = 0.6;
 /** What a change must gain: comparisons of the same thing differ by about a tenth of a dB. */
 const leastGainDb = 0.1;
-const mostCompared = 3;
+const mostCompared = 2;
 /**
  * Of training on whole frames, over the network that a stream starts with, in the long run: nobody
  * tells. And while there is hope that it gains more.
  */
 const usualLeadDb = 0.3;
 const hopedLeadDb = 1;
-const hopeNs = 15e9;
+const hopeNs = 10e9;
 /** Patches come from where the picture is worst: their gain is about twice the frame's. */
 const leadOfFrame = 0.5;
 /** 1/3 is worth a trial where native is so far behind. */
@@ -194,12 +194,13 @@ function decide(state: RungState, settings: RungSettings, nowNs: number): RungSt
     return { ...state, rung: best.rung, compared: [], nextTrialNs: nowNs + closePauseNs };
   }
   const nearestDb = best?.gainDb ?? 0;
-  return { ...state, nextTrialNs: nowNs + pauseAfter(nearestDb, best?.comparisons ?? 0) };
+  return { ...state, nextTrialNs: nowNs + pauseAfter(nearestDb, best?.comparisons ?? 0, nowNs) };
 }
 
-function pauseAfter(gainDb: number, comparisons: number): number {
-  // To be confirmed or not, and soon.
-  if (gainDb > leastGainDb) return settleNs;
+function pauseAfter(gainDb: number, comparisons: number, nowNs: number): number {
+  // To be confirmed or not, and soon. At the start encoders are not what they will be: large pictures
+  // of little motion become better for seconds.
+  if (gainDb > leastGainDb || (nowNs < hopeNs && gainDb > -clearDb)) return settleNs;
   const base = gainDb > -closeDb ? closePauseNs : gainDb > -clearDb ? pauseNs : clearPauseNs;
   return Math.min(mostPauseNs, base * Math.max(1, comparisons));
 }

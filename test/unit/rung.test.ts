@@ -134,7 +134,7 @@ describe('the choice of the rung', () => {
     expect(gained.changes).toEqual([]);
     const vain = live({ seconds: 60, quality, settings: hopeful, news: () => [1.6, 1.5] });
     expect(vain.changes.map(({ rung }) => rung)).toEqual([1]);
-    expect(vain.changes[0]?.seconds).toBeGreaterThan(15);
+    expect(vain.changes[0]?.seconds).toBeGreaterThan(10);
     expect(vain.changes[0]?.seconds).toBeLessThan(20);
   });
 
