@@ -208,7 +208,7 @@ export class SenderSession implements Session {
 
   #hear(news: TrainingNews & { gainDb: number | null; genericGainDb: number | null }): void {
     this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
-    this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb);
+    this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb, this.#mediaTimeNs);
   }
 
   #conditions(): Conditions {
