@@ -6,6 +6,8 @@ import { curveOf, type Curve } from '../../elements/patch-sender/curves.ts';
  * server tells gains, not levels; streams of 0.3-1 Mbit/s measured 33-38 dB.
  */
 const usualPsnrDb = 36;
+/** A gain that cannot be seen is worth nothing. */
+const leastGainDb = 0.05;
 /** Beyond that the curves say nothing. */
 const mostShare = 3;
 
@@ -26,7 +28,7 @@ export function worthOfGain(
   pixelsPerSecond: number,
   streamClass: string,
 ): number | null {
-  if (!(gainDb > 0) || !(videoBps > 0) || !(pixelsPerSecond > 0)) return null;
+  if (!(gainDb >= leastGainDb) || !(videoBps > 0) || !(pixelsPerSecond > 0)) return null;
   const curve = curveOf(streamClass);
   const bitsPerPixel = videoBps / pixelsPerSecond;
   const now = qualityAt(curve, bitsPerPixel);

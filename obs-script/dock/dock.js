@@ -2,7 +2,7 @@
 const element = (id) => document.getElementById(id);
 const kbps = (bps) => Math.round(bps / 1000).toLocaleString('en');
 const signed = (db) => (db >= 0 ? '+' : '−') + Math.abs(db).toFixed(2);
-const shownSeconds = 300;
+const [fewestSeconds, mostSeconds] = [60, 300];
 
 let points = [];
 
@@ -13,11 +13,11 @@ function statusText({ obs, carrying, calibrated, on }) {
   return calibrated ? 'Live' : 'Live, looking for the canvas in the stream';
 }
 
-const stateNames = {
-  waiting: 'waiting for patches',
-  training: 'learning from your stream',
-  suspended: 'has learned what there is, for now',
-  off: 'training is off',
+const stateSentences = {
+  waiting: 'The server waits for patches.',
+  training: 'The server is learning from your stream.',
+  suspended: 'The server has learned what there is, for now.',
+  off: 'The server does not train.',
 };
 
 function gainText({ training, sessionGainDb, worthPercent }) {
@@ -25,7 +25,7 @@ function gainText({ training, sessionGainDb, worthPercent }) {
   const parts = [];
   if (worthPercent !== null) parts.push(`Worth about ${worthPercent} % more uplink.`);
   if (sessionGainDb !== null) parts.push(`This session: ${signed(sessionGainDb)} dB.`);
-  parts.push(`The server ${stateNames[training.state] ?? training.state}.`);
+  parts.push(stateSentences[training.state] ?? '');
   return parts.join(' ');
 }
 
@@ -105,6 +105,10 @@ function draw(id, series, unit) {
   const bottom = Math.min(0, ...values) < 0 ? -roundUp(-Math.min(...values)) : 0;
   const [left, right, low, high] = [36, width - 4, height - 14, 6];
   const now = points.at(-1)?.atSeconds ?? 0;
+  const shownSeconds = Math.min(
+    mostSeconds,
+    Math.max(fewestSeconds, now - (points[0]?.atSeconds ?? now)),
+  );
   const x = (seconds) => right - ((now - seconds) / shownSeconds) * (right - left);
   const y = (value) => low - ((value - bottom) / (top - bottom)) * (low - high);
   const nodes = [];
@@ -113,7 +117,15 @@ function draw(id, series, unit) {
     const label = Number(value.toFixed(2)).toLocaleString('en');
     nodes.push(svg('text', { x: left - 4, y: y(value) + 3, 'text-anchor': 'end' }, label));
   }
-  nodes.push(svg('text', { x: left, y: height - 2 }, '5 min ago'));
+  nodes.push(
+    svg(
+      'text',
+      { x: left, y: height - 2 },
+      shownSeconds < 120
+        ? `${Math.round(shownSeconds)} s ago`
+        : `${Math.round(shownSeconds / 60)} min ago`,
+    ),
+  );
   nodes.push(svg('text', { x: right, y: height - 2, 'text-anchor': 'end' }, 'now'));
   for (const { key, colour, dashes } of series) {
     let path = '';
@@ -157,7 +169,7 @@ source.addEventListener('history', (event) => {
 });
 source.addEventListener('state', (event) => {
   const { point, ...state } = JSON.parse(event.data);
-  if (point) points = [...points, point].slice(-2 * shownSeconds);
+  if (point) points = [...points, point].slice(-2 * mostSeconds);
   show(state);
   drawAll();
 });

@@ -1,5 +1,8 @@
 // A real OBS under Xvfb with the script, `livesr obs` beside it, an emulated uplink, a server pipeline.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,14 +10,15 @@ import { freeUdpPort } from '../../elements/demo/live.ts';
 import { parseRateSteps, steppedRate } from '../../elements/link/rates.ts';
 import { Relay as Link } from '../../elements/link/relay.ts';
 import { commandLineScript } from '../../elements/measure/environment.ts';
-import { Pipeline } from '../../elements/measure/pipeline.ts';
+import { Pipeline, quoted } from '../../elements/measure/pipeline.ts';
 import { numberField, parseStructure } from '../../elements/measure/structure.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { ObsClient } from '../../obs-script/controller/obs-client.ts';
 import type { ControllerState } from '../../obs-script/controller/state.ts';
 import { Browser, findBrowser } from './dock-picture.ts';
 import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
-import { makeMovingClip } from './moving-clip.ts';
+import { makeNumberedClip } from './numbered-clip.ts';
+import { comparePatchNumbers } from './patch-numbers.ts';
 
 const missing = missingForObs();
 if (missing !== undefined) console.warn(`the tests in a real OBS are skipped: ${missing}`);
@@ -83,11 +87,14 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
   let controller: ControllerProcess | undefined;
   let server: Pipeline | undefined;
   let link: Link | undefined;
+  let folder = '';
+  let serverPort = 0;
   let relayPort = 0;
 
   beforeAll(async () => {
     relayPort = await freeUdpPort();
-    const serverPort = await freeUdpPort();
+    serverPort = await freeUdpPort();
+    folder = mkdtempSync(join(tmpdir(), 'livesr-obs-test-'));
     const feedbackPort = await freeTcpPort();
     const startMs = performance.now();
     link = await Link.open({
@@ -110,12 +117,16 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       name: 'the server',
       launch:
         `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" latency=200 keep-listening=true ` +
-        '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
-        `! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
-        'token=token ! fakesink sync=true async=false demux. ! meta/x-klv ! queue ! enhancer.patches',
+        '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
+        `decoded. ! queue ! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
+        'token=token ! fakesink sync=true async=false demux. ! meta/x-klv ! tee name=klv ' +
+        'klv. ! queue ! enhancer.patches ' +
+        `klv. ! queue ! gdppay ! filesink async=false location=${quoted(join(folder, 'patches.gdp'))} ` +
+        'decoded. ! queue ! identity eos-after=450 ! gdppay ' +
+        `! filesink async=false location=${quoted(join(folder, 'frames.gdp'))}`,
     });
     obs = await HeadlessObs.start({
-      clip: await makeMovingClip(),
+      clip: await makeNumberedClip(folder),
       canvas: { width: 1280, height: 720 },
       stream: { width: 640, height: 360 },
       framesPerSecond,
@@ -141,6 +152,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     await obs?.stop();
     await server?.stop();
     link?.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   const bitrateKbps = (): number => controller?.latest?.script.status?.bitrateKbps ?? 0;
@@ -169,6 +181,19 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     );
     expect(outputReconnecting).toBe(false);
     expect(obs?.log() ?? '').not.toMatch(/Reconnect/i);
+  });
+
+  test('no patch is off by a frame', () => {
+    const numbers = comparePatchNumbers(
+      join(folder, 'frames.gdp'),
+      join(folder, 'patches.gdp'),
+      { width: 640, height: 360 },
+      2,
+    );
+    console.info(`${numbers.read} patches read, ${numbers.off.length} of another frame`);
+    expect(numbers.read).toBeGreaterThan(20);
+    expect(numbers.off).toEqual([]);
+    expect(numbers.foreign).toBe(0);
   });
 
   const browser = findBrowser();
