@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "core/picture/crop.h"
@@ -15,7 +17,8 @@ constexpr int block_side = 8;  // low-resolution pixels
 constexpr int context = 2;
 constexpr int window_side = block_side + 2 * context;
 constexpr int window_pixels = window_side * window_side;
-constexpr int pad = context + 1;
+constexpr int pad = context;
+static_assert(TextureMemory::least_margin == context + 1);
 
 // Beyond it a match is none (mean of the squares).
 constexpr std::uint32_t worst_error = 260 * window_pixels;
@@ -68,6 +71,11 @@ TextureMemory::TextureMemory(const Options& options)
       covering_(field_.size()),
       random_(options.seed),
       padded_stride_(options.width + 2 * pad) {
+    if (options.margin < least_margin) {
+        throw std::invalid_argument("texture memory needs a margin of " +
+                                    std::to_string(least_margin) + " pixels, not " +
+                                    std::to_string(options.margin));
+    }
     padded_.resize(static_cast<std::size_t>(padded_stride_) * (options.height + 2 * pad));
 }
 

@@ -19,16 +19,22 @@ namespace livesr {
 
 class TextureMemory {
   public:
+    // What matching sees around a block, and one pixel more.
+    static constexpr int least_margin = 3;
+
     struct Options {
         int scale = 2;
         int width = 0;  // of the low-resolution picture
         int height = 0;
-        int margin = 4;  // low-resolution pixels around a patch that add() is given
+        // Low-resolution pixels around a patch that add() is given: what the network sees, and
+        // least_margin.
+        int margin = 4;
         // About 50 kB each. What was matched least lately makes room.
         std::size_t most_patches = 1000;
         std::uint32_t seed = 1;
     };
 
+    // Throws std::invalid_argument when the margin is too small.
     explicit TextureMemory(const Options& options);
     ~TextureMemory();
     TextureMemory(const TextureMemory&) = delete;
