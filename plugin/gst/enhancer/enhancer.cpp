@@ -191,8 +191,7 @@ void Enhancer::begin_rung(int scale) {
     // What pictures of another size took says nothing.
     const std::lock_guard lock(governor_mutex_);
     earlier_retreats_ += governor_.retreats();
-    governor_ = Governor({.memory = settings_.texture_memory && session_ && session_->serves(scale),
-                          .small = small_.contains(scale)});
+    governor_ = Governor({.memory = remembers(scale), .small = small_.contains(scale)});
 }
 
 // The size of the decoded picture against the true one: no packet need come in time.

@@ -118,6 +118,7 @@ class Enhancer {
   private:
     int scale_of(int width, int height) const;
     void begin_rung(int scale);
+    bool remembers(int scale) const;
     void begin_memory(int width, int height);
     void remember(const std::vector<AlignedPatch>& pairs);
     void restore(const GstVideoFrame& in, GstVideoFrame& out,

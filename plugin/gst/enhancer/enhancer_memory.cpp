@@ -5,9 +5,15 @@
 
 namespace livesr::gst {
 
+// A network that sees less around a pixel than matching does is given too small a margin.
+bool Enhancer::remembers(int scale) const {
+    return settings_.texture_memory && session_ && session_->serves(scale) &&
+           margin(session_->generic(scale).architecture) >= TextureMemory::least_margin;
+}
+
 void Enhancer::begin_memory(int width, int height) {
     memory_ = nullptr;
-    if (!settings_.texture_memory || !session_->serves(scale_)) return;
+    if (!remembers(scale_)) return;
     auto& memory = memories_[scale_];
     if (!memory || memory->width() != width || memory->height() != height) {
         TextureMemory::Options options;
