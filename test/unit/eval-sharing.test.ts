@@ -10,6 +10,7 @@ import {
   mostInSpan,
   sharingScheme,
 } from '../../elements/measure/sharing.ts';
+import { sharingPage, steps } from '../../elements/measure/sharing-plot.ts';
 import type { SchemeRun } from '../../elements/measure/summary.ts';
 import { scaledTrace } from '../../elements/measure/uplink.ts';
 
@@ -189,5 +190,61 @@ describe('clips and traces', () => {
     expect(scheduled?.psnrYDb).toBeCloseTo(35);
     expect(scheduled?.overOptimalDb).toBeCloseTo(-0.15);
     expect(scheduled?.mostInSpan).toBe(0.99);
+  });
+});
+
+describe('the page of the scheduler', () => {
+  it('holds a rate until the next one', () => {
+    expect(
+      steps(
+        [
+          [0, 5],
+          [2, 7],
+        ],
+        3,
+      ),
+    ).toEqual([
+      [0, 5],
+      [2, 5],
+      [2, 7],
+      [3, 7],
+    ]);
+  });
+
+  it('shows uplink, patches and gradients of each evaluation that was scheduled', () => {
+    const plan = (timeSeconds: number, gainByPatchesDb: number | null) => ({
+      timeSeconds,
+      uplinkBps: 600e3,
+      patchBps: 30e3,
+      gainByPatchesDb,
+      gainByVideoDb: 0.1,
+    });
+    const sharing = {
+      filled: 0.9,
+      mostInSpan: 0.9,
+      longestQueueSeconds: 0.1,
+      plans: [plan(0, null), plan(1, 7)],
+    };
+    const span = {
+      psnrYDb: 30,
+      ssim: 1,
+      gainOverBilinearDb: 0,
+      gainOverBicubicDb: 0,
+      worstSecondOverBicubicDb: 0,
+      videoKbps: 500,
+      patchKbps: 30,
+      patchesPerSecond: 1,
+      bytesPerPatch: 1,
+    };
+    const second = { second: 0, psnrYDb: 30, overBicubicDb: 1, videoKbps: 500, patchKbps: 30 };
+    const scheduled = { ...span, first10s: span, perSecond: [{ ...second, patches: 1 }], sharing };
+    const evaluation = { clip: 'a/x<y.mp4', trace: 't', scale: 2, uplinkKbps: 600, seconds: 2 };
+    const page = sharingPage([
+      { ...evaluation, schemes: { scheduled } },
+      { ...evaluation, schemes: {} },
+    ]);
+    expect(page.match(/<svg class="chart"/g)).toHaveLength(3);
+    expect(page).toContain('x&lt;y.mp4 over t, 600 kbit/s');
+    expect(page).not.toContain('NaN');
   });
 });
