@@ -37,12 +37,7 @@ constexpr int refreshes_per_frame = 4;
 // The picture fades to what the network shows over so many pixels (per scale) where a match ends.
 constexpr int fade = 3;
 
-constexpr double forget = 0.985;       // of what was fitted, with each patch that comes
-constexpr double evidence_kept = 0.9;  // of what was tested
-constexpr std::size_t least_evidence = 3;
-// Keeps strengths at 0 until there is something to fit them on: grey levels squared.
-constexpr double regularisation = 2000.0;
-constexpr double largest_strength = 1.2;
+double mean_of(std::uint32_t error) { return static_cast<double>(error) / window_pixels; }
 
 std::int8_t small(int value) { return static_cast<std::int8_t>(std::clamp(value, -127, 127)); }
 
@@ -80,11 +75,6 @@ TextureMemory::TextureMemory(const Options& options)
 }
 
 TextureMemory::~TextureMemory() = default;
-
-int TextureMemory::bin_of(std::uint32_t error) {
-    const double mean = static_cast<double>(error) / window_pixels;
-    return std::clamp(static_cast<int>(std::floor(std::log2(mean + 0.03) + 5)), 0, bins - 1);
-}
 
 std::uint32_t TextureMemory::error_at(const std::uint8_t* block, std::ptrdiff_t stride,
                                       const Stored& patch, int x, int y) const {
@@ -302,25 +292,17 @@ TextureMemory::Match TextureMemory::find_in(const Stored& fresh, int x, int y) c
     return best;
 }
 
-// What memory would have made of the patch that has come tells how strong each band is to be.
+// What memory would have made of the patch that has come tells how strong detail is to be.
 void TextureMemory::learn(const Stored& fresh) {
     const int scale = options_.scale;
     const int side = block_side * scale;
-    for (Fit& fit : fits_) {
-        for (double* sum : {&fit.ll, &fit.lh, &fit.hh, &fit.lt, &fit.ht}) *sum *= forget;
-    }
-    double without = 0;
-    double with = 0;
-    bool any = false;
+    strength_.begin();
     for (int y = 0; y + block_side <= fresh.height / scale; y += block_side) {
         for (int x = 0; x + block_side <= fresh.width / scale; x += block_side) {
             const Match match = find_in(fresh, x, y);
             if (match.patch < 0) continue;
             const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
-            const int bin = bin_of(match.error);
-            Fit& fit = fits_[static_cast<std::size_t>(bin)];
-            const Strengths& strength = strengths_[static_cast<std::size_t>(bin)];
-            any = true;
+            strength_.begin_block(mean_of(match.error));
             for (int v = 0; v < side; ++v) {
                 const std::ptrdiff_t theirs =
                     static_cast<std::ptrdiff_t>(match.y * scale + match.fine_y + v) * stored.width +
@@ -328,44 +310,15 @@ void TextureMemory::learn(const Stored& fresh) {
                 const std::ptrdiff_t ours =
                     static_cast<std::ptrdiff_t>(y * scale + v) * fresh.width + x * scale;
                 for (int u = 0; u < side; ++u) {
-                    const double target = fresh.detail[static_cast<std::size_t>(ours + u)];
-                    const double low = stored.slow[static_cast<std::size_t>(theirs + u)];
-                    const double high = stored.detail[static_cast<std::size_t>(theirs + u)] - low;
-                    fit.ll += low * low;
-                    fit.lh += low * high;
-                    fit.hh += high * high;
-                    fit.lt += low * target;
-                    fit.ht += high * target;
-                    const double rest =
-                        target - (strength.low * low + strength.high * high) / 256.0;
-                    without += target * target;
-                    with += rest * rest;
+                    const double slow = stored.slow[static_cast<std::size_t>(theirs + u)];
+                    const double all = stored.detail[static_cast<std::size_t>(theirs + u)];
+                    strength_.add(slow, all - slow,
+                                  fresh.detail[static_cast<std::size_t>(ours + u)]);
                 }
             }
         }
     }
-    if (any) {
-        error_without_ = evidence_kept * error_without_ + without;
-        error_with_ = evidence_kept * error_with_ + with;
-        ++tested_;
-    }
-    for (int bin = 0; bin < bins; ++bin) {
-        const Fit& fit = fits_[static_cast<std::size_t>(bin)];
-        const double ll = fit.ll + regularisation;
-        const double hh = fit.hh + regularisation;
-        const double determinant = ll * hh - fit.lh * fit.lh;
-        const auto bounded = [](double strength) {
-            return static_cast<int>(std::lround(256 * std::clamp(strength, 0.0, largest_strength)));
-        };
-        strengths_[static_cast<std::size_t>(bin)] = {
-            bounded((fit.lt * hh - fit.ht * fit.lh) / determinant),
-            bounded((fit.ht * ll - fit.lt * fit.lh) / determinant)};
-    }
-}
-
-std::optional<double> TextureMemory::benefit() const {
-    if (tested_ < least_evidence || error_without_ <= 0) return std::nullopt;
-    return 1 - error_with_ / error_without_;
+    strength_.finish();
 }
 
 std::int32_t TextureMemory::make_room() {
@@ -426,7 +379,7 @@ bool TextureMemory::continues(const Match& match, int column, int row, int right
 void TextureMemory::add_detail(const Match& match, int column, int row, std::uint8_t* picture,
                                std::ptrdiff_t stride, int width, int height) const {
     const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
-    const Strengths& strength = strengths_[static_cast<std::size_t>(bin_of(match.error))];
+    const BandStrengths& strength = strength_.of(mean_of(match.error));
     const int scale = options_.scale;
     const int side = block_side * scale;
     const int ramp = fade * scale;
@@ -459,7 +412,7 @@ void TextureMemory::add_detail(const Match& match, int column, int row, std::uin
         std::uint8_t* line = picture + (corner_y + v) * stride + corner_x;
         const int row_weight = down[static_cast<std::size_t>(v)];
         for (int u = 0; u < shown_width; ++u) {
-            const int added = strength.high * detail[u] + (strength.low - strength.high) * slow[u];
+            const int added = strength.fast * detail[u] + (strength.slow - strength.fast) * slow[u];
             const int weight = row_weight * across[static_cast<std::size_t>(u)] >> 8;
             const int value = line[u] + ((added * weight + (1 << 15)) >> 16);
             line[u] = static_cast<std::uint8_t>(std::clamp(value, 0, 255));
@@ -476,8 +429,8 @@ double TextureMemory::restore(const std::shared_ptr<const PackedNetwork>& networ
         for (int column = 0; column < columns_; ++column) {
             const Match& match = field_[static_cast<std::size_t>(row) * columns_ + column];
             if (match.patch < 0) continue;
-            const Strengths& strength = strengths_[static_cast<std::size_t>(bin_of(match.error))];
-            if (strength.low == 0 && strength.high == 0) continue;
+            const BandStrengths& strength = strength_.of(mean_of(match.error));
+            if (!strength.any()) continue;
             Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
             if (stored.network != network && refreshes > 0) {
                 refresh(stored, network);

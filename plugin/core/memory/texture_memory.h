@@ -5,7 +5,6 @@
 // arrive. Integer matching with a search that is seeded: the same calls give the same picture.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,6 +12,7 @@
 #include <random>
 #include <vector>
 
+#include "core/memory/detail_strength.h"
 #include "core/network/enhance.h"
 
 namespace livesr {
@@ -66,7 +66,7 @@ class TextureMemory {
     std::size_t patches() const { return patches_.size(); }
     // Of the mean squared error on the latest patches, the share that memory took away; what comes
     // is left as it is while this is not above 0. Absent before there is evidence.
-    std::optional<double> benefit() const;
+    std::optional<double> benefit() const { return strength_.benefit(); }
 
   private:
     struct Stored;
@@ -79,17 +79,6 @@ class TextureMemory {
         std::int8_t fine_x = 0, fine_y = 0;
         std::uint32_t error = UINT32_MAX;  // sum of squares
     };
-    // Sums of a least-squares fit of two bands.
-    struct Fit {
-        double ll = 0, lh = 0, hh = 0, lt = 0, ht = 0;
-    };
-    struct Strengths {
-        int low = 0, high = 0;  // of 256
-    };
-
-    static constexpr int bins = 12;
-    static int bin_of(std::uint32_t error);
-
     // `block`: the corner of a block with its surroundings around it, in the frame or in a crop.
     std::uint32_t error_at(const std::uint8_t* block, std::ptrdiff_t stride, const Stored& patch,
                            int x, int y) const;
@@ -112,11 +101,7 @@ class TextureMemory {
     std::vector<Match> field_;
     std::vector<std::vector<std::int32_t>> covering_;  // patches over each block, newest last
     std::vector<std::unique_ptr<Stored>> patches_;
-    std::array<Fit, bins> fits_{};
-    std::array<Strengths, bins> strengths_{};
-    double error_without_ = 0;
-    double error_with_ = 0;
-    std::size_t tested_ = 0;
+    DetailStrength strength_;
     std::mt19937 random_;
     std::uint64_t frame_ = 0;
     EnhanceScratch scratch_;

@@ -1,0 +1,50 @@
+// How much of a remembered detail is shown: the better a block matches, the more. Fitted by least
+// squares, in two bands, on patches as they arrive; each is first a test of what was fitted before.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace livesr {
+
+// Of 256: for what changes slowly in a detail, and for the rest.
+struct BandStrengths {
+    int slow = 0, fast = 0;
+    bool any() const { return slow != 0 || fast != 0; }
+};
+
+class DetailStrength {
+  public:
+    // For blocks whose match is off by this mean of squares.
+    const BandStrengths& of(double mean_squared_error) const;
+
+    // A patch has come. Then, for each block of it that has a match, how far that is off; and for
+    // each pixel of it what the two bands of the match say, and the detail that is really there.
+    // Then finish() fits anew.
+    void begin();
+    void begin_block(double mean_squared_error) { block_bin_ = bin_of(mean_squared_error); }
+    void add(double slow, double fast, double truth);
+    void finish();
+
+    // Of the squared error on the latest patches, the share that was taken away; absent before
+    // there is evidence.
+    std::optional<double> benefit() const;
+
+  private:
+    static constexpr std::size_t bins = 12;
+    static std::size_t bin_of(double mean_squared_error);
+
+    struct Sums {
+        double slow_slow = 0, slow_fast = 0, fast_fast = 0, slow_truth = 0, fast_truth = 0;
+    };
+    std::array<Sums, bins> sums_{};
+    std::array<BandStrengths, bins> strengths_{};
+    std::size_t block_bin_ = 0;
+    double tested_without_ = 0, tested_with_ = 0;  // of this patch
+    double without_ = 0, with_ = 0;
+    std::size_t tests_ = 0;
+};
+
+}  // namespace livesr
