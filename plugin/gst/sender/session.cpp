@@ -13,6 +13,8 @@ namespace {
 // Far beyond what a trial takes.
 constexpr GstClockTime longest_trial = 60 * GST_SECOND;
 constexpr GstClockTime tick_interval = 200 * GST_MSECOND;
+// Of a stream that stands still: nothing is decided, and memory has an end.
+constexpr std::size_t most_waiting = 32;
 // Time that goes back by more is another time.
 constexpr GstClockTime longest_return = 5 * GST_SECOND;
 // Far beyond what the engine takes; a lockstep run that waits this long has no engine any more.
@@ -59,6 +61,7 @@ void SenderSession::start(const SenderSettings& settings, GstElement* element) {
         untold_video_bytes_ = video_bytes_ = offers_ = 0;
         feedback_ = {};
         last_trouble_.clear();
+        waiting_.clear();
     }
     set_plan(plan);
     link_probe_.start(element, parse_link_choice(settings.uplink));
@@ -197,6 +200,7 @@ void SenderSession::send(const nlohmann::json& head, std::span<const std::uint8_
                          bool decision) {
     const auto engine = client();
     if (!engine) return;
+    flush(*engine);
     bool wait = false;
     {
         const std::lock_guard lock(mutex_);
@@ -208,6 +212,27 @@ void SenderSession::send(const nlohmann::json& head, std::span<const std::uint8_
     } else {
         engine->notify(head, blob);
     }
+}
+
+void SenderSession::send_with_next(const nlohmann::json& head) {
+    const auto engine = client();
+    if (!engine) return;
+    bool full = false;
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_.push_back(head);
+        full = waiting_.size() >= most_waiting;
+    }
+    if (full) flush(*engine);
+}
+
+void SenderSession::flush(EngineClient& engine) {
+    std::vector<nlohmann::json> messages;
+    {
+        const std::lock_guard lock(mutex_);
+        messages.swap(waiting_);
+    }
+    for (const nlohmann::json& message : messages) engine.notify(message);
 }
 
 void SenderSession::tick(GstClockTime running_time) {
@@ -284,11 +309,10 @@ std::uint64_t SenderSession::video_bytes() const {
 }
 
 void SenderSession::sent(GstClockTime running_time, std::size_t bytes, std::size_t patches) {
-    send({{"type", "patch.sent"},
-          {"mediaTimeNs", running_time},
-          {"bytes", bytes},
-          {"patches", patches}},
-         {}, false);
+    send_with_next({{"type", "patch.sent"},
+                    {"mediaTimeNs", running_time},
+                    {"bytes", bytes},
+                    {"patches", patches}});
 }
 
 void SenderSession::receive(const EngineMessage& message) {

@@ -45,7 +45,7 @@ class SenderSession {
 
     explicit SenderSession(Callbacks callbacks)
         : callbacks_(std::move(callbacks)),
-          link_probe_([this](const nlohmann::json& message) { send(message, {}, false); }) {}
+          link_probe_([this](const nlohmann::json& message) { send_with_next(message); }) {}
     ~SenderSession() { stop(); }
 
     // Puts the initial plan into force; the engine starts with the first stream. `element` is the
@@ -85,6 +85,9 @@ class SenderSession {
     EngineMessage hello() const;
     void receive(const EngineMessage& message);
     void send(const nlohmann::json& head, std::span<const std::uint8_t> blob, bool decision);
+    // What only counts at the next decision goes with it: each message of its own wakes the engine.
+    void send_with_next(const nlohmann::json& head);
+    void flush(EngineClient& engine);
     void set_plan(const Plan& plan);
     void trouble(const std::string& why);
     std::shared_ptr<EngineClient> client() const;
@@ -104,6 +107,7 @@ class SenderSession {
     std::uint64_t untold_video_bytes_ = 0;
     std::uint64_t video_bytes_ = 0;
     std::uint64_t offers_ = 0;
+    std::vector<nlohmann::json> waiting_;  // for the next message
     // Of the feedback channel, as the engine last told.
     struct Feedback {
         bool connected = false;
