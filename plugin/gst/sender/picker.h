@@ -79,9 +79,7 @@ class Picker {
     void tick_at(GstEvent* gap);
     void end_if_done();
     // With the mutex held.
-    bool picking() const {
-        return active_.sends_patches() && lowres_expected_;
-    }
+    bool picking() const { return active_.sends_patches() && lowres_expected_; }
     GstClockTime frame_time() const;
 
     GstElement* const element_;
