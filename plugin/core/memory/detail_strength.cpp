@@ -20,14 +20,12 @@ int bounded(double strength) {
 }  // namespace
 
 // Bins of a factor of two.
-std::size_t DetailStrength::bin_of(double mean_squared_error) {
-    const int bin = static_cast<int>(std::floor(std::log2(mean_squared_error + 0.03) + 5));
+std::size_t DetailStrength::bin_of(double misfit) {
+    const int bin = static_cast<int>(std::floor(std::log2(misfit + 0.03) + 5));
     return static_cast<std::size_t>(std::clamp(bin, 0, static_cast<int>(bins) - 1));
 }
 
-const BandStrengths& DetailStrength::of(double mean_squared_error) const {
-    return strengths_[bin_of(mean_squared_error)];
-}
+const BandStrengths& DetailStrength::of(double misfit) const { return strengths_[bin_of(misfit)]; }
 
 void DetailStrength::begin() {
     for (Sums& s : sums_) {

@@ -17,14 +17,14 @@ struct BandStrengths {
 
 class DetailStrength {
   public:
-    // For blocks whose match is off by this mean of squares.
-    const BandStrengths& of(double mean_squared_error) const;
+    // For blocks with this misfit: how far their match is off, in any unit.
+    const BandStrengths& of(double misfit) const;
 
     // A patch has come. Then, for each block of it that has a match, how far that is off; and for
     // each pixel of it what the two bands of the match say, and the detail that is really there.
     // Then finish() fits anew.
     void begin();
-    void begin_block(double mean_squared_error) { block_bin_ = bin_of(mean_squared_error); }
+    void begin_block(double misfit) { block_bin_ = bin_of(misfit); }
     void add(double slow, double fast, double truth);
     void finish();
 
@@ -34,7 +34,7 @@ class DetailStrength {
 
   private:
     static constexpr std::size_t bins = 12;
-    static std::size_t bin_of(double mean_squared_error);
+    static std::size_t bin_of(double misfit);
 
     struct Sums {
         double slow_slow = 0, slow_fast = 0, fast_fast = 0, slow_truth = 0, fast_truth = 0;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int block_side = 8;  // low-resolution pixels
 // Around a block, compared too: alike blocks in unlike surroundings are hardly ever the same thing.
-constexpr int context = 2;
+constexpr int context = 3;
 constexpr int window_side = block_side + 2 * context;
 constexpr int window_pixels = window_side * window_side;
 constexpr int pad = context;
@@ -37,7 +37,24 @@ constexpr int refreshes_per_frame = 4;
 // The picture fades to what the network shows over so many pixels (per scale) where a match ends.
 constexpr int fade = 3;
 
-double mean_of(std::uint32_t error) { return static_cast<double>(error) / window_pixels; }
+// A flat block matches everything flat, and coding noise is all that its error is; where there is
+// much to see the same error says that it is the same thing.
+double misfit_of(const std::uint8_t* block, std::ptrdiff_t stride, std::uint32_t error) {
+    constexpr double noise = 20.0;  // of decoded pictures, mean of squares
+    constexpr double usual = 100.0;
+    double sum = 0;
+    double squares = 0;
+    for (int y = 0; y < block_side; ++y) {
+        for (int x = 0; x < block_side; ++x) {
+            const double value = block[y * stride + x];
+            sum += value;
+            squares += value * value;
+        }
+    }
+    constexpr double pixels = block_side * block_side;
+    const double variance = squares / pixels - (sum / pixels) * (sum / pixels);
+    return error / static_cast<double>(window_pixels) * usual / (variance + noise);
+}
 
 std::int8_t small(int value) { return static_cast<std::int8_t>(std::clamp(value, -127, 127)); }
 
@@ -189,6 +206,7 @@ TextureMemory::Match TextureMemory::find(int column, int row) {
     }
     if (best.patch < 0 || best.error > worst_error) return {};
     refine(block, padded_stride_, best);
+    best.misfit = misfit_of(block, padded_stride_, best.error);
     return best;
 }
 
@@ -289,6 +307,7 @@ TextureMemory::Match TextureMemory::find_in(const Stored& fresh, int x, int y) c
     descend(block, stride, best);
     if (best.patch < 0 || best.error > worst_error) return {};
     refine(block, stride, best);
+    best.misfit = misfit_of(block, stride, best.error);
     return best;
 }
 
@@ -302,7 +321,7 @@ void TextureMemory::learn(const Stored& fresh) {
             const Match match = find_in(fresh, x, y);
             if (match.patch < 0) continue;
             const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
-            strength_.begin_block(mean_of(match.error));
+            strength_.begin_block(match.misfit);
             for (int v = 0; v < side; ++v) {
                 const std::ptrdiff_t theirs =
                     static_cast<std::ptrdiff_t>(match.y * scale + match.fine_y + v) * stored.width +
@@ -379,7 +398,7 @@ bool TextureMemory::continues(const Match& match, int column, int row, int right
 void TextureMemory::add_detail(const Match& match, int column, int row, std::uint8_t* picture,
                                std::ptrdiff_t stride, int width, int height) const {
     const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
-    const BandStrengths& strength = strength_.of(mean_of(match.error));
+    const BandStrengths& strength = strength_.of(match.misfit);
     const int scale = options_.scale;
     const int side = block_side * scale;
     const int ramp = fade * scale;
@@ -429,7 +448,7 @@ double TextureMemory::restore(const std::shared_ptr<const PackedNetwork>& networ
         for (int column = 0; column < columns_; ++column) {
             const Match& match = field_[static_cast<std::size_t>(row) * columns_ + column];
             if (match.patch < 0) continue;
-            const BandStrengths& strength = strength_.of(mean_of(match.error));
+            const BandStrengths& strength = strength_.of(match.misfit);
             if (!strength.any()) continue;
             Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
             if (stored.network != network && refreshes > 0) {

@@ -20,7 +20,7 @@ namespace livesr {
 class TextureMemory {
   public:
     // What matching sees around a block, and one pixel more.
-    static constexpr int least_margin = 3;
+    static constexpr int least_margin = 4;
 
     struct Options {
         int scale = 2;
@@ -78,6 +78,7 @@ class TextureMemory {
         std::int16_t x = 0, y = 0;
         std::int8_t fine_x = 0, fine_y = 0;
         std::uint32_t error = UINT32_MAX;  // sum of squares
+        double misfit = 0;                 // error against what there is to see in the block
     };
     // `block`: the corner of a block with its surroundings around it, in the frame or in a crop.
     std::uint32_t error_at(const std::uint8_t* block, std::ptrdiff_t stride, const Stored& patch,
