@@ -189,12 +189,13 @@ local function set_encoder_kbps(kbps)
 	end) == true
 end
 
--- Puts back what the streamer had set.
+-- Puts back what the streamer had set. Into OBS's log and not the scripts': OBS 29 ends when a script
+-- that is being unloaded writes there.
 local function restore_encoder(why)
 	if encoder.original_kbps == nil then return end
 	local kbps = encoder.original_kbps
 	if set_encoder_kbps(kbps) then
-		log(string.format("bit rate back to %d kbit/s: %s", kbps, why))
+		obs.blog(obs.LOG_INFO, string.format("[livesr] bit rate back to %d kbit/s: %s", kbps, why))
 	end
 	encoder.original_kbps = nil
 end
@@ -530,7 +531,11 @@ end
 -- ---------------------------------------------------------------------------------------------
 -- What OBS calls
 
+local is_leaving = false -- the scene collection, or OBS
+
 local function every_second()
+	-- A script that is added or reloaded is told of no event.
+	if not is_leaving then ensure_control() end
 	local ok, why = pcall(steer_encoder)
 	if not ok then warn(tostring(why)) end
 	if not controller_is_here() and canvas.file ~= nil then close_canvas() end
@@ -545,9 +550,11 @@ end
 
 local function on_event(event)
 	if event == obs.OBS_FRONTEND_EVENT_FINISHED_LOADING or event == obs.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CHANGED then
+		is_leaving = false
 		ensure_control()
 		if event == obs.OBS_FRONTEND_EVENT_FINISHED_LOADING and settings.autostart then start_controller() end
 	elseif event == obs.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CLEANUP then
+		is_leaving = true
 		release_control()
 	elseif event == obs.OBS_FRONTEND_EVENT_STREAMING_STARTING then
 		encoder.original_kbps, encoder.changes, encoder.problem = nil, 0, ""
@@ -556,6 +563,7 @@ local function on_event(event)
 		control.wanted_kbps = 0
 		restore_encoder("the stream has ended")
 	elseif event == obs.OBS_FRONTEND_EVENT_EXIT then
+		is_leaving = true
 		restore_encoder("OBS is closing")
 		release_control()
 	end
@@ -572,7 +580,7 @@ local function status_text()
 	if not settings.enabled then table.insert(lines, "Switched off: OBS streams as you have set it.") end
 	table.insert(lines, controller_is_here() and "The controller is running." or "The controller is not running.")
 	if controller_is_here() and control.dock ~= "" then
-		table.insert(lines, "Dock (View > Docks > Custom Browser Docks, or any browser): " .. control.dock)
+		table.insert(lines, "Dock: " .. control.dock)
 	end
 	if is_streaming() and encoder.original_kbps ~= nil then
 		table.insert(lines, string.format("Video at %d kbit/s (yours: %d), %d changes in %d s.",
@@ -596,26 +604,30 @@ function script_properties()
 		return true
 	end)
 	obs.obs_properties_add_bool(properties, "enabled", "On")
-	obs.obs_properties_add_text(properties, "server", "Server address (srt://HOST:PORT)", obs.OBS_TEXT_DEFAULT)
-	obs.obs_properties_add_text(properties, "feedback", "Feedback address (ws:// or wss://HOST:PORT)", obs.OBS_TEXT_DEFAULT)
+	-- Short names: the column of the fields gets what they leave.
+	local function explain(property, text) obs.obs_property_set_long_description(property, text) end
+	explain(obs.obs_properties_add_text(properties, "server", "Server", obs.OBS_TEXT_DEFAULT),
+		"Where the stream goes: srt://HOST:PORT")
+	explain(obs.obs_properties_add_text(properties, "feedback", "Feedback", obs.OBS_TEXT_DEFAULT),
+		"Where the server tells what is gained: ws://HOST:PORT or wss://HOST:PORT. May be empty.")
 	obs.obs_properties_add_text(properties, "stream_key", "Stream key", obs.OBS_TEXT_PASSWORD)
 	obs.obs_properties_add_text(properties, "token", "Token", obs.OBS_TEXT_PASSWORD)
-	local cap = obs.obs_properties_add_int(properties, "cap_kbps", "Most of the uplink", 200, 100000, 100)
-	local min = obs.obs_properties_add_int(properties, "min_kbps", "Least for the video", 100, 100000, 50)
+	local cap = obs.obs_properties_add_int(properties, "cap_kbps", "Uplink cap", 200, 100000, 100)
+	local min = obs.obs_properties_add_int(properties, "min_kbps", "Video at least", 100, 100000, 50)
 	obs.obs_property_int_set_suffix(cap, " kbit/s")
 	obs.obs_property_int_set_suffix(min, " kbit/s")
-	local class = obs.obs_properties_add_list(properties, "stream_class", "What is streamed",
+	local class = obs.obs_properties_add_list(properties, "stream_class", "Content",
 		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
 	for _, name in ipairs({ "talk", "sports", "hands", "animation", "graphics", "game", "default" }) do
 		obs.obs_property_list_add_string(class, name, name)
 	end
-	local quality = obs.obs_properties_add_list(properties, "patch_quality", "Quality of patches",
+	local quality = obs.obs_properties_add_list(properties, "patch_quality", "Patches",
 		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
 	obs.obs_property_list_add_string(quality, "As fits (recommended)", "auto")
 	obs.obs_property_list_add_string(quality, "Finer, fewer", "fine")
 	obs.obs_property_list_add_string(quality, "Coarser, more", "coarse")
 	obs.obs_properties_add_bool(properties, "autostart", "Start the controller with OBS")
-	obs.obs_properties_add_text(properties, "command", "Command of the controller", obs.OBS_TEXT_DEFAULT)
+	obs.obs_properties_add_text(properties, "command", "Command", obs.OBS_TEXT_DEFAULT)
 	obs.obs_properties_add_button(properties, "start", "Start the controller", function()
 		start_controller()
 		return false

@@ -23,7 +23,10 @@ const stateSentences = {
 function gainText({ training, sessionGainDb, worthPercent }) {
   if (!training) return 'No figures from the server yet.';
   const parts = [];
-  if (worthPercent !== null) parts.push(`Worth about ${worthPercent} % more uplink.`);
+  if (worthPercent !== null) {
+    const most = worthPercent >= 300 ? 'more than' : 'about';
+    parts.push(`Worth ${most} ${worthPercent} % more uplink.`);
+  }
   if (sessionGainDb !== null) parts.push(`This session: ${signed(sessionGainDb)} dB.`);
   parts.push(stateSentences[training.state] ?? '');
   return parts.join(' ');

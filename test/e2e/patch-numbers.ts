@@ -1,16 +1,16 @@
 // Of a recorded stream: which frame each patch says it is of, and which one the decoded frame says that
 // it was sent for.
 import { readFileSync } from 'node:fs';
-import { native } from '../../elements/bridge/index.ts';
+import { native, type CodedPatch } from '../../elements/bridge/index.ts';
 import { readGdp } from '../../elements/measure/gdp.ts';
 import { numberIn } from './numbered-clip.ts';
 
 export interface PatchNumbers {
-  /** Patches that could be decoded with the frame of their time, and whose number could be read. */
+  /** Patches that fit a frame near their time, and whose number could be read. */
   readonly read: number;
   /** By how many frames patch and frame differ, of those that do. */
   readonly off: readonly number[];
-  /** Not decodable with the frame of their time. */
+  /** Of no frame near their time. */
   readonly foreign: number;
 }
 
@@ -35,6 +35,9 @@ function crop(
   return pixels;
 }
 
+/** The nearest frame and two to either side, as srenhancer looks for a residual's frame. */
+const neighbours = 2;
+
 /** Files that gdppay wrote at the server: decoded I420 frames, and KLV packets. */
 export function comparePatchNumbers(
   framesFile: string,
@@ -43,40 +46,49 @@ export function comparePatchNumbers(
   scale: number,
 ): PatchNumbers {
   const frames = readGdp(readFileSync(framesFile)).buffers;
+  const lastNs = frames.at(-1)?.timeNs ?? 0;
   let read = 0;
   let foreign = 0;
   const off: number[] = [];
   for (const { timeNs, payload } of readGdp(readFileSync(patchesFile)).buffers) {
-    const frame = frames.find((candidate) => Math.abs(candidate.timeNs - timeNs) < 1e6);
-    if (!frame) continue;
+    // Frames are recorded for a while only.
+    if (timeNs > lastNs) continue;
+    const near = frames
+      .toSorted((a, b) => Math.abs(a.timeNs - timeNs) - Math.abs(b.timeNs - timeNs))
+      .slice(0, 2 * neighbours + 1);
     for (const patch of native().readPacket(payload).patches ?? []) {
       const [lowX, lowY] = [patch.x / scale, patch.y / scale];
-      const [lowWidth, lowHeight] = [patch.width / scale, patch.height / scale];
-      const low = crop(
-        frame.payload,
-        size,
-        lowX - margin,
-        lowY - margin,
-        lowWidth + 2 * margin,
-        lowHeight + 2 * margin,
-      );
-      const pair = {
-        width: patch.width,
-        height: patch.height,
-        low,
-        high: new Uint8Array(patch.width * patch.height),
-      };
-      const high = native().decodeResidual(pair, scale, patch.quality, patch.payload);
-      if (!high) {
+      const decoded = near
+        .map((frame) => ({ frame, high: decode(patch, frame.payload, size, scale) }))
+        .find(({ high }) => high !== null);
+      if (!decoded?.high) {
         foreign++;
         continue;
       }
-      const inPatch = numberIn(high, patch.width, 0, 0, 1);
-      const inFrame = numberIn(frame.payload, size.width, lowX, lowY, scale);
+      const inPatch = numberIn(decoded.high, patch.width, 0, 0, 1);
+      const inFrame = numberIn(decoded.frame.payload, size.width, lowX, lowY, scale);
       if (inPatch === undefined || inFrame === undefined) continue;
       read++;
       if (inPatch !== inFrame) off.push(inPatch - inFrame);
     }
   }
   return { read, off, foreign };
+}
+
+function decode(
+  { x, y, width, height, quality, payload }: CodedPatch,
+  luma: Uint8Array,
+  size: { readonly width: number; readonly height: number },
+  scale: number,
+): Uint8Array | null {
+  const low = crop(
+    luma,
+    size,
+    x / scale - margin,
+    y / scale - margin,
+    width / scale + 2 * margin,
+    height / scale + 2 * margin,
+  );
+  const pair = { width, height, low, high: new Uint8Array(width * height) };
+  return native().decodeResidual(pair, scale, quality, payload);
 }
