@@ -33,6 +33,7 @@ import {
   measureNs,
   nextTrial,
   trainingTold,
+  leadDb,
   trialCame,
   trialFailed,
   warmUpNs,
@@ -250,6 +251,12 @@ export class SenderSession implements Session {
     const slope = slopeDbPerBps(curve, livePsnrDb, liveBps, pixelsPerSecond);
     const gainDb = psnrDb - livePsnrDb - slope * Math.min(mostBps, Math.max(-mostBps, moreBps));
     const now = this.#conditions();
+    const lead = (of: Rung): string =>
+      leadDb(this.#rung, this.#rungSettings, of, now.mediaTimeNs).toFixed(2);
+    this.#log(
+      `scale ${rung} is ${gainDb.toFixed(2)} dB above scale ${this.#rung.rung}, to which training ` +
+        `adds ${lead(rung)} and ${lead(this.#rung.rung)}`,
+    );
     this.#change(trialCame(this.#rung, this.#rungSettings, trial, gainDb, now), now.mediaTimeNs);
   }
 

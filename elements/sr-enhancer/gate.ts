@@ -80,6 +80,17 @@ export function gainDb(evidence: readonly Scores[], contender: Contender): numbe
   return differenceDb(evidence, 'bicubic', contender);
 }
 
+/**
+ * The same as whole frames show it: their PSNR is of the sum of all errors, so that what is hardest
+ * counts most. Juggling at 1000 kbit/s gains 0.5 dB on patches in the mean, and 0.1 on frames.
+ */
+export function pooledGainDb(evidence: readonly Scores[], contender: Contender): number | null {
+  if (evidence.length === 0) return null;
+  const ratio =
+    (totalError(evidence, 'bicubic') + floorError) / (totalError(evidence, contender) + floorError);
+  return 10 * Math.log10(ratio);
+}
+
 export interface Evidence {
   /** Patches held out, scored by the weights of this moment. */
   readonly held: readonly Scores[];

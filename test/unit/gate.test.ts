@@ -6,6 +6,7 @@ import {
   judge,
   lostTo,
   paired,
+  pooledGainDb,
   shares,
   type Challenger,
   type Evidence,
@@ -49,6 +50,17 @@ function patches(count: number, ratios: Ratios): Scores[] {
     };
   });
 }
+
+describe('the pooled gain', () => {
+  it('is what PSNR over all patches together shows: the hardest count most', () => {
+    const easy = { bicubic: 10, generic: 10, live: 1, candidates: [10, 10, 10] };
+    const hard = { bicubic: 1000, generic: 1000, live: 1000, candidates: [10, 10, 10] };
+    expect(gainDb([easy, hard], 'live')).toBeGreaterThan(4);
+    expect(pooledGainDb([easy, hard], 'live')).toBeCloseTo(10 * Math.log10(1010.25 / 1001.25), 6);
+    expect(pooledGainDb([easy], 'live')).toBeCloseTo(gainDb([easy], 'live') ?? NaN, 6);
+    expect(pooledGainDb([], 'live')).toBeNull();
+  });
+});
 
 describe('the gate', () => {
   it('lets a candidate through that beats all others', () => {

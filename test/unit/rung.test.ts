@@ -141,7 +141,7 @@ describe('the choice of the rung', () => {
   it('counts on most of what patches gain, and on nothing at native or without patches', () => {
     const hopeful = { ...settings, expectsFeedback: true };
     const told = trainingTold(initialRung(2), 3, 1, 20e9);
-    expect(leadDb(told, hopeful, 2, 60e9)).toBeCloseTo(1.3);
+    expect(leadDb(told, hopeful, 2, 60e9)).toBeCloseTo(1.2);
     expect(leadDb(told, hopeful, 1, 60e9)).toBe(0);
     expect(leadDb(told, { ...hopeful, trains: false }, 2, 60e9)).toBe(0);
     expect(trainingTold(initialRung(2), null, 1, 20e9).learnedDb).toEqual({});
