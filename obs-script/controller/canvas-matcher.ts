@@ -1,6 +1,13 @@
 // Keeps the last seconds of canvas and stream, finds the constant between their times, and hands on the
 // canvas frames that certainly belong to a frame of the stream. The state around pairing.ts.
-import { calibrate, judge, type CanvasMoment, type StreamFrame } from './pairing.ts';
+import {
+  calibrate,
+  judge,
+  locate,
+  type CanvasMoment,
+  type Shot,
+  type StreamFrame,
+} from './pairing.ts';
 import type { Luma } from './picture.ts';
 
 export interface MatchCounts {
@@ -21,6 +28,13 @@ interface Waiting extends CanvasMoment {
   readonly luma: Luma;
 }
 
+/** A screenshot, at full size. */
+interface WaitingShot extends Shot {
+  readonly luma: Luma;
+}
+
+/** Then the stream has passed it. */
+const shotPatienceMs = 2000;
 const keptMs = 4000;
 const keptMoments = 40;
 /** Full frames that wait for the stream; each may have millions of pixels. */
@@ -34,6 +48,7 @@ export class CanvasMatcher {
   #frames: StreamFrame[] = [];
   #moments: CanvasMoment[] = [];
   #waiting: Waiting[] = [];
+  #shots: WaitingShot[] = [];
   #offsetNs: number | undefined;
   #usualError = 0;
   #strangersInARow = 0;
@@ -53,6 +68,11 @@ export class CanvasMatcher {
     return this.#offsetNs;
   }
 
+  /** Frames or screenshots of the canvas are seen in the stream. */
+  get hasFoundCanvas(): boolean {
+    return this.#offsetNs !== undefined || (this.#shots.length > 0 && this.#counts.matched > 0);
+  }
+
   streamFrame(frame: StreamFrame): Matched[] {
     const last = this.#frames.at(-1);
     // A stream that begins again has other times.
@@ -60,7 +80,12 @@ export class CanvasMatcher {
     this.#frames.push(frame);
     const oldest = this.#frames.findIndex(({ atMs }) => frame.atMs - atMs <= keptMs);
     if (oldest > 0) this.#frames.splice(0, oldest);
-    return this.#match();
+    return [...this.#match(), ...this.#matchShots(frame.atMs)];
+  }
+
+  screenshot(shot: WaitingShot): void {
+    this.#shots.push(shot);
+    if (this.#shots.length > mostWaiting) this.#shots.shift();
   }
 
   canvasFrame(frame: Waiting): void {
@@ -106,6 +131,22 @@ export class CanvasMatcher {
     return matched;
   }
 
+  #matchShots(nowMs: number): Matched[] {
+    const matched: Matched[] = [];
+    this.#shots = this.#shots.filter((shot) => {
+      const frame = locate(shot, this.#frames);
+      if (frame) {
+        this.#counts.matched++;
+        matched.push({ luma: shot.luma, timeNs: frame.timeNs });
+        return false;
+      }
+      if (nowMs - shot.atMs <= shotPatienceMs) return true;
+      this.#counts.missing++;
+      return false;
+    });
+    return matched;
+  }
+
   #calibrate(): number | undefined {
     // Each attempt compares everything with everything.
     if (this.#momentsSinceAttempt < 4) return undefined;
@@ -126,5 +167,6 @@ export class CanvasMatcher {
     this.#frames = [];
     this.#moments = [];
     this.#waiting = [];
+    this.#shots = [];
   }
 }

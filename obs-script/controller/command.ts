@@ -19,6 +19,7 @@ interface ObsOptions {
   readonly relayPort: number;
   readonly dockPort: number;
   readonly check?: true;
+  readonly screenshots?: true;
   readonly latencyMs: number;
   readonly json?: true;
 }
@@ -104,6 +105,7 @@ async function runObs(options: ObsOptions): Promise<void> {
     ...connectionOf(options),
     relayPort: options.relayPort,
     latencyMs: options.latencyMs,
+    screenshots: options.screenshots === true,
     log: (line) => {
       console.error(line);
     },
@@ -156,6 +158,7 @@ export function registerObs(program: Command): void {
     .option('--password <text>', "of OBS's websocket server")
     .option('--relay-port <port>', 'where OBS streams to', wholeWithin(1, 65_535), 7010)
     .option('--dock-port <port>', 'of the dock', wholeWithin(1, 65_535), 7011)
+    .option('--screenshots', 'canvas by screenshots even where the script could hand it over')
     .option('--check', "say what is missing in OBS's set-up and how to mend it, and end")
     .option('--latency-ms <ms>', "SRT's latency to the server", wholeWithin(20, 60_000), 600)
     .option('--json', 'a line of JSON each second on standard output')

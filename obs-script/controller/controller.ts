@@ -7,7 +7,7 @@ import { backoffMs } from '../../elements/feedback/backoff.ts';
 import { FeedbackClient } from '../../elements/feedback/client.ts';
 import { feedbackVersion } from '../../elements/feedback/messages.ts';
 import { numberField } from '../../elements/measure/structure.ts';
-import { CanvasFeed } from './canvas-feed.ts';
+import { CanvasSources } from './canvas-sources.ts';
 import { CanvasMatcher } from './canvas-matcher.ts';
 import { asObsError, connectionFinding, findings, gatherFacts, type Finding } from './checks.ts';
 import { ObsClient, ObsError } from './obs-client.ts';
@@ -24,6 +24,8 @@ export interface ControllerOptions {
   /** What OBS's own configuration says, where it was found. */
   readonly config: WebSocketConfig | undefined;
   readonly latencyMs: number;
+  /** Even where the script could hand frames over. */
+  readonly screenshots: boolean;
   readonly log: (line: string) => void;
   /** After each second, and when something has changed. */
   readonly onState: (state: ControllerState) => void;
@@ -49,7 +51,7 @@ export class Controller {
   #relayFailures = 0;
   #relayRetryAtMs = 0;
   #matcher: CanvasMatcher | undefined;
-  #feed: CanvasFeed | undefined;
+  readonly #canvas: CanvasSources;
   #feedback: FeedbackClient | undefined;
   #feedbackFor = '';
   #lastFrameMs = 0;
@@ -58,6 +60,12 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#canvas = new CanvasSources({
+      nowMs: () => performance.now(),
+      onFrame: (frame) => this.#matcher?.canvasFrame(frame),
+      onShot: (shot) => this.#matcher?.screenshot(shot),
+      log: options.log,
+    });
   }
 
   get format(): StreamFormat | undefined {
@@ -151,7 +159,7 @@ export class Controller {
     await this.#client?.close();
     this.#client = undefined;
     this.#channel = undefined;
-    this.#closeFeed();
+    this.#canvas.close();
   }
 
   /** A beat a second, until the connection is lost. */
@@ -171,7 +179,7 @@ export class Controller {
   async #beat(): Promise<Answer | undefined> {
     const answer = await this.#channel?.exchange({
       bitrateKbps: this.#isOn ? Math.round(this.#videoBitrateBps / 1000) : 0,
-      grabsPerSecond: this.#isOn && this.#relayIsCarrying ? grabsPerSecond : 0,
+      grabsPerSecond: this.#wantsCanvas && !this.#options.screenshots ? grabsPerSecond : 0,
       dock: this.#dockAddress,
     });
     if (answer?.kind !== 'status') {
@@ -187,7 +195,7 @@ export class Controller {
       return answer;
     }
     this.#openFeedback(status);
-    this.#openFeed(status);
+    this.#openCanvas(status);
     await this.#steerRelay(status);
     await this.#readRelay();
     return answer;
@@ -195,6 +203,10 @@ export class Controller {
 
   get #isOn(): boolean {
     return this.#state.script.status?.enabled === true && this.#wishes.on !== false;
+  }
+
+  get #wantsCanvas(): boolean {
+    return this.#isOn && this.#relayIsCarrying && (this.#format?.scale ?? 1) > 1;
   }
 
   get #relayIsCarrying(): boolean {
@@ -331,35 +343,21 @@ export class Controller {
         rttMs: numberField(uplink, 'rtt-ms') || 0,
         lost: numberField(uplink, 'packets-sent-lost') || 0,
         match: this.#matcher?.counts,
-        isCalibrated: this.#matcher?.offsetNs !== undefined,
+        isCalibrated: this.#matcher?.hasFoundCanvas === true,
       },
     });
   }
 
   // --- the canvas --------------------------------------------------------------------------------
 
-  #openFeed(status: ScriptStatus): void {
-    if (status.canvasFile === '' || !this.#format) {
-      this.#closeFeed();
-      return;
-    }
-    if (this.#feed?.path === status.canvasFile) return;
-    this.#closeFeed();
-    this.#feed = new CanvasFeed({
-      path: status.canvasFile,
-      colour: this.#format.colour,
-      nowMs: () => performance.now(),
-      onFrame: (frame) => this.#matcher?.canvasFrame(frame),
-      onTrouble: (reason) => {
-        this.#options.log(`no frames of the canvas: ${reason}`);
-        this.#feed = undefined;
-      },
+  #openCanvas(status: ScriptStatus): void {
+    const wantsShots = this.#options.screenshots || status.canvasProblem !== '';
+    this.#canvas.follow({
+      client: this.#client,
+      format: this.#format,
+      file: status.canvasFile,
+      takesShots: wantsShots && this.#wantsCanvas,
     });
-  }
-
-  #closeFeed(): void {
-    this.#feed?.close();
-    this.#feed = undefined;
   }
 
   // --- what the server tells ---------------------------------------------------------------------

@@ -135,3 +135,23 @@ export function judge(
   if (usualError > 0 && error > 6 * usualError + 6) return { kind: 'different' };
   return { kind: 'same', timeNs: frame.timeNs, error };
 }
+
+/** A picture without a time, asked for at `atMs`. */
+export interface Shot {
+  readonly small: Luma;
+  readonly atMs: number;
+}
+
+/**
+ * The frame that shows the same as a screenshot; undefined while none does so better than all others. One
+ * of the last two is not taken: the frames after it may fit better.
+ */
+export function locate(shot: Shot, frames: readonly StreamFrame[]): StreamFrame | undefined {
+  const candidates = frames
+    .filter(({ atMs }) => atMs - shot.atMs >= earliestMs && atMs - shot.atMs <= latestMs)
+    .map((frame) => ({ frame, error: meanSquaredError(shot.small, frame.small) }))
+    .sort((a, b) => a.error - b.error);
+  const [best, second] = candidates;
+  if (!best || !second || !isDistinct(best.error, second.error)) return undefined;
+  return frames.slice(-2).includes(best.frame) ? undefined : best.frame;
+}

@@ -33,7 +33,13 @@ class ControllerProcess {
   readonly lines: string[] = [];
   latest: (ControllerState & { readonly dock: string }) | undefined;
 
-  constructor(port: number, relayPort: number, dockPort: number, withPassword = password) {
+  constructor(
+    port: number,
+    relayPort: number,
+    dockPort: number,
+    withPassword = password,
+    more: readonly string[] = [],
+  ) {
     this.#child = spawn(
       process.execPath,
       [
@@ -46,6 +52,7 @@ class ControllerProcess {
           '--dock-port',
           String(dockPort),
         ],
+        ...more,
       ],
       {
         env: { ...process.env, LIVESR_OBS_PASSWORD: withPassword },
@@ -231,8 +238,17 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
   }
   const scriptKbps = async () => (await statusOfScript())?.bitrateKbps;
   const wantedPatches = (): number => controller?.latest?.relay.patches ?? 0;
-  const startController = async (withPassword = password): Promise<ControllerProcess> =>
-    new ControllerProcess(obs?.webSocketPort ?? 0, relayPort, await freeTcpPort(), withPassword);
+  const startController = async (
+    withPassword = password,
+    more: readonly string[] = [],
+  ): Promise<ControllerProcess> =>
+    new ControllerProcess(
+      obs?.webSocketPort ?? 0,
+      relayPort,
+      await freeTcpPort(),
+      withPassword,
+      more,
+    );
 
   test('another websocket client can ask for nothing beyond the bounds', async () => {
     const before = await statusOfScript();
@@ -278,6 +294,21 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       () => controller?.latest?.relay.isCarrying === true,
     );
     await until('patches again', 30, () => wantedPatches() > 0);
+  });
+
+  test('without frames from the script patches are made of screenshots', async () => {
+    await controller?.end('SIGTERM');
+    controller = await startController(password, ['--screenshots']);
+    await until(
+      'OBS has come back to the relay',
+      30,
+      () => controller?.latest?.relay.isCarrying === true,
+    );
+    await until('patches', 40, () => wantedPatches() > 0);
+    expect(numberField(await enhancer(), 'patches-dropped-other-frame')).toBe(0);
+    await controller.end('SIGTERM');
+    controller = await startController();
+    await until('OBS is back', 30, () => controller?.latest?.relay.isCarrying === true);
   });
 
   test('a wrong password is said, and the controller waits', async () => {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CanvasMatcher } from '../../obs-script/controller/canvas-matcher.ts';
-import { calibrate, judge, type StreamFrame } from '../../obs-script/controller/pairing.ts';
+import { calibrate, judge, locate, type StreamFrame } from '../../obs-script/controller/pairing.ts';
 import {
   lumaOf,
   meanSquaredError,
@@ -105,6 +105,28 @@ describe('a canvas frame', () => {
   it('is left out where a neighbour shows it', () => {
     const shifted = range(0, 10).map((n) => streamFrame(n, 0, 100, picture(n + 1, 6)));
     expect(look(4, shifted)).toEqual({ kind: 'different' });
+  });
+});
+
+describe('a screenshot', () => {
+  const frames = range(0, 10).map((n) => streamFrame(n, 0, 100));
+  const shot = (small: Luma) => ({ small, atMs: 100 });
+
+  it('is matched with the frame that shows the same', () => {
+    expect(locate(shot(picture(4)), frames)?.timeNs).toBe(frames[4]?.timeNs);
+  });
+
+  it('waits until frames have come after its own', () => {
+    expect(locate(shot(picture(8)), frames)).toBeUndefined();
+  });
+
+  it('of a picture that stands still is matched with none', () => {
+    const stillFrames = range(0, 10).map((n) => streamFrame(n, 0, 100, still(n % 4)));
+    expect(locate(shot(still(0)), stillFrames)).toBeUndefined();
+  });
+
+  it('is not matched with frames of long before or after', () => {
+    expect(locate({ small: picture(4), atMs: 60_000 }, frames)).toBeUndefined();
   });
 });
 
