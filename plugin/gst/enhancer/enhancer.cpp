@@ -12,22 +12,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t tick_ns = 200'000'000;  // docs/protocol.md
 
-// Patches that wait for the next frame; as many as the aligner holds.
-constexpr std::size_t inbox_limit = 64;
-// Patches of a rung to come wait for it no longer than this.
-constexpr std::uint64_t furthest_ahead_ns = 3'000'000'000;
-
-// A sender that changes its size faster than frames are shown is none of ours.
-constexpr std::size_t most_pending_sizes = 16;
-// A sender tells the size with its first frame and each second after.
-constexpr auto size_patience = std::chrono::milliseconds(1500);
-// What a picture becomes whose sender says nothing: what the scale's default was before there was
-// a choice, and what most senders begin with.
-constexpr int assumed_scale = 2;
-
-// How often a wait in lockstep looks whether the patches pad was unlinked, which wakes nobody.
-constexpr auto link_poll = std::chrono::milliseconds(20);
-
 double milliseconds_of(Clock::time_point time) {
     return std::chrono::duration<double, std::milli>(time.time_since_epoch()).count();
 }
@@ -60,17 +44,6 @@ std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out,
         jobs.push_back(job);
     }
     return jobs;
-}
-
-// The scale by which a decoded picture becomes one of the true size; 0: by none that senders have.
-int scale_between(int width, int height, const AnnouncedSize& size) {
-    for (const int scale : {1, 2, 3, 4}) {
-        if (padded_low_size(size.width, scale) == width &&
-            padded_low_size(size.height, scale) == height) {
-            return scale;
-        }
-    }
-    return 0;
 }
 
 }  // namespace
@@ -194,76 +167,6 @@ void Enhancer::begin_rung(int scale) {
     governor_ = Governor({.memory = remembers(scale), .small = small_.contains(scale)});
 }
 
-// The size of the decoded picture against the true one: no packet need come in time.
-int Enhancer::scale_of(int width, int height) const {
-    if (settings_.scale != 0) return settings_.scale;
-    const std::lock_guard lock(patches_mutex_);
-    return size_ ? scale_between(width, height, *size_) : assumed_scale;
-}
-
-void Enhancer::await_size(int width, int height, const std::function<bool()>& linked) {
-    if (settings_.scale != 0) return;
-    std::unique_lock lock(patches_mutex_);
-    const auto there = [&] {
-        return size_ || !pending_sizes_.empty() || flushing_ || interrupted_ || patches_ended_ ||
-               (settings_.lockstep && patches_time_);
-    };
-    const auto deadline = Clock::now() + size_patience;
-    while (!there() && (settings_.lockstep || Clock::now() < deadline)) {
-        lock.unlock();
-        const bool is_linked = linked();
-        lock.lock();
-        if (settings_.lockstep && !is_linked) break;
-        patches_moved_.wait_for(lock, link_poll, there);
-    }
-    if (size_ && scale_between(width, height, *size_) != 0) return;
-    // A size that was told ahead of its frame, and this is that frame.
-    const auto fits = std::find_if(
-        pending_sizes_.begin(), pending_sizes_.end(), [&](const AnnouncedSize& announced) {
-            return !size_ || scale_between(width, height, announced) != 0;
-        });
-    if (fits == pending_sizes_.end()) return;
-    size_ = *fits;
-    pending_sizes_.erase(pending_sizes_.begin(), fits + 1);
-}
-
-void Enhancer::await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked) {
-    if (!settings_.lockstep) return;
-    std::unique_lock lock(patches_mutex_);
-    const auto there = [&] {
-        return flushing_ || interrupted_ || patches_ended_ ||
-               (patches_time_ && *patches_time_ >= running_time_ns);
-    };
-    while (!there()) {
-        lock.unlock();
-        const bool is_linked = linked();
-        lock.lock();
-        if (!is_linked) return;
-        patches_moved_.wait_for(lock, link_poll, there);
-    }
-}
-
-bool Enhancer::adopt_size(std::uint64_t running_time_ns) {
-    const std::lock_guard lock(patches_mutex_);
-    const auto before = size_;
-    while (!pending_sizes_.empty() &&
-           running_time_ns + interval_ns_ / 2 >= pending_sizes_.front().running_time_ns) {
-        size_ = pending_sizes_.front();
-        pending_sizes_.pop_front();
-    }
-    return size_ && (!before || !size_->same_size(*before));
-}
-
-std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) const {
-    const std::lock_guard lock(patches_mutex_);
-    if (settings_.scale == 0 && size_) return std::pair{size_->width, size_->height};
-    if (!size_ || padded_low_size(size_->width, settings_.scale) != width ||
-        padded_low_size(size_->height, settings_.scale) != height) {
-        return std::nullopt;
-    }
-    return std::pair{size_->width, size_->height};
-}
-
 void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
                        std::optional<std::uint64_t> running_time_ns,
                        const std::optional<Deadline>& deadline) {
@@ -316,30 +219,6 @@ void Enhancer::note_sink_late() {
     ++sink_late_;
     const std::lock_guard lock(governor_mutex_);
     governor_.told_late(milliseconds_of(Clock::now()));
-}
-
-// Those of this rung. Others are of frames that have gone, or of frames to come.
-std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns) {
-    std::vector<ReceivedPatch> all;
-    std::vector<ReceivedPatch> taken;
-    std::uint64_t dropped = 0;
-    {
-        const std::lock_guard lock(patches_mutex_);
-        all.swap(inbox_);
-        for (ReceivedPatch& patch : all) {
-            if (patch.scale == scale_) {
-                taken.push_back(std::move(patch));
-            } else if (patch.running_time_ns > running_time_ns + interval_ns_ / 2 &&
-                       patch.running_time_ns - running_time_ns <= furthest_ahead_ns) {
-                inbox_.push_back(std::move(patch));
-            } else {
-                ++dropped;
-            }
-        }
-    }
-    const std::lock_guard lock(aligner_mutex_);
-    other_rung_ += dropped;
-    return taken;
 }
 
 Received Enhancer::received() {
@@ -418,80 +297,6 @@ void Enhancer::clear_history() {
     }
     const std::lock_guard lock(aligner_mutex_);
     if (aligner_) aligner_->clear();
-}
-
-void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
-                            std::optional<std::uint64_t> running_time_ns) {
-    PatchInput::Arrivals arrivals;
-    int foreign_scale = 0;
-    {
-        const std::lock_guard lock(input_mutex_);
-        arrivals = patch_input_.read(bytes, running_time_ns.value_or(0));
-        foreign_scale = patch_input_.foreign_scale();
-    }
-    {
-        const std::lock_guard lock(patches_mutex_);
-        if (arrivals.size) {
-            // Every packet tells the size: one that says nothing new must not put off what is due.
-            const AnnouncedSize* latest =
-                !pending_sizes_.empty() ? &pending_sizes_.back() : (size_ ? &*size_ : nullptr);
-            if (latest == nullptr || !latest->same_size(*arrivals.size)) {
-                if (pending_sizes_.size() == most_pending_sizes) pending_sizes_.pop_front();
-                pending_sizes_.push_back(*arrivals.size);
-            }
-        }
-        for (ReceivedPatch& patch : arrivals.patches) {
-            if (!session_) break;
-            if (settings_.lockstep) patch.known_since_ns = patches_time_.value_or(0);
-            if (inbox_.size() >= inbox_limit) {
-                ++inbox_overflow_;
-                continue;
-            }
-            inbox_.push_back(std::move(patch));
-        }
-        if (running_time_ns) {
-            patches_time_ = std::max(patches_time_.value_or(0), *running_time_ns);
-        }
-    }
-    patches_moved_.notify_all();
-    if (foreign_scale != 0 && !warned_scale_.exchange(true)) {
-        listener_.on_warning(
-            "The patches are for a scale of " + std::to_string(foreign_scale) +
-                ", but this element's scale is " + std::to_string(settings_.scale) + ".",
-            "Set scale=" + std::to_string(foreign_scale) +
-                " here or the sender's scale to match; until then the patches are of no use.");
-    }
-}
-
-void Enhancer::patches_reached(std::uint64_t running_time_ns) {
-    {
-        const std::lock_guard lock(patches_mutex_);
-        patches_time_ = std::max(patches_time_.value_or(0), running_time_ns);
-    }
-    patches_moved_.notify_all();
-}
-
-void Enhancer::patches_ended() {
-    {
-        const std::lock_guard lock(patches_mutex_);
-        patches_ended_ = true;
-    }
-    patches_moved_.notify_all();
-}
-
-void Enhancer::patches_restarted() {
-    const std::lock_guard lock(patches_mutex_);
-    patches_ended_ = false;
-    patches_time_.reset();
-    inbox_.clear();
-}
-
-void Enhancer::set_flushing(bool flushing) {
-    {
-        const std::lock_guard lock(patches_mutex_);
-        flushing_ = flushing;
-    }
-    patches_moved_.notify_all();
 }
 
 void Enhancer::interrupt() {

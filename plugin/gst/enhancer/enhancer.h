@@ -116,6 +116,10 @@ class Enhancer {
     GstStructure* stats() const;
 
   private:
+    // What a picture becomes whose sender says nothing: what the scale's default was before there
+    // was a choice, and what most senders begin with.
+    static constexpr int assumed_scale = 2;
+
     int scale_of(int width, int height) const;
     void begin_rung(int scale);
     bool remembers(int scale) const;
