@@ -554,7 +554,10 @@ local function on_event(event)
 		ensure_control()
 		if event == obs.OBS_FRONTEND_EVENT_FINISHED_LOADING and settings.autostart then start_controller() end
 	elseif event == obs.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CLEANUP then
+		-- Before OBS takes the script down, as far as that can be done: no more grabs, no more wishes.
 		is_leaving = true
+		control.heard_at = nil
+		restore_encoder("the scene collection is left")
 		release_control()
 	elseif event == obs.OBS_FRONTEND_EVENT_STREAMING_STARTING then
 		encoder.original_kbps, encoder.changes, encoder.problem = nil, 0, ""
