@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { native, type Model, type Plane } from '../../elements/bridge/index.ts';
 import { throughEncoder } from '../../elements/pretrain/codec.ts';
 import { fileName, readManifest, sha256 } from '../../elements/pretrain/manifest.ts';
+import type { NetworkSize } from '../../elements/pretrain/training.ts';
 import { listClips, measureClip } from '../../elements/pretrain/measure.ts';
 import { drawPage, pageKinds } from '../../elements/pretrain/pages/index.ts';
 import { Random } from '../../elements/pretrain/random.ts';
@@ -16,10 +17,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const folder = join(root, 'models');
 const footage = join(root, '..', 'shared', 'media');
 const core = native();
-const scales = [2, 3, 4];
+const sizes: readonly NetworkSize[] = ['standard', 'small'];
+const networks = [2, 3, 4].flatMap((scale) => sizes.map((size) => ({ scale, size })));
 
-const load = async (scale: number): Promise<Model> =>
-  core.loadModel(await readFile(join(folder, fileName(scale, 'standard'))));
+const load = async (scale: number, size: NetworkSize): Promise<Model> =>
+  core.loadModel(await readFile(join(folder, fileName(scale, size))));
 
 /** Pages of a seed that no training set was drawn from, as luma. */
 const width = 480;
@@ -37,10 +39,10 @@ const psnrDb = (a: Plane, pixels: Uint8Array): number =>
   core.psnrDb(core.squaredError(a, { ...a, pixels }) / pixels.length);
 
 describe('the manifest of models/', () => {
-  it('describes exactly the three files that stand beside it', async () => {
+  it('describes exactly the files that stand beside it', async () => {
     const { models } = await readManifest(folder);
     expect(models.map(({ file }) => file)).toEqual(
-      scales.map((scale) => fileName(scale, 'standard')),
+      networks.map(({ scale, size }) => fileName(scale, size)),
     );
     for (const entry of models) {
       const bytes = await readFile(join(folder, entry.file));
@@ -59,11 +61,11 @@ describe('the manifest of models/', () => {
   });
 });
 
-describe.each(scales)('the generic network of scale %i', (scale) => {
+describe.each(networks)('the $size generic network of scale $scale', ({ scale, size }) => {
   const low = { width: width / scale, height: height / scale };
 
   it('leaves flat pictures of every level as bicubic leaves them', async () => {
-    const { architecture, parameters } = await load(scale);
+    const { architecture, parameters } = await load(scale, size);
     const changed: number[] = [];
     for (let level = 0; level < 256; level++) {
       const pixels = new Uint8Array(12 * 12).fill(level);
@@ -74,7 +76,7 @@ describe.each(scales)('the generic network of scale %i', (scale) => {
   });
 
   it('is above bicubic on every kind of page it has not seen, clean and compressed', async () => {
-    const { architecture, parameters } = await load(scale);
+    const { architecture, parameters } = await load(scale, size);
     const pages = await unseenPages();
     const clean = pages.map((page) => core.resample('lanczos', page, low.width, low.height));
     const video = { ...low, frameRate: { numerator: 25, denominator: 1 }, frames: clean };
@@ -92,7 +94,7 @@ describe.each(scales)('the generic network of scale %i', (scale) => {
 
   it('is above bicubic in every second of real clips at 600 kbit/s', async ({ skip }) => {
     if (!existsSync(footage)) skip('no test clips in ../shared/media');
-    const model = await load(scale);
+    const model = await load(scale, size);
     for (const clip of await listClips(footage)) {
       const gain = await measureClip(core, model, clip, 600, 2, 6);
       expect(gain.gainDb, clip).toBeGreaterThan(0);
