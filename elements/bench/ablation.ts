@@ -39,6 +39,8 @@ const thresholdKeys = [
   'slowGainDb',
   'fullEpochs',
   'leastPace',
+  'shareOfTime',
+  'mostSavedEpochs',
 ] as const;
 const recipeKeys = ['rateFactor', 'recentWeight', 'rehearsalWeight'] as const;
 const startKeys = ['training', 'stepsPerSecond', 'trainingThreads', 'seed'] as const;

@@ -52,6 +52,9 @@ export interface AdaptiveThresholds {
   /** Of a scene, without slowing down: what is learned slowly at first may be learned well later. */
   readonly fullEpochs: number;
   readonly leastPace: number;
+  /** Of the time of a session, for training; what is not used is saved up, as epochs of full pace. */
+  readonly shareOfTime: number;
+  readonly mostSavedEpochs: number;
 }
 
 /**
@@ -68,6 +71,8 @@ export const defaultThresholds: AdaptiveThresholds = {
   slowGainDb: 0.12,
   fullEpochs: 4,
   leastPace: 0.125,
+  shareOfTime: 0.36,
+  mostSavedEpochs: 4,
 };
 
 /** Patches of a new scene that say whether the lead is lost. */
@@ -86,6 +91,29 @@ function paceAfter(
   if (gainDb >= slowGainDb) return { pace, isSlowing: false };
   if (!isSlowing && gainDb >= slowGainDb / 2) return { pace, isSlowing: true };
   return { pace: Math.max(leastPace, pace / 2), isSlowing: false };
+}
+
+/**
+ * The pace that a plan has with so many epochs saved up: new scenes get all that there is, in the long
+ * run the share holds.
+ */
+export function paceWithin(
+  mode: TrainingMode,
+  { phase, pace }: TrainingPlan,
+  savedEpochs: number,
+  { shareOfTime }: AdaptiveThresholds = defaultThresholds,
+): number {
+  if (phase === 'suspended') return 0;
+  return mode === 'adaptive' ? Math.min(pace, savedEpochs + shareOfTime) : pace;
+}
+
+/** Epochs saved up after one that was trained at this pace. */
+export function savedAfter(
+  savedEpochs: number,
+  pace: number,
+  { shareOfTime, mostSavedEpochs }: AdaptiveThresholds = defaultThresholds,
+): number {
+  return Math.min(mostSavedEpochs, Math.max(0, savedEpochs + shareOfTime - pace));
 }
 
 /**

@@ -16,7 +16,9 @@ import {
   initialPlan,
   isLeadLost,
   nextPlan,
+  paceWithin,
   patchesAfterCut,
+  savedAfter,
   type EpochOutcome,
   type TrainingPlan,
 } from './adaptive.ts';
@@ -127,6 +129,7 @@ export class EnhancerSession implements Session {
   #trial: Trial;
 
   #plan: TrainingPlan = initialPlan;
+  #savedEpochs: number;
   /** A cut came, and too few patches since to say what it means. */
   #isCutFresh = false;
   #outcome: EpochOutcome = { elapsedNs: 0, epochGainDb: null, leadDb: null };
@@ -139,6 +142,7 @@ export class EnhancerSession implements Session {
 
   constructor(start: EnhancerStart, blob: Uint8Array, host: Host, recipe = defaultRecipe) {
     this.#recipe = recipe;
+    this.#savedEpochs = recipe.thresholds.mostSavedEpochs;
     this.#start = start;
     this.#send = host.send;
     this.#nowMs = host.nowMs;
@@ -188,7 +192,8 @@ export class EnhancerSession implements Session {
     if (this.#start.lockstep) return false;
     const before = this.#nowMs();
     // At a slower pace the rest of the time between two ticks is left to others.
-    if (before - this.#tickedMs > this.#plan.pace * tickMs && this.#plan.pace < 1) return false;
+    const pace = this.#pace;
+    if (before - this.#tickedMs > pace * tickMs && pace < 1) return false;
     const steps = Math.min(this.#chunkSteps, this.#stepsAllowed());
     if (steps <= 0) return false;
     await this.#train(steps);
@@ -298,7 +303,7 @@ export class EnhancerSession implements Session {
     this.#tickedMs = this.#nowMs();
     if (this.#start.lockstep) {
       const due = stepsDue(this.#steps, mediaTimeNs, this.#start.stepsPerSecond);
-      const steps = Math.min(Math.round(due * this.#plan.pace), this.#stepsAllowed());
+      const steps = Math.min(Math.round(due * this.#pace), this.#stepsAllowed());
       this.#steps = stepsGivenUp(this.#steps, due - steps);
       if (steps > 0) await this.#train(steps);
     }
@@ -328,7 +333,9 @@ export class EnhancerSession implements Session {
       epochGainDb: this.#epochSteps > 0 ? await this.#epochGainDb() : null,
       leadDb: differenceDb(this.#epochArrivals, 'generic', 'live'),
     };
-    this.#plan = nextPlan(training, this.#plan, this.#outcome, this.#recipe.thresholds);
+    const { thresholds } = this.#recipe;
+    this.#savedEpochs = savedAfter(this.#savedEpochs, this.#pace, thresholds);
+    this.#plan = nextPlan(training, this.#plan, this.#outcome, thresholds);
   }
 
   /** What the epoch's training gained, on patches held out of it. */
@@ -339,6 +346,11 @@ export class EnhancerSession implements Session {
     if (held.length < 2) return null;
     const errors = await this.#trainer.meanSquaredError(held, [before, this.#epochWeights]);
     return meanGainDb(errors.subarray(0, held.length), errors.subarray(held.length));
+  }
+
+  get #pace(): number {
+    const { thresholds } = this.#recipe;
+    return paceWithin(this.#start.training, this.#plan, this.#savedEpochs, thresholds);
   }
 
   get #trainable(): boolean {

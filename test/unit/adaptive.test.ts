@@ -10,6 +10,8 @@ import {
   defaultThresholds,
   nextPlan,
   onceNs,
+  paceWithin,
+  savedAfter,
   type TrainingPlan,
 } from '../../elements/sr-enhancer/adaptive.ts';
 
@@ -126,6 +128,27 @@ describe('content-adaptive training', () => {
     const start = epochs(initialPlan, times(fullEpochs - 1, saturatedGainDb));
     expect(start.pace).toBe(1);
     expect(epochs(start, [saturatedGainDb]).pace).toBe(0.5);
+  });
+
+  it('keeps to its share of the time, whatever is asked, and starts with what is saved', () => {
+    const { shareOfTime, mostSavedEpochs } = defaultThresholds;
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true })), (paces) => {
+        let saved = mostSavedEpochs;
+        let used = 0;
+        for (const pace of paces) {
+          const given = paceWithin('adaptive', { ...initialPlan, pace }, saved);
+          expect(given).toBeLessThanOrEqual(pace);
+          saved = savedAfter(saved, given);
+          used += given;
+        }
+        expect(used).toBeLessThanOrEqual(mostSavedEpochs + shareOfTime * paces.length + 1e-9);
+      }),
+    );
+    expect(paceWithin('adaptive', initialPlan, mostSavedEpochs)).toBe(1);
+    expect(paceWithin('adaptive', initialPlan, 0)).toBe(shareOfTime);
+    expect(paceWithin('continuous', initialPlan, 0)).toBe(1);
+    expect(paceWithin('adaptive', suspended, mostSavedEpochs)).toBe(0);
   });
 
   it('resumes at once when the gate falls back, and after a cut that costs half of the lead', () => {
