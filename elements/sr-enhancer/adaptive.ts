@@ -21,7 +21,7 @@ export const initialPlan: TrainingPlan = {
   epochs: 0,
   isSlowing: false,
 };
-const paceAfterRecall = 0.25;
+const paceAfterRecall = 0.5;
 const suspended: TrainingPlan = { ...initialPlan, phase: 'suspended' };
 
 export interface AdaptiveThresholds {

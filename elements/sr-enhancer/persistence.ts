@@ -37,10 +37,10 @@ export class Persistence {
     if (start.liveSource === 'online' || start.liveSource === 'stored') return;
     const own = this.#key === '' ? null : this.#store.load(this.#key, architecture);
     this.models = [
-      ...(own ? [{ isOwn: true, parameters: own.parameters }] : []),
+      ...(own ? [{ origin: 'own' as const, parameters: own.parameters }] : []),
       ...this.#store
         .others(this.#key, architecture, mostOthers)
-        .map(({ parameters }) => ({ isOwn: false, parameters })),
+        .map(({ parameters }) => ({ origin: 'other' as const, parameters })),
     ];
   }
 

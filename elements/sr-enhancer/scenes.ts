@@ -21,7 +21,7 @@ export class SceneMemory {
   leave(learned: Float32Array | null): readonly Model[] {
     // Another cut before the last one was settled: there was no time to learn anything.
     this.#left ??= learned ?? undefined;
-    return this.#scenes.map((parameters) => ({ isOwn: true, parameters }));
+    return this.#scenes.map((parameters) => ({ origin: 'scene', parameters }));
   }
 
   /** The new scene starts from these; they will be kept again, as they then are, when it ends. */

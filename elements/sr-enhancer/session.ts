@@ -245,7 +245,7 @@ export class EnhancerSession implements Session {
     if (!chosen) return;
     this.#scenes.recall(chosen.parameters);
     this.#changePool(endScene(this.#pool, this.#sceneFirst));
-    if (chosen.isOwn) this.#plan = afterRecall(this.#start.training, this.#plan);
+    if (chosen.origin !== 'other') this.#plan = afterRecall(this.#start.training, this.#plan);
     this.#restartFrom(chosen.parameters);
     this.#weights.showStored(chosen.parameters);
     this.#arrivals = [];

@@ -192,13 +192,13 @@ describe('the trainer of a stream', () => {
     };
     await scene(30, 45, tamed);
     const before = harness.sent.length;
-    await scene(45, 50, faded);
-    const swaps = harness.sent.slice(before).filter(({ message }) => message.type === 'model.swap');
-    expect(swaps[0]?.message).toMatchObject({ source: 'stored' });
-    expect(swaps[0]?.blob).toEqual(learned);
+    await scene(45, 55, faded);
+    const recalled = harness.sent
+      .slice(before)
+      .filter(({ message }) => message.type === 'model.swap' && message.source === 'stored');
+    expect(recalled.map(({ blob }) => blob)).toEqual([learned]);
     expect(harness.reports.at(-1)?.leadDb).toBeGreaterThan(1);
-    await scene(50, 55, faded);
-    expect(harness.reports.at(-1)?.steps).toBeLessThanOrEqual(125);
+    expect(harness.reports.at(-1)?.steps).toBeLessThanOrEqual(250);
   }, 60_000);
 
   it('does not count patches of the scene before as evidence of the new one', async () => {

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseModel, type TrialScores } from '../../elements/sr-enhancer/trial.ts';
 
-const own = { isOwn: true };
-const other = { isOwn: false };
+const own = { origin: 'own' } as const;
+const other = { origin: 'other' } as const;
 
 /** `count` patches of different difficulty whose errors keep these ratios. */
 function patches(count: number, models: readonly number[], live = 0.9): TrialScores[] {
