@@ -53,7 +53,7 @@ describe('a variant', () => {
     expect(variant.recipe).toEqual({
       ...defaultRecipe,
       rateFactor: 0.5,
-      trainer: { batch: 8, augment: false },
+      trainer: { ...defaultRecipe.trainer, batch: 8 },
     });
   });
 
