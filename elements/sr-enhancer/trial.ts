@@ -22,8 +22,8 @@ export interface Model extends OnTrial {
 }
 
 /**
- * The stream's own weights have last time to speak for them. Of sixteen scenes one is the best on two
- * patches by chance: a talk that came back got the cups' weights, and 0.5 dB less than its own.
+ * The stream's own weights have last time to speak for them. Of sixteen scenes one may be the best on two
+ * patches by chance.
  */
 const leastPatches = { own: 2, scene: 4, other: 4 } as const;
 /** Over all that it would replace: less is chance, with so few patches. */
