@@ -1,6 +1,6 @@
 // The frames that the server records while it runs: decoded pictures and what srenhancer made of them,
 // a few a second, as NV12 in GDP files.
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Plane } from '../bridge/index.ts';
 import { readGdp } from '../measure/gdp.ts';
 
@@ -55,7 +55,7 @@ function sizeOf(caps: string, name: 'width' | 'height'): number {
 }
 
 export function readRecording(path: string): RecordedFrame[] {
-  const { caps, buffers } = readGdp(readFileSync(path));
+  const { caps, buffers } = readGdp(readWhole(path));
   if (caps === null) return [];
   const width = sizeOf(caps, 'width');
   const height = sizeOf(caps, 'height');
@@ -77,4 +77,21 @@ export function pairRecordings(
     const partner = byTime.get(frame.timeNs);
     return partner === undefined ? [] : [{ decoded: frame, enhanced: partner }];
   });
+}
+
+/** Ten minutes take more than the 2 GiB that readFileSync reads. */
+function readWhole(path: string): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(fstatSync(file).size);
+    const most = 1 << 30;
+    for (let at = 0; at < bytes.length;) {
+      const read = readSync(file, bytes, at, Math.min(most, bytes.length - at), at);
+      if (read === 0) return bytes.subarray(0, at);
+      at += read;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
 }
