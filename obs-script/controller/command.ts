@@ -32,6 +32,9 @@ goes on to the server, with pieces of the full picture. docs/obs.md has it step 
 The websocket's port and password are taken from OBS's own configuration where it is found; the
 environment variable LIVESR_OBS_PASSWORD and --password take precedence.`;
 
+const nowMs = (): number => performance.now();
+const runName = (): string => randomBytes(8).toString('hex');
+
 export function connectionOf(options: Pick<ObsOptions, 'host' | 'port' | 'password'>): {
   readonly url: string;
   readonly password: string;
@@ -66,7 +69,7 @@ export async function check(options: ObsOptions): Promise<Finding[]> {
     return [connectionFinding(asObsError(error), url, config)];
   }
   try {
-    const channel = new ScriptChannel(client, randomBytes(8).toString('hex'));
+    const channel = new ScriptChannel(client, runName());
     return findings(await gatherFacts(client, await channel.look(), options.relayPort));
   } finally {
     await client.close();
@@ -106,6 +109,9 @@ async function runObs(options: ObsOptions): Promise<void> {
     relayPort: options.relayPort,
     latencyMs: options.latencyMs,
     screenshots: options.screenshots === true,
+    run: runName(),
+    nowMs,
+    random: Math.random,
     log: (line) => {
       console.error(line);
     },
@@ -117,7 +123,7 @@ async function runObs(options: ObsOptions): Promise<void> {
   if (!options.json) console.log(`dock: ${dock.address}`);
   const report = setInterval(() => {
     const { state } = controller;
-    const atSeconds = Math.round(performance.now() / 1000);
+    const atSeconds = Math.round(nowMs() / 1000);
     const shown = dockState(state, history, state.warnings, controller.format, atSeconds);
     dock.tell(shown, history.points);
     if (options.json) {

@@ -1,7 +1,6 @@
 // The controller: keeps in touch with OBS and the script, runs the relay, matches canvas and stream, and
 // passes the scheduler's rate on. What is decided is in pairing.ts, in patchpicker's engine and in the
 // script; here is who talks to whom, and what happens when one of them goes away.
-import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoffMs } from '../../elements/feedback/backoff.ts';
 import { FeedbackClient } from '../../elements/feedback/client.ts';
@@ -26,6 +25,12 @@ export interface ControllerOptions {
   readonly latencyMs: number;
   /** Even where the script could hand frames over. */
   readonly screenshots: boolean;
+  /** This run's name: so the script tells our wishes from another run's. */
+  readonly run: string;
+  /** A clock that only goes on, ms. */
+  readonly nowMs: () => number;
+  /** Within [0, 1): spreads attempts to connect over time. */
+  readonly random: () => number;
   readonly log: (line: string) => void;
   /** After each second, and when something has changed. */
   readonly onState: (state: ControllerState) => void;
@@ -61,7 +66,7 @@ export class Controller {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#canvas = new CanvasSources({
-      nowMs: () => performance.now(),
+      nowMs: options.nowMs,
       onFrame: (frame) => this.#matcher?.canvasFrame(frame),
       onShot: (shot) => this.#matcher?.screenshot(shot),
       log: options.log,
@@ -107,7 +112,7 @@ export class Controller {
         this.#warn([connectionFinding(asObsError(error), url, config)]);
       }
       await this.#disconnect();
-      await this.#pause(backoffMs(failures, Math.random()));
+      await this.#pause(backoffMs(failures, this.#options.random()));
     }
     await this.#stopRelay();
     this.#feedback?.close();
@@ -144,8 +149,7 @@ export class Controller {
   async #connect(): Promise<void> {
     const { url, password } = this.#options;
     this.#client = await ObsClient.connect({ url, password });
-    // Ours alone, so that the script tells our wishes from another run's.
-    this.#channel = new ScriptChannel(this.#client, randomBytes(8).toString('hex'));
+    this.#channel = new ScriptChannel(this.#client, this.#options.run);
     this.#format = undefined;
     this.#change({ obs: { connected: true, reason: '', code: undefined } });
   }
@@ -210,7 +214,7 @@ export class Controller {
   }
 
   get #relayIsCarrying(): boolean {
-    return this.#relay !== undefined && performance.now() - this.#lastFrameMs < silentStreamMs;
+    return this.#relay !== undefined && this.#options.nowMs() - this.#lastFrameMs < silentStreamMs;
   }
 
   // --- the relay ---------------------------------------------------------------------------------
@@ -233,7 +237,7 @@ export class Controller {
       patchBps: 0,
       streamClass: '',
     });
-    const mayRestart = !this.#relayIsCarrying && performance.now() >= this.#relayRetryAtMs;
+    const mayRestart = !this.#relayIsCarrying && this.#options.nowMs() >= this.#relayRetryAtMs;
     if (this.#relay && fixed !== this.#relaySettings && mayRestart) await this.#stopRelay();
     if (!this.#relay && mayRestart) {
       this.#startRelay(settings, format);
@@ -276,8 +280,8 @@ export class Controller {
     const matcher = new CanvasMatcher(1e9 / format.framesPerSecond);
     const relay = new Relay(settings, {
       onStreamFrame: (timeNs, small) => {
-        this.#lastFrameMs = performance.now();
-        const matched = matcher.streamFrame({ timeNs, small, atMs: performance.now() });
+        this.#lastFrameMs = this.#options.nowMs();
+        const matched = matcher.streamFrame({ timeNs, small, atMs: this.#lastFrameMs });
         for (const { luma, timeNs: time } of matched) relay.sendCanvas(luma, time);
       },
       onWarning: (text) => {
@@ -308,7 +312,7 @@ export class Controller {
     this.#lastFrameMs = 0;
     this.#relayFailures = problem === undefined ? 0 : this.#relayFailures + 1;
     const waitMs = problem === undefined ? 0 : Math.min(5000, backoffMs(this.#relayFailures, 0.5));
-    this.#relayRetryAtMs = performance.now() + waitMs;
+    this.#relayRetryAtMs = this.#options.nowMs() + waitMs;
     this.#change({ relay: { ...initialState.relay, problem: problem ?? '' } });
   }
 
@@ -383,8 +387,8 @@ export class Controller {
         frameWidth: size.width,
         frameHeight: size.height,
       },
-      random: Math.random,
-      nowMs: () => performance.now(),
+      random: this.#options.random,
+      nowMs: this.#options.nowMs,
       log: this.#options.log,
     });
     this.#feedback.onTraining = ({ state, gainDb, genericGainDb }) => {
