@@ -93,7 +93,7 @@ const hopeNs = 10e9;
 /**
  * Of what training gains on held-out patches (all their errors together), so much is taken to be the
  * whole frame's: patches come from where the picture is worst, and without the grain that their codec
- * took. At 1000 kbit/s the cups had 1.5 dB on patches and about 1.0 on frames, juggling 0.4 and 0.1.
+ * took. At 1000 kbit/s juggling had 0.4 dB on patches and 0.1 on frames.
  */
 const leadOfFrame = 0.6;
 const weightOfReport = 0.5;

@@ -4,7 +4,7 @@ import type { WeightedPair } from './pairs.ts';
 
 /**
  * What is learned of a stream runs in the standard size (FIELD-NOTES' net A: what fits a frame's time on
- * one core). The small one takes a third of that with AVX-512, an eighth with AVX2.
+ * one core). The small one takes about two fifths of that with AVX-512, a quarter with AVX2.
  */
 export const networkSizes = {
   standard: { channels: 16, layers: 4 },

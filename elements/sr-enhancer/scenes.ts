@@ -3,8 +3,8 @@
 import type { Model } from './trial.ts';
 
 /**
- * Each costs the time of one enhanced patch for each of the first patches after a cut, and 20-80 kB. Six
- * were too few: a game that cut between its own views drove out all other scenes within a minute.
+ * Each costs the time of one enhanced patch for each of the first patches after a cut, and 20-80 kB. With
+ * six, scenes that came back were not known again in a session of which one scene had eleven cuts.
  */
 export const mostScenes = 16;
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "core/picture/crop.h"
+#include "core/network/enhance_patch.h"
 
 namespace livesr {
 namespace {
@@ -72,7 +72,6 @@ struct TextureMemory::Stored {
     std::uint64_t used = 0;                        // frame
 
     int low_width(int scale) const { return width / scale + 2 * margin; }
-    int low_height(int scale) const { return height / scale + 2 * margin; }
 };
 
 TextureMemory::TextureMemory(const Options& options)
@@ -212,6 +211,7 @@ TextureMemory::Match TextureMemory::find(int column, int row) {
 
 void TextureMemory::follow(const std::uint8_t* luma, std::ptrdiff_t stride) {
     ++frame_;
+    if (patches_.empty()) return;
     for (int row = -pad; row < options_.height + pad; ++row) {
         const std::uint8_t* from = luma + std::clamp(row, 0, options_.height - 1) * stride;
         std::uint8_t* to = padded_.data() + (row + pad) * padded_stride_;
@@ -230,24 +230,14 @@ void TextureMemory::lose_track() { std::ranges::fill(field_, Match{}); }
 
 void TextureMemory::refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network) {
     const int scale = options_.scale;
-    const int low_width = patch.low_width(scale);
-    const int low_height = patch.low_height(scale);
-    const int full_width = low_width * scale;
-    std::vector<std::uint8_t> shown(static_cast<std::size_t>(full_width) * low_height * scale);
-    enhance(*network, scratch_, patch.low.data(), low_width, low_width, low_height, shown.data(),
-            full_width, patch.margin, low_height - patch.margin);
     const int width = patch.width;
     const int height = patch.height;
+    const std::vector<std::uint8_t> shown =
+        enhance_patch(*network, scratch_, patch.low, width / scale, height / scale, patch.margin);
     patch.detail.resize(patch.high.size());
     patch.slow.resize(patch.high.size());
-    for (int y = 0; y < height; ++y) {
-        const std::uint8_t* base =
-            shown.data() + static_cast<std::ptrdiff_t>(y + patch.margin * scale) * full_width +
-            patch.margin * scale;
-        for (int x = 0; x < width; ++x) {
-            const auto at = static_cast<std::size_t>(y) * width + x;
-            patch.detail[at] = small(patch.high[at] - base[x]);
-        }
+    for (std::size_t i = 0; i < patch.high.size(); ++i) {
+        patch.detail[i] = small(patch.high[i] - shown[i]);
     }
     // A triangle over the pixels that a low-resolution one reaches.
     const int radius = scale - 1;

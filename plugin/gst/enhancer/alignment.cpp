@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/network/enhance_patch.h"
 #include "core/patch/residual.h"
 #include "core/picture/resample.h"
 
@@ -202,22 +203,16 @@ PatchAligner::Verdict PatchAligner::place_residual(ReceivedPatch& patch, std::si
     return Verdict::done;
 }
 
-// Empty when nothing is expected. The network sees beyond the patch: a crop with its margin gives
-// exactly the frame's pixels.
+// Empty when nothing is expected.
 std::vector<std::uint8_t> PatchAligner::expected(const ReceivedPatch& patch, const Frame& frame) {
     if (!options_.expectation) return {};
     const int scale = options_.scale;
     const int around = margin(options_.expectation->architecture());
-    const int low_width = patch.width / scale + 2 * around;
-    const int low_height = patch.height / scale + 2 * around;
-    const std::vector<std::uint8_t> low = crop(plane(frame), patch.x / scale, patch.y / scale,
-                                               patch.width / scale, patch.height / scale, around);
-    const int width = low_width * scale;
-    std::vector<std::uint8_t> shown(static_cast<std::size_t>(width) * low_height * scale);
-    enhance(*options_.expectation, scratch_, low.data(), low_width, low_width, low_height,
-            shown.data(), width, around, low_height - around);
-    return crop({shown.data(), width, width, low_height * scale}, around * scale, around * scale,
-                patch.width, patch.height, 0);
+    const int width = patch.width / scale;
+    const int height = patch.height / scale;
+    const std::vector<std::uint8_t> low =
+        crop(plane(frame), patch.x / scale, patch.y / scale, width, height, around);
+    return enhance_patch(*options_.expectation, scratch_, low, width, height, around);
 }
 
 std::pair<std::size_t, std::size_t> PatchAligner::neighbourhood(std::size_t centre) const {

@@ -257,7 +257,7 @@ void install_properties(GObjectClass* object_class) {
     properties[prop_model] = g_param_spec_string(
         "model", "Model",
         "Weights to begin with: generic (generic-x<scale>.onnx beside the plugin or in "
-        "$LIVESR_MODELS), small (generic-x<scale>-small.onnx: a third of the time and less; "
+        "$LIVESR_MODELS), small (generic-x<scale>-small.onnx: less than half of the time; "
         "livesr doctor --calibrate says which fits), bicubic (none), or the path of an ONNX file "
         "of livesr pretrain",
         default_model, ready);

@@ -1,0 +1,20 @@
+// What the sending elements post on the bus, for applications.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace livesr::gst {
+
+// Element message "livesr-plan": what was decided, once a second, and by which gradients.
+void post_plan(GstElement* element, const nlohmann::json& plan);
+
+// A warning for people, and the same as element message "livesr-warning" for programs.
+void post_warning(GstElement* element, const std::string& cause, const std::string& remedy);
+
+// Element message "livesr-rung": frames are sent at this scale from this running time on.
+void post_rung(GstElement* element, int scale, GstClockTime running_time);
+
+}  // namespace livesr::gst
