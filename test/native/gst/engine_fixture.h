@@ -45,6 +45,13 @@ function report(fields) {
 }
 )js";
 
+// Shows the generic weights from the start, and nothing else.
+inline const std::string shows_generic = common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); }
+}
+)js";
+
 inline std::vector<json> notes(const TestEngine& engine) {
     std::ifstream file(engine.folder() / "notes.jsonl");
     std::vector<json> result;

@@ -76,6 +76,14 @@ struct CapsTold {
     }
 };
 
+// All 50 frames of the source come out, whatever is tried beside them.
+void sends_all(Pipeline& pipeline) {
+    Tap video;
+    pipeline.tap("video", "sink", video);
+    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+    CHECK(video.buffers.size() == 50);
+}
+
 }  // namespace
 
 TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches have its scale") {
@@ -167,10 +175,7 @@ TEST_CASE("patchsender: an encoder that takes no other size keeps its own, and t
                       "patchsender name=s lockstep=true encoder=\"x264enc tune=zerolatency ! "
                       "video/x-h264,width=240,height=180\"" +
                       sender_sinks);
-    Tap video;
-    pipeline.tap("video", "sink", video);
-    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-    CHECK(video.buffers.size() == 50);
+    sends_all(pipeline);
     CHECK(pipeline.stat("rung-changes") == 0);
     CHECK(pipeline.stat("scale") == 2);
     const std::string& warnings = pipeline.warnings();
@@ -194,10 +199,7 @@ TEST_CASE("patchsender: a trial tells what another size would show, the same in 
         const TestEngine engine(engine_that(order));
         Pipeline pipeline(sender_source + "patchsender name=s lockstep=true max-bitrate=300000" +
                           sender_sinks);
-        Tap video;
-        pipeline.tap("video", "sink", video);
-        CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-        CHECK(video.buffers.size() == 50);
+        sends_all(pipeline);
         CHECK(pipeline.stat("rung-trials") == 1);
         CHECK(pipeline.stat("frames-unpaired") == 0);
         const auto told = notes(engine);
@@ -230,10 +232,7 @@ TEST_CASE("patchsender: trials of a live stream run beside it, and their size ma
         "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! "
         "patchsender name=s" +
         sender_sinks);
-    Tap video;
-    pipeline.tap("video", "sink", video);
-    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-    CHECK(video.buffers.size() == 50);
+    sends_all(pipeline);
     const auto told = notes(engine);
     REQUIRE(told.size() == 2);
     CHECK(told[1]["type"] == "trial.result");
@@ -249,10 +248,7 @@ TEST_CASE("patchsender: a trial that cannot be made is said, and the stream goes
 )js"));
     Pipeline pipeline(sender_source + "patchsender name=s lockstep=true encoder=jpegenc" +
                       sender_sinks);
-    Tap video;
-    pipeline.tap("video", "sink", video);
-    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-    CHECK(video.buffers.size() == 50);
+    sends_all(pipeline);
     const auto told = notes(engine);
     REQUIRE(told.size() == 2);
     CHECK(told[1]["type"] == "trial.failed");

@@ -35,11 +35,7 @@ TEST_CASE("with engine=off the picture is bicubic and the state says so") {
 
 TEST_CASE("live, weights are adopted when they come and nothing waits for them") {
     const Models models;
-    const TestEngine engine(common + R"js(
-function on(kind, head, blob) {
-  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); }
-}
-)js");
+    const TestEngine engine(shows_generic);
     EnhancerHarness harness("scale=2");
     harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
     int number = 0;

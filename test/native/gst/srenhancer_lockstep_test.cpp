@@ -143,11 +143,7 @@ function on(kind, head, blob) {
 
 TEST_CASE("patches of before a flush do not meet frames of after it") {
     const Models models;
-    const TestEngine engine(common + R"js(
-function on(kind, head, blob) {
-  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); }
-}
-)js");
+    const TestEngine engine(shows_generic);
     EnhancerHarness harness("scale=2");
     harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
     for (int number = 0; number < 5; ++number) gst_buffer_unref(harness.enhance_low(number));
