@@ -10,6 +10,8 @@ const byte = z.int().min(0).max(255);
 // Sides far beyond any video; they keep sums and products exact.
 const side = z.int().min(1).max(32_768);
 const finiteDb = z.number();
+/** How many times smaller, per side, the video is sent. */
+export const rungScale: z.ZodType<number> = z.literal([1, 1.5, 2, 3, 4]);
 
 export const weightSource = z.enum(['bicubic', 'generic', 'stored', 'online']);
 export type WeightSource = z.infer<typeof weightSource>;
@@ -113,9 +115,9 @@ export type EngineWarning = z.infer<typeof engineWarning>;
 export const senderStart = z.object({
   type: z.literal('sender.start'),
   /** Of the frames that come now. */
-  scale: z.int().min(1).max(4),
+  scale: rungScale,
   /** Scales to choose from; one: that is to be sent. */
-  rungs: z.array(z.int().min(1).max(4)).min(1).max(4),
+  rungs: z.array(rungScale).min(1).max(5),
   frameWidth: side,
   frameHeight: side,
   framesPerSecond: z.number().nonnegative(), // 0: the caps do not say
@@ -245,7 +247,7 @@ export type PlanSet = z.infer<typeof planSet>;
 /** The next frames are to be sent at this scale. */
 export const rungSet = z.object({
   type: z.literal('rung.set'),
-  scale: z.int().min(1).max(4),
+  scale: rungScale,
 });
 export type RungSet = z.infer<typeof rungSet>;
 
@@ -253,7 +255,7 @@ export type RungSet = z.infer<typeof rungSet>;
 export const trialRun = z.object({
   type: z.literal('trial.run'),
   trial: trialNumber,
-  scale: z.int().min(1).max(4),
+  scale: rungScale,
   videoBitrateBps: z.int().nonnegative(),
   warmUpNs: count,
   measureNs: count,

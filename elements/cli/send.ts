@@ -119,11 +119,14 @@ function reportOf(
   };
 }
 
+const sizeWords = (scale: number): string =>
+  scale === 1 ? 'full size' : scale === 1.5 ? '2/3' : `1/${scale}`;
+
 function lineOf(report: SendReport): string {
   const { seconds, uplinkKbps, videoKbps, patchKbps, patches, scale, rttMs, packetsLost } = report;
   return (
     `${String(seconds).padStart(5)} s  uplink ${uplinkKbps.toFixed(0)} kbit/s  ` +
-    `video ${videoKbps.toFixed(0)} at ${scale === 1 ? 'full size' : `1/${scale}`}  patches ${patchKbps.toFixed(1)} (${patches})  ` +
+    `video ${videoKbps.toFixed(0)} at ${sizeWords(scale)}  patches ${patchKbps.toFixed(1)} (${patches})  ` +
     `rtt ${rttMs?.toFixed(0) ?? '-'} ms  lost ${packetsLost ?? '-'}` +
     (report.feedback ? `  feedback${arrivesOf(report)}` : '')
   );
@@ -176,7 +179,7 @@ export function registerSend(program: Command): void {
     .option('--source <what>', 'a file, a camera (/dev/video0), or test', 'test')
     .addOption(
       new Option('--scale <n>', 'how much smaller the video is sent')
-        .choices(['auto', '1', '2', '3', '4'])
+        .choices(['auto', '1', '1.5', '2', '3', '4'])
         .default('auto'),
     )
     .option('--max-bitrate <kbits>', 'most of video and patches', numberWithin(1, 1e6), 3000)

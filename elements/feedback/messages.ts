@@ -1,6 +1,7 @@
 // What goes over the feedback channel, from the server's engine to the sender's (docs/protocol.md), and
 // how the sender reads it: as if a stranger had written it.
 import { z } from 'zod';
+import { rungScale } from '../channel/messages.ts';
 
 export const feedbackVersion = 1;
 
@@ -16,7 +17,7 @@ export const hello = z.object({
   version: z.literal(feedbackVersion),
   streamKey: z.string().max(256),
   streamClass: z.string().max(64),
-  scale: z.int().min(1).max(4),
+  scale: rungScale,
   frameWidth: count.max(32_768),
   frameHeight: count.max(32_768),
 });

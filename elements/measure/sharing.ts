@@ -16,7 +16,8 @@ import { mean, type SchemeRun, type SentBuffer } from './summary.ts';
 import { shareOfUplink, type EvaluatedUplink } from './uplink.ts';
 import type { CumulativeBits } from '../patch-sender/uplink.ts';
 
-export type SharingScheme = `fixed:${number}` | 'scheduled' | 'optimal' | 'native' | 'auto' | 'all';
+export type SharingScheme =
+  `fixed:${number}` | 'scheduled' | 'optimal' | 'native' | 'two-thirds' | 'auto' | 'all';
 
 /** Window of the optimum (LiveNAS figure 5), and its patch rates. */
 export const optimumSeconds = 5;
@@ -26,7 +27,7 @@ const mostFixedKbps = 100_000;
 
 /** undefined: no scheme of this family. */
 export function sharingScheme(word: string): SharingScheme | undefined {
-  const named = ['scheduled', 'optimal', 'native', 'auto', 'all'] as const;
+  const named = ['scheduled', 'optimal', 'native', 'two-thirds', 'auto', 'all'] as const;
   const name = named.find((known) => known === word);
   if (name !== undefined) return name;
   const kbps = Number(/^fixed:(\d+(?:\.\d+)?)$/.exec(word)?.[1]);
@@ -88,6 +89,7 @@ export class Sharing {
     if (name === 'scheduled') return this.#play(name, 0, true);
     if (name === 'optimal') return this.#optimal();
     if (name === 'native') return this.#play(name, 0, false, 1);
+    if (name === 'two-thirds') return this.#play(name, 0, false, 1.5);
     if (name === 'auto' || name === 'all') return this.#play(name, 0, true, 'auto');
     return this.#atRate(Number(name.slice('fixed:'.length)));
   }
@@ -132,7 +134,7 @@ export class Sharing {
     } as const;
     const played: WholeRun = await runWhole(this.#stretch, setup, {
       kind: 'enhanced',
-      scale: scale === 1 ? 'auto' : scale,
+      scale: scale === 1 || scale === 1.5 ? 'auto' : scale,
       training: trains ? 'adaptive' : 'off',
       textureMemory: name === 'all',
       stepsPerSecond: trains ? stepsPerSecond : 0,

@@ -1,13 +1,18 @@
-// At which size the video is sent: native, 1/2 or 1/3. No curve says well enough how a content takes to
+// At which size the video is sent: native, 2/3, 1/2 or 1/3. No curve says well enough how a content takes to
 // a size, so other rungs are tried: the element encodes some seconds of the same frames at another size
 // beside the stream, and both are compared with the original. Here: when to try which rung, and what to
 // make of it. Pure functions of state, events and media time.
 
-/** A rung is the scale that its video is sent at: 1 is native. */
+/** A rung is the scale that its video is sent at: 1 is native, 1.5 is 2/3. */
 export type Rung = number;
+
+/** At native there is nothing to restore, and for 2/3 there is no network. */
+export const isTrained = (rung: Rung): boolean => rung >= 2;
 
 export interface RungState {
   readonly rung: Rung;
+  /** The one before. */
+  readonly left: Rung | undefined;
   readonly trial: Trial | undefined;
   readonly trials: number;
   readonly failures: number;
@@ -97,16 +102,21 @@ const hopeNs = 10e9;
  */
 const leadOfFrame = 0.6;
 const weightOfReport = 0.5;
-/** A trial that ended before saw how encoders start: a later one takes its place. */
+/** A trial that ended before saw how encoders start: a later one that shows something else takes its place. */
 const startNs = 6e9;
-/** 1/3 is worth a trial where native is so far behind. */
-const nativeFarBehindDb = -0.5;
+const agreeingDb = 0.25;
+/**
+ * Quality falls on either side of the best rung. So what lies beyond one that is so far behind is not
+ * tried, and 1/3 only where the next larger size is.
+ */
+const farBehindDb = -0.5;
 /** Trials that failed in a row, after which none is begun any more. */
 const mostFailures = 3;
 
 export function initialRung(rung: Rung): RungState {
   return {
     rung,
+    left: undefined,
     trial: undefined,
     trials: 0,
     failures: 0,
@@ -123,7 +133,7 @@ export function trainingTold(
   genericGainDb: number | null,
   mediaTimeNs: number,
 ): RungState {
-  if (gainDb === null || genericGainDb === null || state.rung === 1) return state;
+  if (gainDb === null || genericGainDb === null || !isTrained(state.rung)) return state;
   // At first the picture is still made by the generic network.
   if (gainDb <= genericGainDb && mediaTimeNs < hopeNs) return state;
   const toldDb = leadOfFrame * Math.max(0, gainDb - genericGainDb);
@@ -141,7 +151,7 @@ export function nextTrial(
   const current = withoutOutdated(state, now);
   const { trial, nextTrialNs, failures } = current;
   if (trial || failures >= mostFailures || now.mediaTimeNs < nextTrialNs) return { state: current };
-  const rung = candidate(current, settings);
+  const rung = candidate(current, settings, now.mediaTimeNs);
   if (rung === undefined) return { state: current };
   const number = current.trials;
   return {
@@ -164,7 +174,10 @@ export function trialCame(
   // The conditions changed on the way: half of it was seen before, half after.
   const isMixed = !isSame(trial.conditions, now);
   const kept = state.compared.filter(
-    (one) => one.rung !== trial.rung || one.conditions.mediaTimeNs > startNs,
+    (one) =>
+      one.rung !== trial.rung ||
+      one.conditions.mediaTimeNs > startNs ||
+      Math.abs(one.gainDb - gainDb) < agreeingDb,
   );
   const compared = isMixed ? [] : [...kept, comparison];
   return decide(
@@ -187,7 +200,7 @@ export function leadDb(
   rung: Rung,
   mediaTimeNs: number,
 ): number {
-  if (rung === 1 || !settings.trains) return 0;
+  if (!isTrained(rung) || !settings.trains) return 0;
   const learnedDb = state.learnedDb[rung];
   if (!settings.expectsFeedback) return usualLeadDb;
   const isYoung = mediaTimeNs < hopeNs && rung === state.rung;
@@ -196,28 +209,52 @@ export function leadDb(
 }
 
 function decide(state: RungState, settings: RungSettings, nowNs: number): RungState {
-  const ranked = settings.rungs
-    .flatMap((rung) => standing(state, settings, rung, nowNs) ?? [])
-    .sort((a, b) => b.gainDb - a.gainDb);
-  const [best] = ranked;
+  const best = bestStanding(state, settings, nowNs);
   const isBetter =
     best !== undefined &&
     best.gainDb > leastGainDb &&
     (best.comparisons > 1 || best.gainDb > plainDb);
   if (isBetter) {
+    const { rung } = best;
+    // The best may lie a step further on.
+    const goesOn = settings.rungs.some((further) => isBetween(rung, state.rung, further));
+    const nextTrialNs = nowNs + (goesOn ? settleNs : closePauseNs);
     // The comparisons were with the rung that is left.
-    return { ...state, rung: best.rung, compared: [], nextTrialNs: nowNs + closePauseNs };
+    return { ...state, rung, left: state.rung, compared: [], nextTrialNs };
   }
-  const nearestDb = best?.gainDb ?? 0;
-  return { ...state, nextTrialNs: nowNs + pauseAfter(nearestDb, best?.comparisons ?? 0, nowNs) };
+  return { ...state, nextTrialNs: nowNs + pauseAfter(state, settings, best, nowNs) };
 }
 
-function pauseAfter(gainDb: number, comparisons: number, nowNs: number): number {
+/** Whether a rung lies on the way from one to another. */
+const isBetween = (rung: Rung, from: Rung, to: Rung): boolean =>
+  (from < rung && rung < to) || (from > rung && rung > to);
+
+function bestStanding(
+  state: RungState,
+  settings: RungSettings,
+  nowNs: number,
+): Standing | undefined {
+  return settings.rungs
+    .flatMap((rung) => standing(state, settings, rung, nowNs) ?? [])
+    .sort((a, b) => b.gainDb - a.gainDb)[0];
+}
+
+function pauseAfter(
+  state: RungState,
+  settings: RungSettings,
+  best: Standing | undefined,
+  nowNs: number,
+): number {
+  const gainDb = best?.gainDb ?? 0;
   // To be confirmed or not, and soon. At the start encoders are not what they will be: large pictures
   // of little motion become better for seconds.
   if (gainDb > leastGainDb || (nowNs < hopeNs && gainDb > -clearDb)) return settleNs;
+  const isOpen = settings.rungs.some(
+    (rung) => isPlausible(state, settings, rung) && !triedAt(state, rung),
+  );
+  if (isOpen) return nowNs < hopeNs ? settleNs : closePauseNs;
   const base = gainDb > -closeDb ? closePauseNs : gainDb > -clearDb ? pauseNs : clearPauseNs;
-  return Math.min(mostPauseNs, base * Math.max(1, comparisons));
+  return Math.min(mostPauseNs, base * Math.max(1, best?.comparisons ?? 0));
 }
 
 interface Standing {
@@ -240,20 +277,43 @@ function standing(
   return { rung, gainDb: meanDb + lead, comparisons: tried.length };
 }
 
-/** The rung that it is worth to try next: a neighbour, the one of which least is known. */
-function candidate(state: RungState, { rungs }: RungSettings): Rung | undefined {
-  const sorted = rungs.toSorted((a, b) => a - b);
-  const at = sorted.indexOf(state.rung);
-  const [larger, smaller] = [sorted[at - 1], sorted[at + 1]];
-  const triedAt = (rung: Rung): Comparison | undefined =>
-    state.compared.findLast((one) => one.rung === rung);
-  if (larger === undefined) return smaller;
-  if (smaller === undefined) return larger;
-  // Quality falls on either side of the best rung: what is better on one side is not on the other.
-  const last = triedAt(larger);
-  if (!last || last.gainDb > nativeFarBehindDb) return larger;
-  const other = triedAt(smaller);
-  return !other || other.conditions.mediaTimeNs < last.conditions.mediaTimeNs ? smaller : larger;
+/**
+ * The rung that it is worth to try next: one that seems better and is to be confirmed; else, of those
+ * that may be better, the one of which least is known.
+ */
+function candidate(state: RungState, settings: RungSettings, nowNs: number): Rung | undefined {
+  const best = bestStanding(state, settings, nowNs);
+  if (best && best.gainDb > leastGainDb) {
+    // What lies beyond it may be better still; then there is nothing to confirm.
+    const further = settings.rungs.find(
+      (rung) => isBetween(best.rung, state.rung, rung) && !triedAt(state, rung),
+    );
+    return further ?? best.rung;
+  }
+  const steps = (rung: Rung): number => Math.abs(rung - state.rung);
+  const known = (rung: Rung): number => triedAt(state, rung)?.conditions.mediaTimeNs ?? -1;
+  return settings.rungs
+    .filter((rung) => isPlausible(state, settings, rung))
+    .toSorted(
+      (a, b) =>
+        known(a) - known(b) ||
+        Number(a === state.left) - Number(b === state.left) ||
+        steps(a) - steps(b) ||
+        a - b,
+    )[0];
+}
+
+const triedAt = ({ compared }: RungState, rung: Rung): Comparison | undefined =>
+  compared.findLast((one) => one.rung === rung);
+
+function isPlausible(state: RungState, { rungs }: RungSettings, rung: Rung): boolean {
+  if (rung === state.rung) return false;
+  const isFarBehind = (other: Rung): boolean => (triedAt(state, other)?.gainDb ?? 0) < farBehindDb;
+  const between = rungs.filter((other) => isBetween(other, state.rung, rung));
+  if (between.some(isFarBehind)) return false;
+  if (rung < 3 || rung < state.rung) return true;
+  const larger = rungs.filter((other) => other < state.rung);
+  return between.length === 0 && (larger.length === 0 || isFarBehind(Math.max(...larger)));
 }
 
 function isSame(a: Conditions, b: Conditions): boolean {

@@ -30,6 +30,7 @@ import {
 import { seededRandom } from './random.ts';
 import {
   initialRung,
+  isTrained,
   measureNs,
   nextTrial,
   trainingTold,
@@ -319,8 +320,7 @@ export class SenderSession implements Session {
     }
     const errors = wordsOfBlob(blob);
     const { patchesPerSecond } = this.#start;
-    const isNative = this.#rung.rung === 1;
-    const most = isNative
+    const most = !isTrained(this.#rung.rung)
       ? 0
       : patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
@@ -351,7 +351,7 @@ function patchBps(
   start: SenderStart,
   settings: SchedulerSettings,
 ): number {
-  if (rung === 1 || start.patches === 'off') return 0;
+  if (!isTrained(rung) || start.patches === 'off') return 0;
   const { schedule: constants, patchBitrateBps, minVideoBitrateBps } = settings;
   const wantedBps =
     patchBitrateBps > 0
@@ -379,7 +379,7 @@ function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
   return {
     schedule: schedules[start.schedule],
     curve: curveOf(start.streamClass),
-    patchesOn: start.patches !== 'off' && rung !== 1,
+    patchesOn: start.patches !== 'off' && isTrained(rung),
     patchBitrateBps: start.patchBitrateBps,
     minVideoBitrateBps: start.minVideoBitrateBps,
     expectsFeedback: start.feedbackUri !== '',

@@ -78,7 +78,7 @@ Napi::Value write_packet_of(const Napi::CallbackInfo& info) {
     };
     const Napi::Object o = object(info[0], "header");
     PacketHeader header;
-    header.scale = u8(o, "scale");
+    header.scale = scale_of_value(number(o.Get("scale"), "scale"));
     header.stream_id = static_cast<std::uint32_t>(unsigned_integer(o.Get("streamId"), "streamId"));
     header.sequence = static_cast<std::uint32_t>(unsigned_integer(o.Get("sequence"), "sequence"));
     header.running_time_ns = unsigned_integer(o.Get("runningTimeNs"), "runningTimeNs");
@@ -120,7 +120,7 @@ Napi::Value read_packet_of(const Napi::CallbackInfo& info) {
         }
         const PacketHeader& h = packet.header;
         Napi::Object header = Napi::Object::New(env);
-        header.Set("scale", h.scale);
+        header.Set("scale", h.scale.value());
         header.Set("streamId", h.stream_id);
         header.Set("sequence", h.sequence);
         header.Set("runningTimeNs", static_cast<double>(h.running_time_ns));

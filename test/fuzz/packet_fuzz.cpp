@@ -34,18 +34,18 @@ std::vector<std::uint8_t> with_checksum(Input given) {
 
 void check(const PatchPacket& packet, Input buffer) {
     const PacketHeader& h = packet.header;
-    require(h.scale >= 1 && h.scale <= 4, "scale 1 to 4");
+    require(h.scale.up >= 1 && h.scale.up <= 4, "a scale that there is");
     for (const CodedPatch& p : packet.patches) {
         require(p.payload.data() >= buffer.data() &&
                     p.payload.data() + p.payload.size() <= buffer.data() + buffer.size(),
                 "the payload lies within the buffer");
         require(p.width > 0 && p.height > 0 && p.width <= 512 && p.height <= 512,
                 "sizes of 1 to 512");
-        require(p.x % h.scale == 0 && p.width % h.scale == 0 && p.y % h.scale == 0 &&
-                    p.height % h.scale == 0,
+        require(p.x % h.scale.up == 0 && p.width % h.scale.up == 0 && p.y % h.scale.up == 0 &&
+                    p.height % h.scale.up == 0,
                 "multiples of scale");
-        require(p.x + p.width < h.frame_width + 2 * h.scale &&
-                    p.y + p.height < h.frame_height + 2 * h.scale,
+        require(p.x + p.width < h.frame_width + 2 * h.scale.up &&
+                    p.y + p.height < h.frame_height + 2 * h.scale.up,
                 "a patch within the padded frame");
         require(!p.payload.empty(), "a patch with a picture");
     }

@@ -66,13 +66,8 @@ std::optional<std::size_t> take_ber_length(Bytes& bytes) {
     return length;
 }
 
-int padded(int size, int scale) {
-    const int unit = 2 * scale;
-    return (size + unit - 1) / unit * unit;
-}
-
 bool is_consistent(const PacketHeader& h) {
-    return h.scale >= 1 && h.scale <= 4 && h.frame_width > 0 && h.frame_height > 0;
+    return h.scale != 0 && h.frame_width > 0 && h.frame_height > 0;
 }
 
 bool is_quality(PatchCodec codec, int quality) {
@@ -87,8 +82,8 @@ bool is_quality(PatchCodec codec, int quality) {
 
 bool is_consistent(const CodedPatch& patch, const PacketHeader& h) {
     const auto side_fits = [&](int position, int side, int frame) {
-        return side >= 1 && side <= largest_patch_side && side % h.scale == 0 &&
-               position % h.scale == 0 && position + side <= padded(frame, h.scale);
+        return side >= 1 && side <= largest_patch_side && side % h.scale.up == 0 &&
+               position % h.scale.up == 0 && position + side <= padded_side(frame, h.scale);
     };
     return is_quality(patch.codec, patch.quality) && !patch.payload.empty() &&
            side_fits(patch.x, patch.width, h.frame_width) &&
@@ -97,7 +92,7 @@ bool is_consistent(const CodedPatch& patch, const PacketHeader& h) {
 
 PacketHeader parse_header(Bytes b) {
     PacketHeader h;
-    h.scale = b[1];
+    h.scale = scale_of_code(b[1]);
     h.stream_id = get<std::uint32_t>(b, 3);
     h.sequence = get<std::uint32_t>(b, 7);
     h.running_time_ns = get<std::uint64_t>(b, 11);
@@ -148,7 +143,7 @@ std::vector<std::uint8_t> write_packet(const PacketHeader& header,
                                        std::span<const CodedPatch> patches) {
     std::vector<std::uint8_t> body;
     put(body, packet_version, 1);
-    put(body, header.scale, 1);
+    put(body, header.scale.code(), 1);
     put(body, patches.size(), 1);
     put(body, header.stream_id, 4);
     put(body, header.sequence, 4);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/picture/scale.h"
+
 namespace livesr {
 
 enum class PatchCodec : std::uint8_t {
@@ -18,7 +20,7 @@ enum class PatchCodec : std::uint8_t {
 
 // What the patches of a packet have in common.
 struct PacketHeader {
-    std::uint8_t scale = 2;
+    Scale scale = 2;
     std::uint32_t stream_id = 0;
     std::uint32_t sequence = 0;         // of the packet
     std::uint64_t running_time_ns = 0;  // of the frame, at the sender
@@ -31,7 +33,7 @@ struct PacketHeader {
 struct CodedPatch {
     PatchCodec codec = PatchCodec::jpeg_luma;
     std::uint8_t quality = 0;
-    std::uint16_t x = 0, y = 0;  // in high-resolution pixels, multiples of scale
+    std::uint16_t x = 0, y = 0;  // in high-resolution pixels, multiples of scale.up
     std::uint16_t width = 0, height = 0;
     std::span<const std::uint8_t> payload;  // when parsed, points into the parsed buffer
 };
@@ -60,8 +62,8 @@ std::vector<std::uint8_t> write_packet(const PacketHeader& header,
 
 // Reads the next triplet of `bytes` and advances it past what was read. A foreign key is skipped
 // with PacketError::foreign when its length is readable. Checks: label, length, version, CRC, every
-// patch within the padded frame, multiples of scale, scale 1-4, known codec, sizes at most 512. A
-// packet with one bad patch is refused whole.
+// patch within the padded frame, multiples of scale.up, a scale that there is, known codec, sizes
+// at most 512. A packet with one bad patch is refused whole.
 PacketError read_packet(std::span<const std::uint8_t>& bytes, PatchPacket& packet);
 
 // Luma JPEG. Encoder: 4:0:0 baseline. Decoder refuses (nullopt) anything but one component of

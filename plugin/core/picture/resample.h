@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/network/isa.h"
+#include "core/picture/scale.h"
 
 namespace livesr {
 
@@ -20,5 +21,11 @@ enum class Filter { bilinear, bicubic, lanczos };  // bicubic: a = -0.5; lanczos
 void resample(Filter filter, const std::uint8_t* src, std::ptrdiff_t src_stride, int src_width,
               int src_height, std::uint8_t* dst, std::ptrdiff_t dst_stride, int dst_width,
               int dst_height, int channels = 1, Isa isa = best_isa());
+
+// What enlarges a picture sent at this scale where no network does. Networks add to bicubic; where
+// there is none to add, Lanczos is better (at 3/2 by 0.1 to 0.6 dB).
+constexpr Filter plain_filter(const Scale& scale) {
+    return scale == Scale(3, 2) ? Filter::lanczos : Filter::bicubic;
+}
 
 }  // namespace livesr

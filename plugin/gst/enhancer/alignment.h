@@ -14,6 +14,7 @@
 
 #include "core/network/enhance.h"
 #include "core/picture/crop.h"
+#include "core/picture/scale.h"
 
 namespace livesr::gst {
 
@@ -26,7 +27,7 @@ struct ReceivedPatch {
     // was first.
     std::uint64_t known_since_ns = 0;
     std::uint32_t sequence = 0;
-    int scale = 2;  // that the frame was sent at
+    Scale scale = 2;  // that the frame was sent at
     int x = 0, y = 0, width = 0, height = 0;
     std::vector<std::uint8_t> high;  // width x height luma; empty: a residual
     std::vector<std::uint8_t> residual;

@@ -5,6 +5,8 @@
 #include <array>
 #include <chrono>
 
+#include "core/picture/resample.h"
+
 namespace livesr::gst {
 namespace {
 
@@ -65,7 +67,7 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::map<int, Network> star
             model.network = std::make_shared<const PackedNetwork>(network);
             untrained_[scale] = std::make_shared<const LiveModel>(std::move(model));
         }
-        const auto first = untrained_.find(settings_.scale);
+        const auto first = untrained_.find(settings_.scale.whole());
         if (first != untrained_.end()) model_in_use_ = first->second->source;
         return;
     }
@@ -110,7 +112,8 @@ Enhancer::~Enhancer() = default;
 
 void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     interval_ns_ = interval_ns;
-    const int scale = scale_of(width, height);
+    const Scale scale = scale_of(width, height);
+    const int enlargement = scale.whole();
     if (width == width_ && height == height_ && scale == scale_) return;
     const bool first = width_ == 0;
     if (!first && scale != scale_) ++rung_changes_;
@@ -119,7 +122,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     height_ = height;
     scene_cuts_.clear();
     if (!session_) return;
-    const bool trains = session_->serves(scale);
+    const bool trains = session_->serves(enlargement);
     {
         const std::lock_guard lock(aligner_mutex_);
         if (aligner_) {
@@ -131,30 +134,33 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
         }
         if (trains) {
             PatchAligner::Options options;
-            options.scale = scale;
-            options.margin = margin(session_->generic(scale).architecture);
+            options.scale = enlargement;
+            options.margin = margin(session_->generic(enlargement).architecture);
             options.width = width;
             options.height = height;
-            options.expectation = expectations_.at(scale);
+            options.expectation = expectations_.at(enlargement);
             aligner_.emplace(options);
         }
     }
     begin_memory(width, height);
     if (trains) {
-        session_->set_size(scale, width, height);
+        session_->set_size(enlargement, width, height);
     } else if (first) {
         // Senders are to find the feedback, and the next rung an engine that runs.
-        session_->set_size(assumed_scale, padded_low_size(width, assumed_scale),
-                           padded_low_size(height, assumed_scale));
+        const int full_width = scale == 0 ? width : scale.enlarged(width);
+        const int full_height = scale == 0 ? height : scale.enlarged(height);
+        session_->set_size(assumed_scale, lowres_side(full_width, assumed_scale),
+                           lowres_side(full_height, assumed_scale));
     }
 }
 
-void Enhancer::begin_rung(int scale) {
+void Enhancer::begin_rung(const Scale& scale) {
     scale_ = scale;
     scale_now_ = scale;
     LiveModel plain;
     if (scale == 1) plain.source = "native";
-    const auto model = untrained_.find(scale);
+    if (plain_filter(scale) == Filter::lanczos) plain.source = "lanczos";
+    const auto model = untrained_.find(scale.whole());
     last_model_ = model != untrained_.end() ? model->second
                                             : std::make_shared<const LiveModel>(std::move(plain));
     {
@@ -164,7 +170,8 @@ void Enhancer::begin_rung(int scale) {
     // What pictures of another size took says nothing.
     const std::lock_guard lock(governor_mutex_);
     earlier_retreats_ += governor_.retreats();
-    governor_ = Governor({.memory = remembers(scale), .small = small_.contains(scale)});
+    governor_ =
+        Governor({.memory = remembers(scale.whole()), .small = small_.contains(scale.whole())});
 }
 
 void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
@@ -178,7 +185,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     // Where bicubic is the best there is, there is nothing to choose.
     const bool governed = network != nullptr;
     const Way way = governed ? choose_way(deadline) : Way::bicubic;
-    if (way == Way::small) network = small_.at(scale_).get();
+    if (way == Way::small) network = small_.at(scale_.whole()).get();
     if (way == Way::bicubic) network = nullptr;
     upscaler_.run(scale_, plane_jobs(in, out, network));
     if (way == Way::memory) restore(in, out, model->network);
@@ -236,7 +243,7 @@ Received Enhancer::received() {
 void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
     std::vector<ReceivedPatch> arrived = take_patches(running_time_ns);
     std::vector<AlignedPatch> pairs;
-    if (session_->serves(scale_)) {
+    if (session_->serves(scale_.whole())) {
         const std::lock_guard lock(aligner_mutex_);
         aligner_->add_frame(running_time_ns, interval_ns_, plane_data(in, 0),
                             GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0));
@@ -273,8 +280,8 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
 }
 
 std::shared_ptr<const LiveModel> Enhancer::current_model() {
-    if (!session_ || !session_->serves(scale_)) return last_model_;
-    auto model = session_->live(scale_);
+    if (!session_ || !session_->serves(scale_.whole())) return last_model_;
+    auto model = session_->live(scale_.whole());
     if (model != last_model_) {
         const bool swapped = model->version != 0 || model->network;
         last_model_ = model;
@@ -316,7 +323,8 @@ std::string Enhancer::model_in_use() const {
 }
 
 double Enhancer::gain_db() const {
-    return session_ && session_->serves(scale_now_) ? session_->status().gain_db : 0.0;
+    return session_ && session_->serves(scale_now_.load().whole()) ? session_->status().gain_db
+                                                                   : 0.0;
 }
 
 }  // namespace livesr::gst

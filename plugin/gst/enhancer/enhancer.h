@@ -35,7 +35,7 @@
 namespace livesr::gst {
 
 struct EnhancerSettings {
-    int scale = 0;  // 0: as the sender sends, also when that changes in mid-stream
+    Scale scale;  // none: as the sender sends, also when that changes in mid-stream
     std::string model = "generic";
     std::string stream_key;
     std::string model_store;           // a folder; empty: none
@@ -120,8 +120,8 @@ class Enhancer {
     // was a choice, and what most senders begin with.
     static constexpr int assumed_scale = 2;
 
-    int scale_of(int width, int height) const;
-    void begin_rung(int scale);
+    Scale scale_of(int width, int height) const;
+    void begin_rung(const Scale& scale);
     bool remembers(int scale) const;
     void begin_memory(int width, int height);
     void remember(const std::vector<AlignedPatch>& pairs);
@@ -147,7 +147,7 @@ class Enhancer {
     std::map<int, std::unique_ptr<TextureMemory>> memories_;  // by scale, of one size each
     TextureMemory* memory_ = nullptr;                         // of this rung; null: none
     int width_ = 0, height_ = 0;
-    int scale_ = 0;  // of this picture: 1 passes it on, 0 is none of the sender's
+    Scale scale_;  // of this picture: 1 passes it on, none is of no sender of ours
     std::uint64_t interval_ns_ = 0;
     std::optional<std::uint64_t> next_tick_ns_;
     bool engine_answers_ = true;
@@ -201,7 +201,7 @@ class Enhancer {
     std::atomic<std::uint64_t> frames_governed_ = 0;  // bicubic for want of time
     std::atomic<std::uint64_t> sink_late_ = 0;
     std::atomic<std::uint64_t> cuts_ = 0;
-    std::atomic<int> scale_now_ = 0;
+    std::atomic<Scale> scale_now_;
     std::atomic<std::uint64_t> rung_changes_ = 0;
     std::atomic<bool> warned_engine_ = false;
     std::atomic<bool> warned_scale_ = false;

@@ -13,14 +13,15 @@ bool Enhancer::remembers(int scale) const {
 
 void Enhancer::begin_memory(int width, int height) {
     memory_ = nullptr;
-    if (!remembers(scale_)) return;
-    auto& memory = memories_[scale_];
+    const int scale = scale_.whole();
+    if (!remembers(scale)) return;
+    auto& memory = memories_[scale];
     if (!memory || memory->width() != width || memory->height() != height) {
         TextureMemory::Options options;
-        options.scale = scale_;
+        options.scale = scale;
         options.width = width;
         options.height = height;
-        options.margin = margin(session_->generic(scale_).architecture);
+        options.margin = margin(session_->generic(scale).architecture);
         options.seed = settings_.seed + 1;
         memory = std::make_unique<TextureMemory>(options);
     }
@@ -30,7 +31,7 @@ void Enhancer::begin_memory(int width, int height) {
 
 void Enhancer::remember(const std::vector<AlignedPatch>& pairs) {
     if (memory_ == nullptr || pairs.empty()) return;
-    const auto model = session_->live(scale_);
+    const auto model = session_->live(scale_.whole());
     // What bicubic lacks is the network's to learn first.
     if (!model->network) return;
     for (const AlignedPatch& pair : pairs) {

@@ -24,24 +24,24 @@ constexpr auto size_patience = std::chrono::milliseconds(1500);
 // How often a wait in lockstep looks whether the patches pad was unlinked, which wakes nobody.
 constexpr auto link_poll = std::chrono::milliseconds(20);
 
-// The scale by which a decoded picture becomes one of the true size; 0: by none that senders have.
-int scale_between(int width, int height, const AnnouncedSize& size) {
-    for (const int scale : {1, 2, 3, 4}) {
-        if (padded_low_size(size.width, scale) == width &&
-            padded_low_size(size.height, scale) == height) {
+// The scale by which a decoded picture becomes one of the true size; none where senders have none
+// such.
+Scale scale_between(int width, int height, const AnnouncedSize& size) {
+    for (const Scale& scale : scales) {
+        if (lowres_side(size.width, scale) == width && lowres_side(size.height, scale) == height) {
             return scale;
         }
     }
-    return 0;
+    return {};
 }
 
 }  // namespace
 
 // The size of the decoded picture against the true one: no packet need come in time.
-int Enhancer::scale_of(int width, int height) const {
+Scale Enhancer::scale_of(int width, int height) const {
     if (settings_.scale != 0) return settings_.scale;
     const std::lock_guard lock(patches_mutex_);
-    return size_ ? scale_between(width, height, *size_) : assumed_scale;
+    return size_ ? scale_between(width, height, *size_) : Scale(assumed_scale);
 }
 
 void Enhancer::await_size(int width, int height, const std::function<bool()>& linked) {
@@ -100,8 +100,8 @@ bool Enhancer::adopt_size(std::uint64_t running_time_ns) {
 std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) const {
     const std::lock_guard lock(patches_mutex_);
     if (settings_.scale == 0 && size_) return std::pair{size_->width, size_->height};
-    if (!size_ || padded_low_size(size_->width, settings_.scale) != width ||
-        padded_low_size(size_->height, settings_.scale) != height) {
+    if (!size_ || lowres_side(size_->width, settings_.scale) != width ||
+        lowres_side(size_->height, settings_.scale) != height) {
         return std::nullopt;
     }
     return std::pair{size_->width, size_->height};
@@ -134,7 +134,7 @@ std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns)
 void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
                             std::optional<std::uint64_t> running_time_ns) {
     PatchInput::Arrivals arrivals;
-    int foreign_scale = 0;
+    Scale foreign_scale;
     {
         const std::lock_guard lock(input_mutex_);
         arrivals = patch_input_.read(bytes, running_time_ns.value_or(0));
@@ -167,9 +167,9 @@ void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
     patches_moved_.notify_all();
     if (foreign_scale != 0 && !warned_scale_.exchange(true)) {
         listener_.on_warning(
-            "The patches are for a scale of " + std::to_string(foreign_scale) +
-                ", but this element's scale is " + std::to_string(settings_.scale) + ".",
-            "Set scale=" + std::to_string(foreign_scale) +
+            "The patches are for a scale of " + name(foreign_scale) +
+                ", but this element's scale is " + name(settings_.scale) + ".",
+            "Set scale=" + name(foreign_scale) +
                 " here or the sender's scale to match; until then the patches are of no use.");
     }
 }

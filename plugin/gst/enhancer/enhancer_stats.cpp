@@ -23,7 +23,7 @@ GstStructure* Enhancer::stats() const {
     count("frames-bicubic", frames_ - frames_network_ - frames_small_ - frames_governed_);
     count("sink-late", sink_late_);
     count("scene-cuts", cuts_);
-    count("scale", static_cast<std::uint64_t>(scale_now_.load()));
+    number("scale", scale_now_.load().value());
     count("rung-changes", rung_changes_);
     {
         const std::lock_guard lock(governor_mutex_);

@@ -5,11 +5,6 @@
 
 namespace livesr::gst {
 
-int padded_low_size(int true_size, int scale) {
-    const int step = 2 * scale;
-    return (true_size + step - 1) / step * 2;
-}
-
 namespace {
 
 // A gap beyond this is no loss: the sender began anew, or the packet lies.

@@ -25,9 +25,6 @@ struct AnnouncedSize {
     }
 };
 
-// Size of the low-resolution picture that the sender makes of a true size (docs/protocol.md).
-int padded_low_size(int true_size, int scale);
-
 // Packets that are missing among those that came: sequences count up by one within a stream.
 class PacketLoss {
   public:
@@ -43,8 +40,8 @@ class PacketLoss {
 
 class PatchInput {
   public:
-    // scale: of the packets that are taken; 0: any.
-    explicit PatchInput(int scale) : scale_(scale) {}
+    // scale: of the packets that are taken; none: any.
+    explicit PatchInput(const Scale& scale) : scale_(scale) {}
 
     struct Arrivals {
         std::vector<ReceivedPatch> patches;
@@ -64,12 +61,12 @@ class PatchInput {
     };
     const Counts& counts() const { return counts_; }
     std::uint64_t lost() const { return loss_.lost(); }
-    // Scale of the last packet that was refused because of it; 0: none was.
-    int foreign_scale() const { return foreign_scale_; }
+    // Scale of the last packet that was refused because of it, if one was.
+    Scale foreign_scale() const { return foreign_scale_; }
 
   private:
-    int scale_;
-    int foreign_scale_ = 0;
+    Scale scale_;
+    Scale foreign_scale_;
     Counts counts_;
     PacketLoss loss_;
 };

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "gst/enhancer/patch_input.h"
+#include "core/picture/scale.h"
 
 namespace livesr::gst {
 namespace {
@@ -20,7 +20,7 @@ struct Side {
 Side source_side(int side, int scale) {
     const int least = side / scale + (side % scale != 0 ? 1 : 0);
     const int most =
-        side > largest_side * scale - 2 * scale ? largest_side : padded_low_size(side, scale);
+        side > largest_side * scale - 2 * scale ? largest_side : lowres_side(side, scale);
     return {least, most};
 }
 

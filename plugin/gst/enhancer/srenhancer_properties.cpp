@@ -104,7 +104,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     EnhancerSettings& settings = *self->settings;
     switch (id) {
         case prop_scale:
-            settings.scale = g_value_get_enum(value);
+            settings.scale = livesr::scale_of_code(g_value_get_enum(value));
             break;
         case prop_model:
             settings.model = text_of(value, default_model);
@@ -189,7 +189,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
     const EnhancerSettings& settings = *self->settings;
     switch (id) {
         case prop_scale:
-            g_value_set_enum(value, settings.scale);
+            g_value_set_enum(value, settings.scale.code());
             break;
         case prop_model:
             g_value_set_string(value, settings.model.c_str());
@@ -330,8 +330,8 @@ void install_properties(GObjectClass* object_class) {
     properties[prop_model_in_use] =
         g_param_spec_string("model-in-use", "Model in use",
                             "What makes the picture: bicubic, generic, stored (learned in an "
-                            "earlier session), online, or native (the sender sends the "
-                            "full size)",
+                            "earlier session), online, lanczos (the sender sends two "
+                            "thirds), or native (it sends the full size)",
                             "bicubic", read_only);
     properties[prop_stats] = g_param_spec_boxed(
         "stats", "Statistics",
@@ -341,7 +341,8 @@ void install_properties(GObjectClass* object_class) {
         "bicubic: for want of time), memory-patches, memory-cover (share of the picture), "
         "memory-benefit (share of the error on the latest patches), memory-ms, "
         "governor-retreats, sink-late (QoS events), "
-        "scene-cuts, scale (of the last frame; 1: it came in full size), rung-changes, "
+        "scene-cuts, scale (of the last frame; 1: it came in full size, 1.5: at two thirds), "
+        "rung-changes, "
         "inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
         "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "

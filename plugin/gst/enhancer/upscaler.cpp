@@ -11,7 +11,7 @@ namespace livesr::gst {
 Upscaler::Upscaler(int threads)
     : crew_(static_cast<std::size_t>(std::max(threads, 1))), scratches_(crew_.threads()) {}
 
-void Upscaler::run(int scale, std::span<const PlaneJob> planes) {
+void Upscaler::run(const Scale& scale, std::span<const PlaneJob> planes) {
     uncropped_.resize(std::max(uncropped_.size(), planes.size()));
     // A task is given the scratch memory of the thread that runs it.
     std::vector<std::function<void(EnhanceScratch&)>> tasks;
@@ -24,8 +24,8 @@ void Upscaler::run(int scale, std::span<const PlaneJob> planes) {
     std::vector<Crop> crops;
     for (std::size_t i = 0; i < planes.size(); ++i) {
         const PlaneJob& plane = planes[i];
-        const int full_width = scale > 0 ? plane.src_width * scale : plane.dst_width;
-        const int full_height = scale > 0 ? plane.src_height * scale : plane.dst_height;
+        const int full_width = scale != 0 ? scale.enlarged(plane.src_width) : plane.dst_width;
+        const int full_height = scale != 0 ? scale.enlarged(plane.src_height) : plane.dst_height;
         std::uint8_t* dst = plane.dst;
         std::ptrdiff_t dst_stride = plane.dst_stride;
         if (plane.dst_width != full_width || plane.dst_height != full_height) {
@@ -46,10 +46,10 @@ void Upscaler::run(int scale, std::span<const PlaneJob> planes) {
             continue;
         }
         if (plane.network == nullptr) {
+            const Filter filter = plain_filter(scale);
             tasks.emplace_back([=, &plane](EnhanceScratch&) {
-                resample(Filter::bicubic, plane.src, plane.src_stride, plane.src_width,
-                         plane.src_height, dst, dst_stride, full_width, full_height,
-                         plane.channels);
+                resample(filter, plane.src, plane.src_stride, plane.src_width, plane.src_height,
+                         dst, dst_stride, full_width, full_height, plane.channels);
             });
             continue;
         }

@@ -1,4 +1,4 @@
-// Planes of a picture, enlarged: the network where there is one, bicubic elsewhere; cropped on the
+// Planes of a picture, enlarged: the network where there is one, plainly elsewhere; cropped on the
 // right and below to the size that is wanted, or brought to any size by bicubic. Spread over
 // threads that live as long as the object.
 #pragma once
@@ -10,11 +10,12 @@
 
 #include "core/crew.h"
 #include "core/network/enhance.h"
+#include "core/picture/scale.h"
 
 namespace livesr::gst {
 
-// One plane to enlarge. dst_width x dst_height is at most scale times the source, any when scale
-// is 0.
+// One plane to enlarge. dst_width x dst_height is at most scale times the source, any when
+// there is no scale.
 struct PlaneJob {
     const PackedNetwork* network = nullptr;  // null: bicubic
     int channels = 1;                        // interleaved samples a pixel; 1 with a network
@@ -35,10 +36,10 @@ class Upscaler {
     Upscaler(const Upscaler&) = delete;
     Upscaler& operator=(const Upscaler&) = delete;
 
-    // Enlarges all planes of a picture by this scale (0: each to the size that it is to have,
+    // Enlarges all planes of a picture by this scale (none: each to the size that it is to have,
     // without networks); returns when they are done. The same bytes whatever the number of threads.
     // One call at a time.
-    void run(int scale, std::span<const PlaneJob> planes);
+    void run(const Scale& scale, std::span<const PlaneJob> planes);
 
   private:
     Crew crew_;

@@ -29,10 +29,10 @@ void post_warning(GstElement* element, const std::string& cause, const std::stri
     gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
 }
 
-void post_rung(GstElement* element, int scale, GstClockTime running_time) {
+void post_rung(GstElement* element, const Scale& scale, GstClockTime running_time) {
     GstStructure* fields =
-        gst_structure_new("livesr-rung", "scale", G_TYPE_INT, scale, "media-time-ns", G_TYPE_UINT64,
-                          static_cast<guint64>(running_time), nullptr);
+        gst_structure_new("livesr-rung", "scale", G_TYPE_DOUBLE, scale.value(), "media-time-ns",
+                          G_TYPE_UINT64, static_cast<guint64>(running_time), nullptr);
     gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
 }
 

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/picture/scale.h"
+
 namespace livesr::gst {
 
 // Element message "livesr-plan": what was decided, once a second, and by which gradients.
@@ -15,6 +17,6 @@ void post_plan(GstElement* element, const nlohmann::json& plan);
 void post_warning(GstElement* element, const std::string& cause, const std::string& remedy);
 
 // Element message "livesr-rung": frames are sent at this scale from this running time on.
-void post_rung(GstElement* element, int scale, GstClockTime running_time);
+void post_rung(GstElement* element, const Scale& scale, GstClockTime running_time);
 
 }  // namespace livesr::gst

@@ -12,6 +12,8 @@
 #include <optional>
 #include <vector>
 
+#include "core/picture/scale.h"
+
 namespace livesr::gst {
 
 struct LumaFrame {
@@ -19,7 +21,7 @@ struct LumaFrame {
     GstClockTime pts = 0;  // in the high-resolution stream's segment
     int width = 0;
     int height = 0;
-    int scale = 2;                     // that it is sent at
+    Scale scale = 2;                   // that it is sent at
     bool on_trial = false;             // a trial wants to know how the stream shows it
     std::vector<std::uint8_t> pixels;  // dense
     std::vector<std::uint8_t> low;     // the decoded picture, once it is there; dense

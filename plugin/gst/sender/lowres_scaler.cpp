@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "core/picture/resample.h"
-#include "gst/sender/patches.h"
 
 namespace {
 
@@ -25,7 +24,7 @@ struct Size {
 
 struct _GstLowresScaler {
     GstVideoFilter parent;
-    int scale;
+    livesr::Scale scale;
     Size wanted;                              // 0: from scale
     std::array<std::vector<guint8>, 3>* pad;  // scratch, one a plane
 };
@@ -65,8 +64,8 @@ Size lowres_size(const GstLowresScaler* self, const Size& input) {
         return {even(static_cast<double>(input.width) * wanted.height / input.height),
                 wanted.height};
     }
-    return {livesr::gst::lowres_side(input.width, self->scale),
-            livesr::gst::lowres_side(input.height, self->scale)};
+    return {livesr::lowres_side(input.width, self->scale),
+            livesr::lowres_side(input.height, self->scale)};
 }
 
 // Colours that the caps leave open follow from the height: they are those of the input, whatever
@@ -164,8 +163,9 @@ static GstFlowReturn gst_lowres_scaler_transform_frame(GstVideoFilter* filter, G
                     {GST_VIDEO_FRAME_COMP_WIDTH(in, p), GST_VIDEO_FRAME_COMP_HEIGHT(in, p)}};
         const Size output{GST_VIDEO_FRAME_COMP_WIDTH(out, p), GST_VIDEO_FRAME_COMP_HEIGHT(out, p)};
         if (!any_size) {
-            plane = padded(plane, {output.width * self->scale, output.height * self->scale},
-                           (*self->pad)[p]);
+            plane = padded(
+                plane, {self->scale.enlarged(output.width), self->scale.enlarged(output.height)},
+                (*self->pad)[p]);
         }
         livesr::resample(livesr::Filter::lanczos, plane.data, plane.stride, plane.size.width,
                          plane.size.height,
@@ -206,15 +206,15 @@ GstElement* make_lowres_scaler() {
     return GST_ELEMENT_CAST(g_object_new(gst_lowres_scaler_get_type(), nullptr));
 }
 
-void configure_lowres_scaler(GstElement* scaler, int scale, int width, int height) {
+void configure_lowres_scaler(GstElement* scaler, const Scale& scale, int width, int height) {
     GstLowresScaler* self = GST_LOWRES_SCALER(scaler);
     self->scale = scale;
     self->wanted = {width, height};
 }
 
-bool change_lowres_scale(GstElement* scaler, int scale) {
+bool change_lowres_scale(GstElement* scaler, const Scale& scale) {
     GstLowresScaler* self = GST_LOWRES_SCALER(scaler);
-    const int before = self->scale;
+    const Scale before = self->scale;
     self->scale = scale;
     GstBaseTransform* transform = GST_BASE_TRANSFORM(scaler);
     if (GstCaps* in = gst_pad_get_current_caps(GST_BASE_TRANSFORM_SINK_PAD(transform))) {

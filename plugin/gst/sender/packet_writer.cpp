@@ -23,7 +23,7 @@ GstBuffer* klv_buffer(const std::vector<std::uint8_t>& packet, GstClockTime pts)
     return buffer;
 }
 
-bool is_padded(const LumaFrame& frame, int scale) {
+bool is_padded(const LumaFrame& frame, const Scale& scale) {
     return padded_side(frame.width, scale) != frame.width ||
            padded_side(frame.height, scale) != frame.height;
 }
@@ -34,7 +34,8 @@ void PacketWriter::start(std::uint32_t stream_id) {
     const std::lock_guard lock(mutex_);
     stamp_ = {stream_id, 0};
     next_announcement_ = 0;
-    announced_width_ = announced_height_ = announced_scale_ = 0;
+    announced_width_ = announced_height_ = 0;
+    announced_scale_ = 0;
     carrying_ = announcements_ = {};
     dropped_ = 0;
 }

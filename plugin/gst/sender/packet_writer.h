@@ -54,7 +54,7 @@ class PacketWriter {
     GstClockTime next_announcement_ = 0;
     int announced_width_ = 0;
     int announced_height_ = 0;
-    int announced_scale_ = 0;
+    Scale announced_scale_;
     Count carrying_;  // packets with patches
     Count announcements_;
     std::uint64_t dropped_ = 0;

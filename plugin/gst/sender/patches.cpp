@@ -14,7 +14,7 @@ namespace livesr::gst {
 namespace {
 
 PlaneView low_plane(const LumaFrame& frame) {
-    const int scale = frame.scale;
+    const Scale scale = frame.scale;
     const int width = lowres_side(frame.width, scale);
     return {frame.low.data(), width, width, lowres_side(frame.height, scale)};
 }
@@ -38,7 +38,7 @@ bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uin
 }
 
 std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell) {
-    const int scale = frame.scale;
+    const Scale scale = frame.scale;
     const int columns = frame.width / cell;
     const int rows = frame.height / cell;
     const int width = padded_side(frame.width, scale);
@@ -46,8 +46,8 @@ std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell) {
     const PlaneView low = low_plane(frame);
     std::vector<std::uint8_t> enlarged(static_cast<std::size_t>(width) *
                                        static_cast<std::size_t>(height));
-    resample(Filter::bicubic, low.pixels, low.stride, low.width, low.height, enlarged.data(), width,
-             width, height);
+    resample(plain_filter(scale), low.pixels, low.stride, low.width, low.height, enlarged.data(),
+             width, width, height);
     std::vector<std::uint32_t> errors;
     errors.reserve(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
     for (int row = 0; row < rows; ++row) {
@@ -67,7 +67,7 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
                                        std::span<const std::uint32_t> cells,
                                        const PatchCoding& coding, const PacketStamp& stamp) {
     PacketHeader header;
-    header.scale = static_cast<std::uint8_t>(frame.scale);
+    header.scale = frame.scale;
     header.stream_id = stamp.stream_id;
     header.sequence = stamp.sequence;
     header.running_time_ns = frame.running_time;
@@ -84,10 +84,10 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
         const auto* high = frame.pixels.data() + static_cast<std::ptrdiff_t>(y) * frame.width + x;
         int quality = coding.quality;
         if (coding.codec == PatchCodec::residual) {
-            const std::vector<std::uint8_t> low =
-                crop(low_plane(frame), x / frame.scale, y / frame.scale, cell / frame.scale,
-                     cell / frame.scale, residual_margin);
-            const LowCrop under{low, cell, cell, frame.scale};
+            const int scale = frame.scale.whole();
+            const std::vector<std::uint8_t> low = crop(low_plane(frame), x / scale, y / scale,
+                                                       cell / scale, cell / scale, residual_margin);
+            const LowCrop under{low, cell, cell, scale};
             if (quality == 0) {
                 FittingResidual fitting = encode_fitting_residual(high, frame.width, under);
                 quality = fitting.step;

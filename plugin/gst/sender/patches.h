@@ -14,16 +14,10 @@
 
 namespace livesr::gst {
 
-// Side of the low-resolution picture for a true side: padded to the next multiple of 2 * scale.
-constexpr int padded_side(int side, int scale) {
-    return (side + 2 * scale - 1) / (2 * scale) * (2 * scale);
-}
-constexpr int lowres_side(int side, int scale) { return padded_side(side, scale) / scale; }
-
 // The first plane, dense. False when the buffer cannot be read.
 bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels);
 
-// Sum of squared errors of each whole cell, row by row, after bicubic enlargement. frame.low has
+// Sum of squared errors of each whole cell, row by row, after plain enlargement. frame.low has
 // lowres_side(frame.width, frame.scale) x lowres_side(frame.height, frame.scale) pixels.
 std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell);
 
@@ -39,7 +33,8 @@ struct PatchCoding {
 };
 
 // The triplet of the cells at these indices of the grid, row by row; without cells it announces the
-// sizes. Throws std::length_error when they do not fit one triplet.
+// sizes. Cells are for frames at whole scales only. Throws std::length_error when they do not fit
+// one triplet.
 std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
                                        std::span<const std::uint32_t> cells,
                                        const PatchCoding& coding, const PacketStamp& stamp);

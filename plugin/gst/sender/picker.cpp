@@ -43,20 +43,20 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                     post_warning(element_, "No patches for now, video goes on: " + why, "");
                 },
                 [this](const nlohmann::json& plan) { post_plan(element_, plan); },
-                [this](int scale) { rungs_.want(scale); },
+                [this](const Scale& scale) { rungs_.want(scale); },
                 [this](const RungTrial::Order& order) { rungs_.order(order); },
                 [this](const std::string& cause, const std::string& remedy) {
                     post_warning(element_, cause, remedy);
                 }}),
       writer_(output_, session_),
-      rungs_({[this](int scale) {
+      rungs_({[this](const Scale& scale) {
                   session_.set_scale(rungs_.scale(), true);
                   GST_ELEMENT_WARNING(
                       element_, STREAM, ENCODE,
                       ("The encoder, or what follows it, takes no other size: the video stays as "
-                       "it is, a scale of %d was wanted. Set scale to a number, or take out the "
+                       "it is, a scale of %s was wanted. Set scale to a number, or take out the "
                        "caps that fix the size",
-                       scale),
+                       name(scale).c_str()),
                       (nullptr));
               },
               [this](const RungTrial::Outcome& outcome) { session_.tell_trial(outcome); }}) {
@@ -143,7 +143,8 @@ SenderSettings Picker::settings() const {
     return settings_;
 }
 
-void Picker::set_encoder(std::function<bool(int scale)> on_switch, const std::string& fragment) {
+void Picker::set_encoder(std::function<bool(const Scale& scale)> on_switch,
+                         const std::string& fragment) {
     rungs_.set_encoder(std::move(on_switch), fragment);
 }
 
@@ -185,6 +186,8 @@ void Picker::select(std::uint64_t offer, const std::vector<std::uint32_t>& cells
         coding = active_.sends_residuals()
                      ? PatchCoding{PatchCodec::residual, active_.residual_step}
                      : PatchCoding{PatchCodec::jpeg_luma, active_.jpeg_quality};
+        // The engine may have seen another rung than the frame's.
+        if (frame && !frame->scale.is_trained()) frame.reset();
         if (!frame) ++void_selections_;
     }
     if (frame) writer_.send_cells(*frame, cells, coding);
@@ -247,7 +250,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     session_.tick(frame.running_time);
     keep = keep && session_.connected();
     if (chooses_rung) frame.on_trial = try_rung(buffer, frame.running_time, keep);
-    const int scale_before = rungs_.scale();
+    const Scale scale_before = rungs_.scale();
     frame.scale = rungs_.take_up();
     if (frame.scale != scale_before) {
         session_.set_scale(frame.scale, false);
@@ -342,7 +345,7 @@ void Picker::add_stats(GstStructure* stats) const {
     add("offers-unanswered", store_.unanswered());
     add("selections-void", void_selections_);
     add("packets-dropped-late", output_.dropped_late());
-    add("scale", static_cast<std::uint64_t>(rungs_.scale()));
+    gst_structure_set(stats, "scale", G_TYPE_DOUBLE, rungs_.scale().value(), nullptr);
     add("rung-changes", rungs_.changes());
     add("rung-trials", rungs_.trials());
 }

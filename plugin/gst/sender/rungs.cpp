@@ -5,7 +5,7 @@
 
 namespace livesr::gst {
 
-void Rungs::start(int first_scale, bool lockstep) {
+void Rungs::start(const Scale& first_scale, bool lockstep) {
     const std::lock_guard lock(mutex_);
     lockstep_ = lockstep;
     scale_ = wanted_ = first_scale;
@@ -21,13 +21,13 @@ void Rungs::stop() {
     trial.swap(trial_);
 }
 
-void Rungs::set_encoder(std::function<bool(int scale)> on_switch, std::string encoder) {
+void Rungs::set_encoder(std::function<bool(const Scale& scale)> on_switch, std::string encoder) {
     const std::lock_guard lock(mutex_);
     on_switch_ = std::move(on_switch);
     encoder_ = std::move(encoder);
 }
 
-void Rungs::want(int scale) {
+void Rungs::want(const Scale& scale) {
     const std::lock_guard lock(mutex_);
     wanted_ = scale;
 }
@@ -37,7 +37,7 @@ void Rungs::order(const RungTrial::Order& order) {
     order_ = order;
 }
 
-int Rungs::scale() const {
+Scale Rungs::scale() const {
     const std::lock_guard lock(mutex_);
     return scale_;
 }
@@ -57,9 +57,9 @@ std::uint64_t Rungs::trials() const {
     return trials_;
 }
 
-int Rungs::take_up() {
-    std::function<bool(int)> on_switch;
-    int wanted = 0;
+Scale Rungs::take_up() {
+    std::function<bool(const Scale&)> on_switch;
+    Scale wanted;
     {
         const std::lock_guard lock(mutex_);
         if (wanted_ == scale_) return scale_;
@@ -68,7 +68,7 @@ int Rungs::take_up() {
     }
     const bool switched = on_switch && on_switch(wanted);
     bool tell = false;
-    int scale = 0;
+    Scale scale;
     {
         const std::lock_guard lock(mutex_);
         if (switched) {

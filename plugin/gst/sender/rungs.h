@@ -19,22 +19,22 @@ class Rungs {
   public:
     struct Callbacks {
         // The encoder did not take this scale; for the first time.
-        std::function<void(int scale)> on_refused;
+        std::function<void(const Scale& scale)> on_refused;
         RungTrial::Done on_outcome;
     };
 
     explicit Rungs(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
 
-    void start(int first_scale, bool lockstep);
+    void start(const Scale& first_scale, bool lockstep);
     void stop();
     // Gives the encoder frames of another scale, from the next one on; false: it does not take
     // them. encoder: what trials encode with. Without either the scale stays as it is.
-    void set_encoder(std::function<bool(int scale)> on_switch, std::string encoder);
+    void set_encoder(std::function<bool(const Scale& scale)> on_switch, std::string encoder);
 
     // --- any thread ---
-    void want(int scale);
+    void want(const Scale& scale);
     void order(const RungTrial::Order& order);
-    int scale() const;
+    Scale scale() const;
     bool can_switch() const;
     std::uint64_t changes() const;
     std::uint64_t trials() const;
@@ -43,7 +43,7 @@ class Rungs {
 
     // --- streaming thread of the originals ---
     // Changes the rung where that is asked for; the scale of the frame that comes now.
-    int take_up();
+    Scale take_up();
     // As RungTrial::add_frame, where a trial is on.
     bool add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,
                    std::uint64_t video_bytes);
@@ -51,11 +51,11 @@ class Rungs {
   private:
     Callbacks callbacks_;
     mutable std::mutex mutex_;  // guards all below
-    std::function<bool(int)> on_switch_;
+    std::function<bool(const Scale&)> on_switch_;
     std::string encoder_;
     bool lockstep_ = false;
-    int scale_ = 2;
-    int wanted_ = 2;
+    Scale scale_ = 2;
+    Scale wanted_ = 2;
     bool refused_ = false;
     std::optional<RungTrial::Order> order_;
     std::shared_ptr<RungTrial> trial_;

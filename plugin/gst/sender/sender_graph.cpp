@@ -83,7 +83,8 @@ void SenderGraph::build(const GraphPlan& plan) {
         coded = add_encoder(plan.encoder);
         link(scaler, "src", coded, "sink");
         picker_of(picker_).set_encoder(
-            [scaler](int scale) { return change_lowres_scale(scaler, scale); }, plan.encoder);
+            [scaler](const Scale& scale) { return change_lowres_scale(scaler, scale); },
+            plan.encoder);
     }
     link(coded ? coded : scaler, "src", out_tee, "sink");
     probe(out_tee, "sink", &SenderGraph::check_links, this);

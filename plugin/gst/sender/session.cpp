@@ -38,12 +38,19 @@ std::uint64_t integer_of(const nlohmann::json& value, const char* type, const ch
     return value.get<std::uint64_t>();
 }
 
-int scale_field(const nlohmann::json& head, const char* type) {
+Scale scale_field(const nlohmann::json& head, const char* type) {
     const auto field = head.find("scale");
-    if (field == head.end()) throw ChannelError(std::string(type) + " has no scale");
-    const std::uint64_t scale = integer_of(*field, type, "a scale");
-    if (scale < 1 || scale > 4) throw ChannelError(std::string(type) + " has a scale out of range");
-    return static_cast<int>(scale);
+    if (field == head.end() || !field->is_number()) {
+        throw ChannelError(std::string(type) + " has no scale");
+    }
+    const Scale scale = scale_of_value(field->get<double>());
+    if (scale == 0) throw ChannelError(std::string(type) + " has a scale that there is not");
+    return scale;
+}
+
+// 2, not 2.0.
+nlohmann::json number_of(const Scale& scale) {
+    return scale.whole() != 0 ? nlohmann::json(scale.whole()) : nlohmann::json(scale.value());
 }
 
 }  // namespace
@@ -165,13 +172,15 @@ EngineMessage SenderSession::hello() const {
     const std::lock_guard lock(mutex_);
     nlohmann::json rungs = nlohmann::json::array();
     if (settings_.chooses_rung() && !rung_fixed_) {
-        rungs = {1, 2, 3};
+        for (const Scale& scale : {Scale(1), Scale(3, 2), Scale(2), Scale(3)}) {
+            rungs.push_back(number_of(scale));
+        }
     } else {
-        rungs = {rung_fixed_ ? scale_ : settings_.first_scale()};
+        rungs.push_back(number_of(rung_fixed_ ? scale_ : settings_.first_scale()));
     }
     return {{
                 {"type", "sender.start"},
-                {"scale", scale_},
+                {"scale", number_of(scale_)},
                 {"rungs", rungs},
                 {"frameWidth", stream_.width},
                 {"frameHeight", stream_.height},
@@ -293,7 +302,7 @@ void SenderSession::tell_trial(const RungTrial::Outcome& outcome) {
          {}, true);
 }
 
-void SenderSession::set_scale(int scale, bool fixed) {
+void SenderSession::set_scale(const Scale& scale, bool fixed) {
     {
         const std::lock_guard lock(mutex_);
         scale_ = scale;

@@ -29,7 +29,7 @@ class SenderSession {
         // What the engine planned and why (docs/protocol.md, plan.set), for whoever watches.
         std::function<void(const nlohmann::json& plan)> on_plan_report;
         // The next frames are to be sent at this scale.
-        std::function<void(int scale)> on_rung;
+        std::function<void(const Scale& scale)> on_rung;
         // The engine wants to know what another rung would show.
         std::function<void(const RungTrial::Order&)> on_trial;
         // Something that people should know of.
@@ -72,7 +72,7 @@ class SenderSession {
     // What a trial came to. In lockstep returns after the plan that follows from it.
     void tell_trial(const RungTrial::Outcome& outcome);
     // Frames are sent at this scale from now on. fixed: the encoder takes no other.
-    void set_scale(int scale, bool fixed);
+    void set_scale(const Scale& scale, bool fixed);
     std::uint64_t video_bytes() const;
 
     bool connected() const;
@@ -97,7 +97,7 @@ class SenderSession {
     mutable std::mutex mutex_;  // guards all below; not held while callbacks or the engine run
     SenderSettings settings_;
     GstElement* element_ = nullptr;  // borrowed
-    int scale_ = 2;
+    Scale scale_ = 2;
     bool rung_fixed_ = false;
     Stream stream_;
     Plan plan_;

@@ -82,8 +82,9 @@ GType patch_codec_type() {
 
 GType scale_type() {
     static const GEnumValue values[] = {
-        {0, "Full size, half or a third, whatever looks best at the other end", "auto"},
+        {0, "Full size, two thirds, half or a third, whatever looks best at the other end", "auto"},
         {1, "Full size, without patches", "1"},
+        {Scale(3, 2).code(), "Two thirds of the width and height, without patches", "1.5"},
         {2, "Half the width and height", "2"},
         {3, "A third", "3"},
         {4, "A quarter", "4"},
@@ -166,7 +167,7 @@ guint install_settings(GObjectClass* object_class) {
                               "other sizes beside and changes, at a key frame, when one would "
                               "show the better picture (the receiver's srenhancer must have "
                               "scale=auto too). May change while it runs",
-                              scale_type(), defaults.scale, live));
+                              scale_type(), defaults.scale.code(), live));
     install(patches, g_param_spec_enum("patches", "Patches", "Whether patches are sent",
                                        patches_type(), defaults.patches ? 1 : 0, before_start));
     install(patch_bitrate,
@@ -266,7 +267,7 @@ guint install_settings(GObjectClass* object_class) {
 bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
     switch (id) {
         case scale:
-            settings.scale = g_value_get_enum(value);
+            settings.scale = scale_of_code(g_value_get_enum(value));
             return true;
         case patches:
             settings.patches = g_value_get_enum(value) != 0;
@@ -330,7 +331,7 @@ bool set_setting(SenderSettings& settings, guint id, const GValue* value) {
 bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
     switch (id) {
         case scale:
-            g_value_set_enum(value, settings.scale);
+            g_value_set_enum(value, settings.scale.code());
             return true;
         case patches:
             g_value_set_enum(value, settings.patches ? 1 : 0);

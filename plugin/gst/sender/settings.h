@@ -7,11 +7,12 @@
 #include <string>
 
 #include "core/patch/packet.h"
+#include "core/picture/scale.h"
 
 namespace livesr::gst {
 
 struct SenderSettings {
-    int scale = 0;  // 0: the engine chooses the rung
+    Scale scale;  // none: the engine chooses the rung
     bool patches = true;
     std::uint32_t patch_bitrate_bps = 0;  // scheduled
     std::uint32_t patches_per_second = 0;
@@ -40,10 +41,12 @@ struct SenderSettings {
     bool differs_only_in_uplink_bitrate(const SenderSettings& other) const;
     bool operator==(const SenderSettings&) const = default;
 
-    bool sends_patches() const { return patches && scale != 1 && !unrelated_sizes; }
+    bool sends_patches() const {
+        return patches && (scale == 0 || scale.is_trained()) && !unrelated_sizes;
+    }
     bool chooses_rung() const { return scale == 0 && sends_patches() && !encoder_outside; }
     // Of the first frame.
-    int first_scale() const { return scale == 0 ? 2 : scale; }
+    Scale first_scale() const { return scale == 0 ? Scale(2) : scale; }
     bool sends_residuals() const { return patch_codec == PatchCodec::residual && !encoder_outside; }
 };
 

@@ -60,21 +60,23 @@ LumaFrame luma_of(GstBuffer* buffer, const GstVideoInfo& info, GstClockTime runn
 }  // namespace
 
 double shown_psnr_db(const LumaFrame& frame) {
-    const int scale = frame.scale;
+    const Scale scale = frame.scale;
     const int low_width = lowres_side(frame.width, scale);
     const int low_height = lowres_side(frame.height, scale);
     const std::uint8_t* shown = frame.low.data();
-    const int width = low_width * scale;
+    const int width = scale.enlarged(low_width);
+    const int height = scale.enlarged(low_height);
     std::vector<std::uint8_t> enlarged;
-    if (scale > 1) {
-        enlarged.resize(static_cast<std::size_t>(width) * low_height * scale);
-        if (const auto network = generic_network(scale)) {
+    if (scale != 1) {
+        enlarged.resize(static_cast<std::size_t>(width) * height);
+        const auto network = scale.is_trained() ? generic_network(scale.whole()) : nullptr;
+        if (network) {
             static thread_local EnhanceScratch scratch;
             enhance(*network, scratch, frame.low.data(), low_width, low_width, low_height,
                     enlarged.data(), width, 0, low_height);
         } else {
-            resample(Filter::bicubic, frame.low.data(), low_width, low_width, low_height,
-                     enlarged.data(), width, width, low_height * scale);
+            resample(plain_filter(scale), frame.low.data(), low_width, low_width, low_height,
+                     enlarged.data(), width, width, height);
         }
         shown = enlarged.data();
     }
@@ -348,8 +350,8 @@ void RungTrial::conclude(std::string failure) {
         }
         outcome.failure = std::move(failure);
     }
-    GST_DEBUG("trial %" G_GUINT64_FORMAT " at scale %d: %.2f dB, the stream %.2f dB (%s)",
-              outcome.number, order_.scale, outcome.psnr_db, outcome.live_psnr_db,
+    GST_DEBUG("trial %" G_GUINT64_FORMAT " at scale %s: %.2f dB, the stream %.2f dB (%s)",
+              outcome.number, name(order_.scale).c_str(), outcome.psnr_db, outcome.live_psnr_db,
               outcome.failure.c_str());
     done_(outcome);
     const std::lock_guard lock(mutex_);

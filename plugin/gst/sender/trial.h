@@ -30,7 +30,7 @@ class RungTrial {
   public:
     struct Order {
         std::uint64_t number = 0;  // the engine's
-        int scale = 1;
+        Scale scale = 1;
         std::uint32_t video_bitrate_bps = 0;
         GstClockTime warm_up = 0;   // until the rate control has found its rate
         GstClockTime measured = 0;  // after that

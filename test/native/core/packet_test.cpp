@@ -29,7 +29,7 @@ const json& golden() {
 
 PacketHeader header_of(const json& j) {
     PacketHeader h;
-    h.scale = j["scale"];
+    h.scale = scale_of_value(j["scale"].get<double>());
     h.stream_id = j["streamId"];
     h.sequence = j["sequence"];
     h.running_time_ns = j["runningTimeNs"];

@@ -291,11 +291,11 @@ TEST_CASE("which thread was first makes no difference when patches say since whe
 }
 
 TEST_CASE("the low-resolution size of a true size is that of the padded picture") {
-    using livesr::gst::padded_low_size;
-    CHECK(padded_low_size(1920, 3) == 640);
-    CHECK(padded_low_size(1918, 2) == 960);
-    CHECK(padded_low_size(1, 4) == 2);
-    CHECK(padded_low_size(1081, 2) == 542);
+    using livesr::lowres_side;
+    CHECK(lowres_side(1920, 3) == 640);
+    CHECK(lowres_side(1918, 2) == 960);
+    CHECK(lowres_side(1, 4) == 2);
+    CHECK(lowres_side(1081, 2) == 542);
 }
 
 TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {

@@ -162,7 +162,7 @@ GstFlowReturn EnhancerHarness::push_patch_bytes(const std::vector<std::uint8_t>&
 std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number, std::uint32_t sequence,
                                                         PatchCodec codec) const {
     PacketHeader header;
-    header.scale = static_cast<std::uint8_t>(scale_);
+    header.scale = scale_;
     header.sequence = sequence;
     header.running_time_ns = static_cast<std::uint64_t>(frame_number) * frame_duration;
     header.frame_width = static_cast<std::uint16_t>(width_ * scale_);
@@ -193,7 +193,7 @@ std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number, std::u
 
 std::vector<std::uint8_t> EnhancerHarness::announcement(int true_width, int true_height) const {
     PacketHeader header;
-    header.scale = static_cast<std::uint8_t>(scale_);
+    header.scale = scale_;
     header.frame_width = static_cast<std::uint16_t>(true_width);
     header.frame_height = static_cast<std::uint16_t>(true_height);
     return write_packet(header, {});
@@ -206,6 +206,16 @@ std::uint64_t EnhancerHarness::count(const char* stat) {
     const bool known = gst_structure_get_uint64(stats, stat, &value) != FALSE;
     gst_structure_free(stats);
     if (!known) throw std::runtime_error(std::string("no such count: ") + stat);
+    return value;
+}
+
+double EnhancerHarness::scale() {
+    GstStructure* stats = nullptr;
+    g_object_get(element_, "stats", &stats, nullptr);
+    double value = 0.0;
+    const bool known = gst_structure_get_double(stats, "scale", &value) != FALSE;
+    gst_structure_free(stats);
+    if (!known) throw std::runtime_error("the stats have no scale");
     return value;
 }
 

@@ -72,6 +72,7 @@ class EnhancerHarness {
     Plane low_frame(int number) const;
     GstBuffer* enhance_low(int number);
 
+    double scale();  // of the stats
     std::uint64_t count(const char* stat);
     std::string text(const char* property);
     // The next message of these types, null when there is none.

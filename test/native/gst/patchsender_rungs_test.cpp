@@ -42,7 +42,17 @@ function at(seconds) {
 }
 
 const char* const goes_through_all =
-    "set(seconds < 0.6 ? 2 : seconds < 1 ? 1 : seconds < 1.4 ? 3 : 2);";
+    "set(seconds < 0.4 ? 2 : seconds < 0.8 ? 1.5 : seconds < 1.2 ? 1 : seconds < 1.4 ? 1.5 : "
+    "seconds < 1.6 ? 3 : 2);";
+
+double scale_at(double seconds) {
+    return seconds < 0.4   ? 2
+           : seconds < 0.8 ? 1.5
+           : seconds < 1.2 ? 1
+           : seconds < 1.4 ? 1.5
+           : seconds < 1.6 ? 3
+                           : 2;
+}
 
 std::set<std::string> sizes_of(const std::vector<std::string>& caps) {
     return {caps.begin(), caps.end()};
@@ -99,9 +109,10 @@ TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
         CHECK(pipeline.warnings() == "");
         CHECK(video[run].buffers.size() == 50);
-        CHECK(told.caps == std::vector<std::string>{"240x180", "480x360", "160x120", "240x180"});
-        CHECK(pipeline.stat("rung-changes") == 3);
-        CHECK(pipeline.stat("scale") == 2);
+        CHECK(told.caps == std::vector<std::string>{"240x180", "320x240", "480x360", "320x240",
+                                                    "160x120", "240x180"});
+        CHECK(pipeline.stat("rung-changes") == 5);
+        CHECK(pipeline.scale() == 2.0);
         CHECK(pipeline.stat("size-mismatches") == 0);
         CHECK(pipeline.stat("frames-unpaired") == 0);
     }
@@ -109,9 +120,10 @@ TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches
     CHECK(patches[0].buffers == patches[1].buffers);
     for (const auto& packet : packets_of(patches[0])) {
         const double seconds = static_cast<double>(packet.header.running_time_ns) / 1e9;
-        const int scale = seconds < 0.6 ? 2 : seconds < 1 ? 1 : seconds < 1.4 ? 3 : 2;
         CAPTURE(seconds);
-        CHECK(packet.header.scale == scale);
+        CHECK(packet.header.scale.value() == scale_at(seconds));
+        // Nothing learns from them there.
+        if (!packet.header.scale.is_trained()) CHECK(packet.patches.empty());
     }
 }
 
@@ -150,7 +162,7 @@ TEST_CASE(
     gst_structure_get_uint64(stats, "rung-changes", &changes);
     gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
     gst_structure_free(stats);
-    CHECK(changes == 3);
+    CHECK(changes == 5);
     CHECK(wrong == 0);
 }
 
@@ -161,12 +173,13 @@ TEST_CASE("patchsender: the property scale changes the size while it runs") {
     told.watch(pipeline.get("video"), "sink");
     video.on_buffer = [&](std::size_t count) {
         if (count == 20) gst_util_set_object_arg(G_OBJECT(pipeline.get("s")), "scale", "1");
+        if (count == 28) gst_util_set_object_arg(G_OBJECT(pipeline.get("s")), "scale", "1.5");
         if (count == 35) gst_util_set_object_arg(G_OBJECT(pipeline.get("s")), "scale", "4");
     };
     pipeline.tap("video", "sink", video);
     CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
     CHECK(video.buffers.size() == 50);
-    CHECK(told.caps == std::vector<std::string>{"240x180", "480x360", "120x90"});
+    CHECK(told.caps == std::vector<std::string>{"240x180", "480x360", "320x240", "120x90"});
 }
 
 TEST_CASE("patchsender: an encoder that takes no other size keeps its own, and that is said once") {
@@ -177,13 +190,13 @@ TEST_CASE("patchsender: an encoder that takes no other size keeps its own, and t
                       sender_sinks);
     sends_all(pipeline);
     CHECK(pipeline.stat("rung-changes") == 0);
-    CHECK(pipeline.stat("scale") == 2);
+    CHECK(pipeline.scale() == 2.0);
     const std::string& warnings = pipeline.warnings();
     CHECK(warnings.find("takes no other size") != std::string::npos);
     CHECK(warnings.find("takes no other size") == warnings.rfind("takes no other size"));
     const auto told = notes(engine);
     REQUIRE(told.size() == 2);
-    CHECK(told[0]["rungs"] == json{1, 2, 3});
+    CHECK(told[0]["rungs"] == json{1, 1.5, 2, 3});
     CHECK(told[1]["rungs"] == json{2});
 }
 

@@ -86,7 +86,7 @@ void PickerFixture::set_size(int width, int height) {
     width_ = width;
     height_ = height;
     gst_harness_set_src_caps_str(high_, caps_text(width, height).c_str());
-    set_low_size(gst::lowres_side(width, scale_), gst::lowres_side(height, scale_));
+    set_low_size(lowres_side(width, scale_), lowres_side(height, scale_));
 }
 
 void PickerFixture::set_low_size(int width, int height) {

@@ -164,6 +164,15 @@ guint64 Pipeline::stat(const char* name) const {
     return value;
 }
 
+double Pipeline::scale() const {
+    GstStructure* stats = nullptr;
+    g_object_get(get("s"), "stats", &stats, nullptr);
+    double value = 0.0;
+    REQUIRE(gst_structure_get_double(stats, "scale", &value));
+    gst_structure_free(stats);
+    return value;
+}
+
 guint Pipeline::number(const char* property) const {
     guint value = 0;
     g_object_get(get("s"), property, &value, nullptr);

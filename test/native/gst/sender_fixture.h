@@ -57,6 +57,7 @@ class Pipeline {
     const std::string& warnings() const { return warnings_; }
     // Of s.
     guint64 stat(const char* name) const;
+    double scale() const;  // of its stats
     guint number(const char* property) const;
 
   private:

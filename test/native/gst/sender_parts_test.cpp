@@ -14,8 +14,10 @@
 #include "gst/sender/side_branch.h"
 #include "pictures.h"
 
+using livesr::lowres_side;
+using livesr::padded_side;
+using livesr::Scale;
 using livesr::gst::initial_plan;
-using livesr::gst::padded_side;
 using livesr::gst::Plan;
 using livesr::gst::SenderSettings;
 using livesr::test::Plane;
@@ -27,8 +29,8 @@ std::string i420(int width, int height) {
            ",height=" + std::to_string(height);
 }
 
-// The plane padded by its edges and taken to 1/scale.
-Plane expected(const Plane& plane, int padded_width, int padded_height, int scale) {
+// The plane padded by its edges, then scaled down.
+Plane expected(const Plane& plane, int padded_width, int padded_height, const Scale& scale) {
     Plane padded{padded_width, padded_height, 1, {}};
     for (int y = 0; y < padded_height; ++y) {
         for (int x = 0; x < padded_width; ++x) {
@@ -38,7 +40,7 @@ Plane expected(const Plane& plane, int padded_width, int padded_height, int scal
                 plane.pixels[static_cast<std::size_t>(from_y * plane.width + from_x)]);
         }
     }
-    Plane low{padded_width / scale, padded_height / scale, 1, {}};
+    Plane low{padded_width / scale.up * scale.down, padded_height / scale.up * scale.down, 1, {}};
     low.pixels.resize(static_cast<std::size_t>(low.width * low.height));
     livesr::resample(livesr::Filter::lanczos, padded.pixels.data(), padded.width, padded.width,
                      padded.height, low.pixels.data(), low.width, low.width, low.height);
@@ -54,20 +56,31 @@ GstBuffer* coded(int n, bool key_frame) {
 
 }  // namespace
 
-TEST_CASE("sender parts: a side is padded to the next multiple of twice the scale") {
+TEST_CASE("sender parts: a side is padded so that half of it is whole at either end") {
     CHECK(padded_side(1280, 2) == 1280);
     CHECK(padded_side(1281, 2) == 1284);
     CHECK(padded_side(1280, 3) == 1284);
     CHECK(padded_side(1, 4) == 8);
-    CHECK(livesr::gst::lowres_side(719, 3) == 240);
+    CHECK(lowres_side(719, 3) == 240);
+    CHECK(padded_side(1280, Scale(3, 2)) == 1284);
+    CHECK(lowres_side(1280, Scale(3, 2)) == 856);
+    CHECK(lowres_side(720, Scale(3, 2)) == 480);
+    CHECK(lowres_side(1080, Scale(3, 2)) == 720);
+    CHECK(lowres_side(540, Scale(3, 2)) == 360);
 }
 
 TEST_CASE("sender parts: the scaler pads by the edge and scales every plane") {
-    for (const auto& [width, height, scale] :
-         {std::tuple{64, 48, 2}, {63, 47, 2}, {64, 46, 3}, {65, 41, 4}, {7, 5, 2}, {33, 31, 1}}) {
+    for (const auto& [width, height, scale] : {std::tuple{64, 48, Scale(2)},
+                                               {63, 47, Scale(2)},
+                                               {64, 46, Scale(3)},
+                                               {65, 41, Scale(4)},
+                                               {7, 5, Scale(2)},
+                                               {33, 31, Scale(1)},
+                                               {60, 48, Scale(3, 2)},
+                                               {64, 47, Scale(3, 2)}}) {
         CAPTURE(width);
         CAPTURE(height);
-        CAPTURE(scale);
+        CAPTURE(name(scale));
         GstElement* scaler = livesr::gst::make_lowres_scaler();
         livesr::gst::configure_lowres_scaler(scaler, scale, 0, 0);
         GstHarness* harness = gst_harness_new_with_element(scaler, "sink", "src");
@@ -81,7 +94,7 @@ TEST_CASE("sender parts: the scaler pads by the edge and scales every plane") {
         const int padded_width = padded_side(width, scale);
         const int padded_height = padded_side(height, scale);
         const std::vector<Plane> to = livesr::test::planes(
-            output, GST_VIDEO_FORMAT_I420, padded_width / scale, padded_height / scale);
+            output, GST_VIDEO_FORMAT_I420, lowres_side(width, scale), lowres_side(height, scale));
         CHECK(to[0] == expected(from[0], padded_width, padded_height, scale));
         CHECK(to[1] == expected(from[1], padded_width / 2, padded_height / 2, scale));
         CHECK(to[2] == expected(from[2], padded_width / 2, padded_height / 2, scale));

@@ -3,11 +3,13 @@
 #include <map>
 
 #include "core/patch/packet.h"
+#include "core/picture/resample.h"
 #include "engine_fixture.h"
 #include "enhancer_checks.h"
 #include "test_engine.h"
 
 using livesr::Network;
+using livesr::Scale;
 using namespace livesr::test;
 
 namespace {
@@ -15,14 +17,15 @@ namespace {
 struct Low {
     int width;
     int height;
-    int scale;
+    Scale scale;
 };
 
-// What a sender makes of 128x96 at each scale; the last is 2/3, which is none.
+// What a sender makes of 128x96 at each scale; the last is none that there is.
 constexpr Low native{128, 96, 1};
+constexpr Low two_thirds{88, 64, {3, 2}};
 constexpr Low half{64, 48, 2};
 constexpr Low third{44, 32, 3};
-constexpr Low two_thirds{86, 64, 0};
+constexpr Low foreign{86, 64, 0};
 
 int caps_told(EnhancerHarness& harness) {
     int count = 0;
@@ -31,6 +34,20 @@ int caps_told(EnhancerHarness& harness) {
         gst_event_unref(event);
     }
     return count;
+}
+
+// Each plane half as large again, cropped to the true size.
+void check_two_thirds(GstBuffer* out, const std::vector<Plane>& in, int width, int height) {
+    const auto shown = planes(out, GST_VIDEO_FORMAT_I420, width, height);
+    REQUIRE(shown.size() == in.size());
+    for (std::size_t i = 0; i < in.size(); ++i) {
+        CAPTURE(i);
+        Plane full{in[i].width * 3 / 2, in[i].height * 3 / 2, 1, {}};
+        full.pixels.resize(static_cast<std::size_t>(full.width * full.height));
+        livesr::resample(livesr::Filter::lanczos, in[i].pixels.data(), in[i].width, in[i].width,
+                         in[i].height, full.pixels.data(), full.width, full.width, full.height);
+        CHECK(shown[i] == livesr::test::crop(full, 0, 0, shown[i].width, shown[i].height));
+    }
 }
 
 GstBuffer* numbered(const Low& low, int number) {
@@ -51,7 +68,7 @@ TEST_CASE("the picture keeps its size and caps while the sender goes from rung t
     EnhancerHarness harness("training=off");
     harness.push_patch_bytes(harness.announcement(128, 96), 0);
     int number = 0;
-    for (const Low& low : {half, native, third, half, two_thirds, native}) {
+    for (const Low& low : {half, native, two_thirds, third, half, two_thirds, foreign, native}) {
         harness.set_caps(GST_VIDEO_FORMAT_I420, low.width, low.height);
         for (int i = 0; i < 3; ++i, ++number) {
             CAPTURE(number);
@@ -66,19 +83,22 @@ TEST_CASE("the picture keeps its size and caps while the sender goes from rung t
                 for (std::size_t p = 0; p < 3; ++p) {
                     CHECK(shown[p].pixels == planes_in[p].pixels);
                 }
-            } else if (low.scale > 1) {
-                check_planes(out, GST_VIDEO_FORMAT_I420, planes_in, low.scale, 128, 96,
-                             &networks[low.scale]);
+            } else if (low.scale == two_thirds.scale) {
+                check_two_thirds(out, planes_in, 128, 96);
+            } else if (low.scale != 0) {
+                check_planes(out, GST_VIDEO_FORMAT_I420, planes_in, low.scale.whole(), 128, 96,
+                             &networks[low.scale.whole()]);
             }
             gst_buffer_unref(out);
         }
-        CHECK(harness.count("scale") == static_cast<std::uint64_t>(low.scale));
-        CHECK(harness.text("model-in-use") == (low.scale == 1   ? "native"
-                                               : low.scale == 0 ? "bicubic"
-                                                                : "generic"));
+        CHECK(harness.scale() == low.scale.value());
+        CHECK(harness.text("model-in-use") == (low.scale == 1                  ? "native"
+                                               : low.scale == two_thirds.scale ? "lanczos"
+                                               : low.scale == 0                ? "bicubic"
+                                                                               : "generic"));
     }
     CHECK(caps_told(harness) == 1);
-    CHECK(harness.count("rung-changes") == 5);
+    CHECK(harness.count("rung-changes") == 7);
     CHECK(harness.message(GST_MESSAGE_WARNING) == nullptr);
 }
 
@@ -86,7 +106,7 @@ TEST_CASE("a packet that breaks off where the size changes is counted, and each 
     EnhancerHarness harness("training=off model=bicubic");
     harness.push_patch_bytes(harness.announcement(128, 96), 0);
     int number = 0;
-    for (const Low& low : {half, native, third, half}) {
+    for (const Low& low : {half, native, two_thirds, half}) {
         auto broken = harness.announcement(640, 480);
         broken.resize(broken.size() / 2);
         harness.push_patch_bytes(broken, number);
@@ -112,7 +132,52 @@ TEST_CASE("without a word of the sender the picture becomes twice as large") {
     harness.push_patch_bytes(harness.announcement(190, 144), 1);
     gst_buffer_unref(harness.enhance(1));
     CHECK(harness.output_size() == std::pair{190, 144});
-    CHECK(harness.count("scale") == 3);
+    CHECK(harness.scale() == 3.0);
+}
+
+TEST_CASE("two thirds of any size become that size again, from the first frame on") {
+    // 540p, 1080p, 4:3 and sides that two thirds do not divide.
+    for (const auto& [width, height] : {std::pair{960, 540},
+                                        {1920, 1080},
+                                        {1440, 1080},
+                                        {1280, 720},
+                                        {640, 480},
+                                        {1366, 768},
+                                        {101, 77},
+                                        {50, 34}}) {
+        CAPTURE(width);
+        CAPTURE(height);
+        EnhancerHarness harness("training=off model=bicubic");
+        harness.push_patch_bytes(harness.announcement(width, height), 0);
+        const Low low{
+            livesr::lowres_side(width, {3, 2}), livesr::lowres_side(height, {3, 2}), {3, 2}};
+        CHECK(low.width % 4 == 0);
+        CHECK(low.height % 4 == 0);
+        harness.set_caps(GST_VIDEO_FORMAT_I420, low.width, low.height);
+        for (int number = 0; number < 2; ++number) {
+            GstBuffer* in = numbered(low, number);
+            const auto planes_in = planes(in, GST_VIDEO_FORMAT_I420, low.width, low.height);
+            GstBuffer* out = harness.enhance(in);
+            REQUIRE(out != nullptr);
+            CHECK(harness.output_size() == std::pair{width, height});
+            check_two_thirds(out, planes_in, width, height);
+            gst_buffer_unref(out);
+        }
+        CHECK(harness.scale() == 1.5);
+        CHECK(caps_told(harness) == 1);
+    }
+}
+
+TEST_CASE("the size of a picture names one scale at most") {
+    for (int side = 32; side < 2200; ++side) {
+        for (const Scale& one : livesr::scales) {
+            for (const Scale& other : livesr::scales) {
+                if (one == other) continue;
+                CAPTURE(side);
+                CHECK(livesr::lowres_side(side, one) != livesr::lowres_side(side, other));
+            }
+        }
+    }
 }
 
 TEST_CASE("a sender that changes both its picture and its rung is followed") {
@@ -124,7 +189,7 @@ TEST_CASE("a sender that changes both its picture and its rung is followed") {
     harness.set_caps(GST_VIDEO_FORMAT_I420, 190, 144);
     gst_buffer_unref(harness.enhance(1));
     CHECK(harness.output_size() == std::pair{190, 144});
-    CHECK(harness.count("scale") == 1);
+    CHECK(harness.scale() == 1.0);
 }
 
 TEST_CASE("patches of another rung are counted, and those that come ahead of theirs are used") {
@@ -185,13 +250,15 @@ function on(kind, head, blob) {
     EnhancerHarness harness("lockstep=true");
     harness.push_patch_bytes(harness.announcement(128, 96), 0);
     int number = 0;
-    for (const Low& low : {half, third, native, half}) {
+    for (const Low& low : {half, third, native, two_thirds, half}) {
         harness.set_caps(GST_VIDEO_FORMAT_I420, low.width, low.height);
         for (int i = 0; i < 12; ++i, ++number) {
             harness.push_patch_bytes(harness.announcement(128, 96), number);
             gst_buffer_unref(harness.enhance(numbered(low, number)));
         }
-        CHECK(harness.text("model-in-use") == (low.scale == 1 ? "native" : "online"));
+        CHECK(harness.text("model-in-use") == (low.scale == 1                  ? "native"
+                                               : low.scale == two_thirds.scale ? "lanczos"
+                                                                               : "online"));
     }
     const auto told = notes(engine);
     REQUIRE(told.size() == 3);

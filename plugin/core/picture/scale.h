@@ -1,0 +1,65 @@
+// How many times smaller, per side, a picture is sent than it is: the rungs that a sender has, and
+// the sizes that follow.
+#pragma once
+
+#include <array>
+#include <string>
+
+namespace livesr {
+
+// `up` pixels of the picture for `down` that are sent, in lowest terms. 0 is none: not known, or to
+// be chosen.
+struct Scale {
+    int up = 0;
+    int down = 1;
+
+    constexpr Scale() = default;
+    constexpr Scale(int times) : up(times) {}  // NOLINT(google-explicit-constructor): whole ones
+    constexpr Scale(int numerator, int denominator) : up(numerator), down(denominator) {}
+
+    constexpr bool operator==(const Scale&) const = default;
+
+    // Of the network that enlarges so many times, where there may be one; 0: no whole number.
+    constexpr int whole() const { return down == 1 ? up : 0; }
+    constexpr double value() const { return static_cast<double>(up) / down; }
+    // Where a number must be whole: 1 to 4, and 15 for 3/2.
+    constexpr int code() const { return down == 1 ? up : 10 * up / down; }
+    // Whether a network restores what is sent at this scale, and learns from patches.
+    constexpr bool is_trained() const { return whole() > 1; }
+    constexpr int enlarged(int side) const { return side * up / down; }
+};
+
+// All that there are, from full size down.
+constexpr std::array<Scale, 5> scales{Scale(1), Scale(3, 2), Scale(2), Scale(3), Scale(4)};
+
+// None where no scale has this value, or code.
+constexpr Scale scale_of_value(double value) {
+    for (const Scale& scale : scales) {
+        if (scale.value() == value) return scale;
+    }
+    return {};
+}
+constexpr Scale scale_of_code(int code) {
+    for (const Scale& scale : scales) {
+        if (scale.code() == code) return scale;
+    }
+    return {};
+}
+
+// As people read it.
+inline std::string name(const Scale& scale) {
+    return scale.down == 1
+               ? std::to_string(scale.up)
+               : std::to_string(scale.code() / 10) + "." + std::to_string(scale.code() % 10);
+}
+
+// The picture is padded to sides that leave 4:2:0 chroma whole at either end.
+constexpr int padded_side(int side, const Scale& scale) {
+    const int unit = 2 * scale.up;
+    return (side + unit - 1) / unit * unit;
+}
+constexpr int lowres_side(int side, const Scale& scale) {
+    return padded_side(side, scale) / scale.up * scale.down;
+}
+
+}  // namespace livesr
