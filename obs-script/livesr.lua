@@ -87,7 +87,7 @@ end
 -- State
 
 local settings = {
-	enabled = true, server = "", feedback = "", stream_key = "", token = "", cap_kbps = 3000,
+	enabled = true, mode = "relay", server = "", feedback = "", stream_key = "", token = "", cap_kbps = 3000,
 	min_kbps = 300, stream_class = "default", patch_quality = "auto", autostart = false, command = "livesr",
 }
 local script_settings = nil
@@ -395,6 +395,7 @@ local function status_json()
 	number("protocol", PROTOCOL)
 	text("scriptVersion", SCRIPT_VERSION)
 	flag("enabled", settings.enabled)
+	text("mode", settings.mode)
 	text("server", settings.server)
 	text("feedback", settings.feedback)
 	text("streamKey", settings.stream_key)
@@ -609,8 +610,13 @@ function script_properties()
 	obs.obs_properties_add_bool(properties, "enabled", "On")
 	-- Short names: the column of the fields gets what they leave.
 	local function explain(property, text) obs.obs_property_set_long_description(property, text) end
+	local mode = obs.obs_properties_add_list(properties, "mode", "The stream goes",
+		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
+	obs.obs_property_list_add_string(mode, "through this computer's relay (SRT)", "relay")
+	obs.obs_property_list_add_string(mode, "straight to the server (RTMP)", "direct")
+	explain(mode, "Straight: OBS streams to the server as always, patches go over Feedback. For servers without SRT.")
 	explain(obs.obs_properties_add_text(properties, "server", "Server", obs.OBS_TEXT_DEFAULT),
-		"Where the stream goes: srt://HOST:PORT")
+		"Where the relay sends the stream to: srt://HOST:PORT")
 	explain(obs.obs_properties_add_text(properties, "feedback", "Feedback", obs.OBS_TEXT_DEFAULT),
 		"Where the server tells what is gained: ws://HOST:PORT or wss://HOST:PORT. May be empty.")
 	obs.obs_properties_add_text(properties, "stream_key", "Stream key", obs.OBS_TEXT_PASSWORD)
@@ -644,6 +650,7 @@ end
 
 function script_defaults(values)
 	obs.obs_data_set_default_bool(values, "enabled", settings.enabled)
+	obs.obs_data_set_default_string(values, "mode", settings.mode)
 	obs.obs_data_set_default_int(values, "cap_kbps", settings.cap_kbps)
 	obs.obs_data_set_default_int(values, "min_kbps", settings.min_kbps)
 	obs.obs_data_set_default_string(values, "stream_class", settings.stream_class)

@@ -285,11 +285,16 @@ export const feedbackState = z.object({
 });
 export type FeedbackState = z.infer<typeof feedbackState>;
 
+/** A patch packet that came over the feedback channel; it is the blob. */
+export const patchPacket = z.object({ type: z.literal('patch.packet') });
+export type PatchPacket = z.infer<typeof patchPacket>;
+
 /** What the engine sends. */
 export type EngineMessage =
   | ModelSwap
   | TrainingReport
   | EngineWarning
+  | PatchPacket
   | PlanSet
   | RungSet
   | TrialRun

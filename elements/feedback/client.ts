@@ -39,6 +39,8 @@ const silenceMs = 16_000;
 /** A connection that held so long was a good one. */
 const steadyMs = 10_000;
 const handshakeMs = 5000;
+/** Of patch packets, on a way that carries less than they take. */
+const mostWaitingBytes = 131_072;
 
 export class FeedbackClient {
   /** Called with each message that may be acted upon. */
@@ -79,6 +81,19 @@ export class FeedbackClient {
       options.token === this.#options.token &&
       JSON.stringify(options.hello) === JSON.stringify(this.#options.hello)
     );
+  }
+
+  /** Whether patch packets would reach the server now. */
+  get takesPatches(): boolean {
+    return this.#connected && this.#reader.takesPatches;
+  }
+
+  /** False when it cannot go now: patches are of use at once or never. */
+  sendPacket(packet: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (!socket || !this.takesPatches || socket.bufferedAmount > mostWaitingBytes) return false;
+    socket.send(packet);
+    return true;
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import { rungScale } from '../channel/messages.ts';
 
 export const feedbackVersion = 1;
 
-/** Longer messages are refused unread. */
+/** Longer texts are refused unread. */
 export const mostMessageBytes = 16_384;
 
 const count = z.int().nonnegative();
@@ -28,6 +28,8 @@ export const welcome = z.object({
   type: z.literal('welcome'),
   version: z.literal(feedbackVersion),
   session: z.string().min(1).max(64),
+  /** Whether it takes patch packets. */
+  patches: z.boolean().default(false),
 });
 
 export const training = z.object({
@@ -65,6 +67,8 @@ export interface Ignored {
 /** Of one connection, but for the counts. */
 export interface Reader {
   readonly session: string | undefined;
+  /** The server takes patch packets. */
+  readonly takesPatches: boolean;
   readonly lastSequence: number;
   readonly received: number;
   readonly ignored: Ignored;
@@ -72,6 +76,7 @@ export interface Reader {
 
 export const initialReader: Reader = {
   session: undefined,
+  takesPatches: false,
   lastSequence: -1,
   received: 0,
   ignored: { malformed: 0, otherVersion: 0, otherSession: 0, replayed: 0 },
@@ -79,7 +84,7 @@ export const initialReader: Reader = {
 
 /** For the next connection. A server that has not restarted goes on where it was. */
 export function reconnected(reader: Reader): Reader {
-  return { ...reader, session: undefined };
+  return { ...reader, session: undefined, takesPatches: false };
 }
 
 export function ignoredInAll({ ignored }: Reader): number {
@@ -110,8 +115,9 @@ export function readFeedback(reader: Reader, text: string, seen: Map<string, num
   if (envelope.data.version !== feedbackVersion) return ignore('otherVersion');
   const welcomed = welcome.safeParse(message);
   if (welcomed.success) {
-    const { session } = welcomed.data;
-    return { reader: { ...reader, session, lastSequence: seen.get(session) ?? -1 } };
+    const { session, patches: takesPatches } = welcomed.data;
+    const lastSequence = seen.get(session) ?? -1;
+    return { reader: { ...reader, session, takesPatches, lastSequence } };
   }
   const told = training.safeParse(message);
   if (!told.success) return ignore('malformed');

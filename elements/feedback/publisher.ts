@@ -2,12 +2,15 @@
 // address. When the last one has gone it is closed, a moment later: a stream that begins afresh, with
 // another size say, finds its senders still there.
 import type { EnhancerStart, TrainingReport } from '../channel/messages.ts';
+import type { Host } from '../engine/contract.ts';
 import { FeedbackServer } from './server.ts';
 
-type Log = (line: string) => void;
+type OnPacket = (packet: Uint8Array) => void;
 
 interface Shared {
   readonly server: Promise<FeedbackServer | undefined>;
+  /** By stream key. */
+  readonly listeners: Map<string, Set<OnPacket>>;
   readonly token: string;
   readonly certificate: string;
   users: number;
@@ -28,12 +31,19 @@ type Settings = Pick<
 >;
 
 /** undefined when none is asked for. What is wrong is said; the stream goes on without feedback. */
-export function openPublisher(settings: Settings, log: Log): Publisher | undefined {
+export function openPublisher(
+  settings: Settings,
+  host: Pick<Host, 'log' | 'nowMs'>,
+  onPacket: OnPacket,
+): Publisher | undefined {
+  const { log } = host;
   const { feedbackListen, feedbackCertificate: certificate, token, streamKey } = settings;
   if (feedbackListen === '') return undefined;
   let shared = servers.get(feedbackListen);
   if (!shared) {
-    shared = { server: openServer(settings, log), token, certificate, users: 0 };
+    const listeners = new Map<string, Set<OnPacket>>();
+    const server = openServer(settings, host, listeners);
+    shared = { server, listeners, token, certificate, users: 0 };
     servers.set(feedbackListen, shared);
   } else if (shared.token !== token || shared.certificate !== certificate) {
     log(
@@ -43,7 +53,9 @@ export function openPublisher(settings: Settings, log: Log): Publisher | undefin
     return undefined;
   }
   shared.users++;
-  const { server } = shared;
+  const { server, listeners } = shared;
+  const ofStream = listeners.get(streamKey) ?? new Set();
+  listeners.set(streamKey, ofStream.add(onPacket));
   return {
     tell: (report) => {
       const { mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs } = report;
@@ -64,6 +76,8 @@ export function openPublisher(settings: Settings, log: Log): Publisher | undefin
     },
     close: () => {
       shared.users--;
+      ofStream.delete(onPacket);
+      if (ofStream.size === 0 && listeners.get(streamKey) === ofStream) listeners.delete(streamKey);
       void server.then((open) => {
         open?.forget(streamKey);
         const timer = setTimeout(() => {
@@ -77,7 +91,11 @@ export function openPublisher(settings: Settings, log: Log): Publisher | undefin
   };
 }
 
-async function openServer(settings: Settings, log: Log): Promise<FeedbackServer | undefined> {
+async function openServer(
+  settings: Settings,
+  { log, nowMs }: Pick<Host, 'log' | 'nowMs'>,
+  listeners: ReadonlyMap<string, ReadonlySet<OnPacket>>,
+): Promise<FeedbackServer | undefined> {
   const { feedbackListen, feedbackCertificate, token } = settings;
   const [, address, port] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(feedbackListen) ?? [];
   if (address === undefined) {
@@ -91,6 +109,12 @@ async function openServer(settings: Settings, log: Log): Promise<FeedbackServer 
       token,
       certificate: feedbackCertificate,
       log,
+      packets: {
+        onPacket: (streamKey, packet) => {
+          for (const onPacket of listeners.get(streamKey) ?? []) onPacket(packet);
+        },
+        nowMs,
+      },
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

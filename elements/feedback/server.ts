@@ -9,6 +9,13 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { feedbackVersion, hello, mostMessageBytes, type Training } from './messages.ts';
+import {
+  fullAllowance,
+  isPacket,
+  mostPacketBytes,
+  spend,
+  type PacketAllowance,
+} from './packets.ts';
 
 export interface FeedbackServerOptions {
   readonly address: string;
@@ -19,6 +26,14 @@ export interface FeedbackServerOptions {
   /** A PEM file with certificate and key; empty: no TLS. */
   readonly certificate: string;
   readonly log: (line: string) => void;
+  /** Where patch packets go; without it, and without a token, none are taken. */
+  readonly packets?: PacketSink;
+}
+
+export interface PacketSink {
+  readonly onPacket: (streamKey: string, packet: Uint8Array) => void;
+  /** Milliseconds since any moment, never falling. */
+  readonly nowMs: () => number;
 }
 
 /** What a stream has to say; the channel adds the rest. */
@@ -28,12 +43,15 @@ export interface ServerCounts {
   readonly clients: number;
   readonly wrongTokens: number;
   readonly wrongHellos: number;
+  /** Patch packets that were none, or too many. */
+  readonly packetsRefused: number;
 }
 
 interface Client {
   readonly socket: WebSocket;
   streamKey: string | undefined;
   answered: boolean;
+  allowance: PacketAllowance | undefined;
 }
 
 const pingMs = 5000;
@@ -47,7 +65,7 @@ export class FeedbackServer {
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: mostMessageBytes,
+    maxPayload: mostPacketBytes,
     perMessageDeflate: false,
   });
   readonly #session = randomBytes(8).toString('hex');
@@ -58,6 +76,7 @@ export class FeedbackServer {
   #sequence = 0;
   #wrongTokens = 0;
   #wrongHellos = 0;
+  #packetsRefused = 0;
 
   private constructor(options: FeedbackServerOptions) {
     this.#options = options;
@@ -101,6 +120,7 @@ export class FeedbackServer {
       clients: this.#clients.size,
       wrongTokens: this.#wrongTokens,
       wrongHellos: this.#wrongHellos,
+      packetsRefused: this.#packetsRefused,
     };
   }
 
@@ -157,7 +177,12 @@ export class FeedbackServer {
   }
 
   #welcome(socket: WebSocket): void {
-    const client: Client = { socket, streamKey: undefined, answered: true };
+    const client: Client = {
+      socket,
+      streamKey: undefined,
+      answered: true,
+      allowance: undefined,
+    };
     this.#clients.add(client);
     const impatience = setTimeout(() => {
       if (client.streamKey === undefined) socket.close(4000, 'no hello');
@@ -170,18 +195,50 @@ export class FeedbackServer {
       this.#clients.delete(client);
     });
     socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-      const said = isBinary ? undefined : parseHello(bytes.toString('utf8'));
+      if (isBinary && client.streamKey !== undefined && this.#takesPatches) {
+        this.#takePacket(client, client.streamKey, bytes);
+        return;
+      }
+      const isText = !isBinary && bytes.length <= mostMessageBytes;
+      const said = isText ? parseHello(bytes.toString('utf8')) : undefined;
       if (said === undefined) {
         this.#wrongHellos++;
         socket.close(4001, `a hello of version ${feedbackVersion} is wanted`);
         return;
       }
       client.streamKey = said;
-      const welcome = { type: 'welcome', version: feedbackVersion, session: this.#session };
-      send(socket, JSON.stringify(welcome));
+      send(
+        socket,
+        JSON.stringify({
+          type: 'welcome',
+          version: feedbackVersion,
+          session: this.#session,
+          patches: this.#takesPatches,
+        }),
+      );
       const latest = this.#latest.get(said);
       if (latest !== undefined) send(socket, latest);
     });
+  }
+
+  /** They become pixels that a network is trained on: strangers may not send them. */
+  get #takesPatches(): boolean {
+    return this.#options.packets !== undefined && this.#options.token !== '';
+  }
+
+  /** What does not go through is left out; the stream goes on, and so does the connection. */
+  #takePacket(client: Client, streamKey: string, packet: Uint8Array): void {
+    const { packets } = this.#options;
+    if (!packets) return;
+    const nowMs = packets.nowMs();
+    const { isAllowed, allowance } = spend(
+      client.allowance ?? fullAllowance(nowMs),
+      packet.length,
+      nowMs,
+    );
+    client.allowance = allowance;
+    if (isAllowed && isPacket(packet)) packets.onPacket(streamKey, packet);
+    else this.#packetsRefused++;
   }
 
   #pingAll(): void {

@@ -19,7 +19,9 @@ export class EnhancerStream implements Session {
   #mediaTimeNs: number | undefined;
 
   constructor(start: EnhancerStart, blob: Uint8Array, host: Host) {
-    this.#publisher = openPublisher(start, host.log);
+    this.#publisher = openPublisher(start, host, (packet) => {
+      host.send({ type: 'patch.packet' }, packet);
+    });
     this.#host = {
       ...host,
       send: (message, payload) => {

@@ -1,12 +1,10 @@
 // Where canvas frames come from: the script's file, looked at often enough to miss none.
 import { CanvasFile } from './canvas-file.ts';
-import { lumaOf, shrink, type ColourSettings, type Luma } from './picture.ts';
-import { smallHeight, smallWidth } from './relay.ts';
+import { lumaOf, type ColourSettings, type Luma } from './picture.ts';
 
 export interface FedFrame {
   readonly frameTimeNs: bigint;
   readonly luma: Luma;
-  readonly small: Luma;
   readonly atMs: number;
 }
 
@@ -48,7 +46,7 @@ export class CanvasFeed {
       if (!frame) return;
       const { pixels, order, width, height, lineBytes, frameTimeNs } = frame;
       const luma = lumaOf(pixels, order, width, height, lineBytes, colour);
-      onFrame({ frameTimeNs, luma, small: shrink(luma, smallWidth, smallHeight), atMs: nowMs() });
+      onFrame({ frameTimeNs, luma, atMs: nowMs() });
     } catch (error) {
       this.close();
       onTrouble(error instanceof Error ? error.message : String(error));

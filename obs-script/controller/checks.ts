@@ -55,6 +55,7 @@ export function findings(facts: ObsFacts): Finding[] {
     serverFinding(facts.answer),
     targetFinding(facts),
     sizeFinding(facts.format),
+    canvasFinding(facts),
     dynamicFinding(facts),
     encoderFinding(facts),
   ].filter((finding) => finding !== undefined);
@@ -81,14 +82,25 @@ function scriptFinding(answer: Answer): Finding | undefined {
 
 function serverFinding(answer: Answer): Finding | undefined {
   if (answer.kind !== 'status') return undefined;
-  const { server, feedback } = answer.status;
-  if (!/^srt:\/\/[^/?\s]+:\d+/.test(server)) {
+  const { server, feedback, mode, token } = answer.status;
+  if (mode === 'relay' && !/^srt:\/\/[^/?\s]+:\d+/.test(server)) {
     return {
       cause:
         server === ''
           ? 'The script has no server address.'
           : `The script's server address "${server}" is none of SRT.`,
-      remedy: 'Tools > Scripts > livesr.lua > Server address: srt://HOST:PORT.',
+      remedy:
+        'Tools > Scripts > livesr.lua > Server: srt://HOST:PORT. ' +
+        'For a server that takes RTMP alone set The stream goes to "straight to the server".',
+    };
+  }
+  if (mode === 'direct' && (feedback === '' || token === '')) {
+    return {
+      cause:
+        'Patches go over the feedback channel, and the script has no address or no token for it.',
+      remedy:
+        'Tools > Scripts > livesr.lua > Feedback: ws://HOST:PORT or wss://HOST:PORT, and Token: ' +
+        "srenhancer's feedback-listen and token.",
     };
   }
   if (feedback !== '' && !/^wss?:\/\/[^/\s]+/.test(feedback)) {
@@ -100,10 +112,22 @@ function serverFinding(answer: Answer): Finding | undefined {
   return undefined;
 }
 
-function targetFinding({ server, relayPort }: ObsFacts): Finding | undefined {
+function targetFinding({ server, relayPort, answer }: ObsFacts): Finding | undefined {
   const [, host, port] = /^srt:\/\/([^:/?]+):(\d+)/.exec(server) ?? [];
   const isLocal = host === '127.0.0.1' || host === 'localhost';
-  if (isLocal && Number(port) === relayPort) return undefined;
+  const isRelay = isLocal && Number(port) === relayPort;
+  if (answer.kind === 'status' && answer.status.mode === 'direct') {
+    if (server !== '' && !isRelay) return undefined;
+    return {
+      cause:
+        server === ''
+          ? 'OBS has no server to stream to.'
+          : "OBS streams to the relay's address, and the script says that the stream goes straight to the server.",
+      remedy:
+        "Settings > Stream: the server's own address; or Tools > Scripts > livesr.lua > The stream goes: through this computer's relay.",
+    };
+  }
+  if (isRelay) return undefined;
   return {
     cause: `OBS streams to ${server === '' ? 'nowhere' : withoutKey(server)}, not to the relay.`,
     remedy: `Settings > Stream: service Custom, server srt://127.0.0.1:${relayPort}, no stream key.`,
@@ -123,6 +147,16 @@ function sizeFinding({ canvas, stream, scale }: StreamFormat): Finding | undefin
         ? `The stream has the canvas' size (${size}): there is nothing to add by patches.`
         : `The stream's size ${size} is no half, third or quarter of the canvas.`,
     remedy: `Settings > Video > Output (Scaled) Resolution: ${half}, the canvas staying ${canvas.width}x${canvas.height}.`,
+  };
+}
+
+/** Only the script's frames have a time by which the server finds where they belong. */
+function canvasFinding({ answer }: ObsFacts): Finding | undefined {
+  if (answer.kind !== 'status' || answer.status.mode !== 'direct') return undefined;
+  if (answer.status.canvasProblem === '') return undefined;
+  return {
+    cause: `There are no patches: the script cannot hand over frames (${answer.status.canvasProblem}).`,
+    remedy: "Tools > Scripts > livesr.lua > The stream goes: through this computer's relay.",
   };
 }
 

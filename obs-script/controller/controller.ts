@@ -5,16 +5,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { backoffMs } from '../../elements/feedback/backoff.ts';
 import { FeedbackClient } from '../../elements/feedback/client.ts';
 import { feedbackVersion } from '../../elements/feedback/messages.ts';
-import { numberField } from '../../elements/measure/structure.ts';
 import { CanvasSources } from './canvas-sources.ts';
-import { CanvasMatcher } from './canvas-matcher.ts';
 import { asObsError, connectionFinding, findings, gatherFacts, type Finding } from './checks.ts';
 import { ObsClient, ObsError } from './obs-client.ts';
 import type { WebSocketConfig } from './obs-config.ts';
-import { Relay, type RelaySettings } from './relay.ts';
+import { DirectPath } from './direct-path.ts';
+import { RelayPath } from './relay-path.ts';
 import { ScriptChannel, type Answer, type ScriptStatus } from './script-channel.ts';
 import { initialState, type ControllerState, type Wishes } from './state.ts';
 import { readStreamFormat, type StreamFormat } from './stream-format.ts';
+import type { PathSettings, Rates, StreamPath } from './stream-path.ts';
 
 export interface ControllerOptions {
   readonly url: string;
@@ -37,10 +37,6 @@ export interface ControllerOptions {
 }
 
 const beatMs = 1000;
-const grabsPerSecond = 10;
-const canvasDelayMs = 600;
-/** OBS has stopped, or its connection hangs. */
-const silentStreamMs = 5000;
 
 export class Controller {
   readonly #options: ControllerOptions;
@@ -51,15 +47,14 @@ export class Controller {
   #client: ObsClient | undefined;
   #channel: ScriptChannel | undefined;
   #format: StreamFormat | undefined;
-  #relay: Relay | undefined;
-  #relaySettings = '';
-  #relayFailures = 0;
-  #relayRetryAtMs = 0;
-  #matcher: CanvasMatcher | undefined;
+  #path: StreamPath | undefined;
+  #pathSettings = '';
+  #pathFailures = 0;
+  #pathRetryAtMs = 0;
   readonly #canvas: CanvasSources;
   #feedback: FeedbackClient | undefined;
   #feedbackFor = '';
-  #lastFrameMs = 0;
+  #goodputBps: number | null = null;
   #videoBitrateBps = 0;
   #lastWarnings = '';
 
@@ -67,8 +62,8 @@ export class Controller {
     this.#options = options;
     this.#canvas = new CanvasSources({
       nowMs: options.nowMs,
-      onFrame: (frame) => this.#matcher?.canvasFrame(frame),
-      onShot: (shot) => this.#matcher?.screenshot(shot),
+      onFrame: (frame) => this.#path?.canvasFrame(frame),
+      onShot: (shot) => this.#path?.screenshot?.(shot),
       log: options.log,
     });
   }
@@ -114,7 +109,7 @@ export class Controller {
       await this.#disconnect();
       await this.#pause(backoffMs(failures, this.#options.random()));
     }
-    await this.#stopRelay();
+    await this.#stopPath();
     this.#feedback?.close();
   }
 
@@ -181,9 +176,10 @@ export class Controller {
   }
 
   async #beat(): Promise<Answer | undefined> {
+    const grabs = this.#path?.grabsPerSecond ?? 0;
     const answer = await this.#channel?.exchange({
       bitrateKbps: this.#isOn ? Math.round(this.#videoBitrateBps / 1000) : 0,
-      grabsPerSecond: this.#wantsCanvas && !this.#options.screenshots ? grabsPerSecond : 0,
+      grabsPerSecond: this.#wantsCanvas && !this.#options.screenshots ? grabs : 0,
       dock: this.#dockAddress,
     });
     if (answer?.kind !== 'status') {
@@ -200,8 +196,8 @@ export class Controller {
     }
     this.#openFeedback(status);
     this.#openCanvas(status);
-    await this.#steerRelay(status);
-    await this.#readRelay();
+    await this.#steerPath(status);
+    await this.#readPath();
     return answer;
   }
 
@@ -210,146 +206,126 @@ export class Controller {
   }
 
   get #wantsCanvas(): boolean {
-    return this.#isOn && this.#relayIsCarrying && (this.#format?.scale ?? 1) > 1;
+    return this.#isOn && this.#isCarrying && (this.#format?.scale ?? 1) > 1;
   }
 
-  get #relayIsCarrying(): boolean {
-    return this.#relay !== undefined && this.#options.nowMs() - this.#lastFrameMs < silentStreamMs;
+  get #isCarrying(): boolean {
+    return this.#path?.isCarrying === true;
   }
 
-  // --- the relay ---------------------------------------------------------------------------------
+  #takeGoodputBps(): number | null {
+    const goodputBps = this.#goodputBps;
+    this.#goodputBps = null;
+    return goodputBps;
+  }
 
-  async #steerRelay(status: ScriptStatus): Promise<void> {
+  // --- the way that stream and patches go --------------------------------------------------------
+
+  async #steerPath(status: ScriptStatus): Promise<void> {
     const format = this.#format;
     if (!format) return;
-    if (status.server === '') {
-      await this.#stopRelay();
-      this.#change({
-        relay: { ...this.#state.relay, problem: "the script's server address is empty" },
-      });
+    if (status.mode === 'direct' ? !status.streaming : status.server === '') {
+      await this.#stopPath();
+      const problem = status.mode === 'direct' ? '' : "the script's server address is empty";
+      this.#change({ relay: { ...initialState.relay, problem } });
       return;
     }
     const settings = this.#settingsOf(status, format);
-    const fixed = JSON.stringify({
-      ...settings,
-      capBps: 0,
-      minVideoBps: 0,
-      patchBps: 0,
-      streamClass: '',
-    });
-    const mayRestart = !this.#relayIsCarrying && this.#options.nowMs() >= this.#relayRetryAtMs;
-    if (this.#relay && fixed !== this.#relaySettings && mayRestart) await this.#stopRelay();
-    if (!this.#relay && mayRestart) {
-      this.#startRelay(settings, format);
-      this.#relaySettings = fixed;
+    const rates = this.#ratesOf(status);
+    const fixed = JSON.stringify(settings);
+    const mayRestart = !this.#isCarrying && this.#options.nowMs() >= this.#pathRetryAtMs;
+    if (this.#path && fixed !== this.#pathSettings && mayRestart) await this.#stopPath();
+    if (!this.#path && mayRestart) {
+      this.#openPath(settings, rates);
+      this.#pathSettings = fixed;
     } else {
-      this.#relay?.set('max-bitrate', settings.capBps);
-      this.#relay?.set('min-video-bitrate', settings.minVideoBps);
-      this.#relay?.set('patch-bitrate', settings.patchBps);
-      this.#relay?.set('stream-class', settings.streamClass);
+      this.#path?.set(rates);
     }
   }
 
-  #settingsOf(status: ScriptStatus, format: StreamFormat): RelaySettings {
+  #settingsOf(status: ScriptStatus, format: StreamFormat): PathSettings {
     const { relayPort, latencyMs } = this.#options;
-    const capKbps = Math.min(status.capKbps, this.#wishes.capKbps ?? Infinity);
-    const minKbps = Math.min(capKbps, Math.max(status.minKbps, this.#wishes.minKbps ?? 0));
-    const share = this.#wishes.patchShare ?? 'auto';
     return {
+      mode: status.mode,
       listenPort: relayPort,
       server: status.server,
       latencyMs,
       scale: format.scale ?? 1,
       framesPerSecond: format.framesPerSecond,
-      canvasWidth: format.canvas.width,
-      canvasHeight: format.canvas.height,
-      capBps: capKbps * 1000,
-      minVideoBps: minKbps * 1000,
-      patchBps: share === 'auto' ? 0 : Math.round((share / 100) * capKbps * 1000),
+      canvas: format.canvas,
       patches: (format.scale ?? 1) > 1,
-      streamClass: this.#wishes.streamClass ?? status.streamClass,
+      patchQuality: status.patchQuality,
       streamKey: status.streamKey,
       feedback: status.feedback,
       token: status.token,
-      residualStep: { auto: 0, fine: 16, coarse: 36 }[status.patchQuality],
-      canvasDelayMs,
     };
   }
 
-  #startRelay(settings: RelaySettings, format: StreamFormat): void {
-    const matcher = new CanvasMatcher(1e9 / format.framesPerSecond);
-    const relay = new Relay(settings, {
-      onStreamFrame: (timeNs, small) => {
-        this.#lastFrameMs = this.#options.nowMs();
-        const matched = matcher.streamFrame({ timeNs, small, atMs: this.#lastFrameMs });
-        for (const { luma, timeNs: time } of matched) relay.sendCanvas(luma, time);
-      },
-      onWarning: (text) => {
-        this.#options.log(text);
-      },
-      onEnd: () => void relay.stop(),
-    });
-    this.#relay = relay;
-    this.#matcher = matcher;
-    this.#lastFrameMs = 0;
+  #ratesOf(status: ScriptStatus): Rates {
+    const capKbps = Math.min(status.capKbps, this.#wishes.capKbps ?? Infinity);
+    const minKbps = Math.min(capKbps, Math.max(status.minKbps, this.#wishes.minKbps ?? 0));
+    const share = this.#wishes.patchShare ?? 'auto';
+    return {
+      capBps: capKbps * 1000,
+      minVideoBps: minKbps * 1000,
+      patchBps: share === 'auto' ? 0 : Math.round((share / 100) * capKbps * 1000),
+      streamClass: this.#wishes.streamClass ?? status.streamClass,
+    };
+  }
+
+  #openPath(settings: PathSettings, rates: Rates): void {
+    const { nowMs, log } = this.#options;
+    const path =
+      settings.mode === 'relay'
+        ? new RelayPath({ settings, rates, nowMs, log })
+        : new DirectPath({
+            settings,
+            rates,
+            nowMs,
+            log,
+            client: () => this.#client,
+            way: () => this.#feedback,
+            takeGoodputBps: () => this.#takeGoodputBps(),
+          });
+    this.#path = path;
     this.#videoBitrateBps = 0;
-    relay.done.then(
+    path.done.then(
       () => {
-        this.#relayEnded(relay, undefined);
+        this.#pathEnded(path, undefined);
       },
       (error: unknown) => {
-        this.#relayEnded(relay, error instanceof Error ? error.message : String(error));
+        this.#pathEnded(path, error instanceof Error ? error.message : String(error));
       },
     );
   }
 
   /** OBS has disconnected, or the server could not be reached; the next beat begins anew. */
-  #relayEnded(relay: Relay, problem: string | undefined): void {
-    if (this.#relay !== relay) return;
-    this.#relay = undefined;
-    this.#matcher = undefined;
+  #pathEnded(path: StreamPath, problem: string | undefined): void {
+    if (this.#path !== path) return;
+    this.#path = undefined;
     this.#videoBitrateBps = 0;
-    this.#lastFrameMs = 0;
-    this.#relayFailures = problem === undefined ? 0 : this.#relayFailures + 1;
-    const waitMs = problem === undefined ? 0 : Math.min(5000, backoffMs(this.#relayFailures, 0.5));
-    this.#relayRetryAtMs = this.#options.nowMs() + waitMs;
+    this.#pathFailures = problem === undefined ? 0 : this.#pathFailures + 1;
+    const waitMs = problem === undefined ? 0 : Math.min(5000, backoffMs(this.#pathFailures, 0.5));
+    this.#pathRetryAtMs = this.#options.nowMs() + waitMs;
     this.#change({ relay: { ...initialState.relay, problem: problem ?? '' } });
   }
 
-  async #stopRelay(): Promise<void> {
-    const relay = this.#relay;
-    this.#relay = undefined;
+  async #stopPath(): Promise<void> {
+    const path = this.#path;
+    this.#path = undefined;
     this.#videoBitrateBps = 0;
-    await relay?.stop().catch(() => undefined);
+    await path?.stop().catch(() => undefined);
   }
 
-  async #readRelay(): Promise<void> {
-    const relay = this.#relay;
-    if (!relay) return;
-    const { picker, uplink } = await relay.stats();
-    if (relay !== this.#relay) return;
-    const isCarrying = this.#relayIsCarrying;
-    if (isCarrying) this.#relayFailures = 0;
-    const before = this.#state.relay;
-    const number = (name: string): number => numberField(picker, name) || 0;
-    this.#videoBitrateBps = isCarrying ? number('video-bitrate-bps') : 0;
-    this.#change({
-      relay: {
-        problem: isCarrying ? '' : before.problem,
-        isRunning: true,
-        isCarrying,
-        capacityBps: number('estimated-uplink-bps'),
-        videoBps: number('video-bitrate-bps'),
-        patchBps: number('patch-bitrate-bps'),
-        patchBytes: number('patch-bytes'),
-        patches: number('patches'),
-        sentBytes: numberField(uplink, 'bytes-sent') || 0,
-        rttMs: numberField(uplink, 'rtt-ms') || 0,
-        lost: numberField(uplink, 'packets-sent-lost') || 0,
-        match: this.#matcher?.counts,
-        isCalibrated: this.#matcher?.hasFoundCanvas === true,
-      },
-    });
+  async #readPath(): Promise<void> {
+    const path = this.#path;
+    if (!path) return;
+    const reading = await path.read();
+    if (path !== this.#path) return;
+    if (reading.isCarrying) this.#pathFailures = 0;
+    this.#videoBitrateBps = reading.isCarrying ? reading.videoBps : 0;
+    const problem = reading.isCarrying ? reading.problem : this.#state.relay.problem;
+    this.#change({ relay: { ...reading, isRunning: true, problem } });
   }
 
   // --- the canvas --------------------------------------------------------------------------------
@@ -360,7 +336,7 @@ export class Controller {
       client: this.#client,
       format: this.#format,
       file: status.canvasFile,
-      takesShots: wantsShots && this.#wantsCanvas,
+      takesShots: wantsShots && this.#wantsCanvas && this.#path?.screenshot !== undefined,
     });
   }
 
@@ -391,7 +367,8 @@ export class Controller {
       nowMs: this.#options.nowMs,
       log: this.#options.log,
     });
-    this.#feedback.onTraining = ({ state, gainDb, genericGainDb }) => {
+    this.#feedback.onTraining = ({ state, gainDb, genericGainDb, goodputBps }) => {
+      this.#goodputBps = goodputBps;
       this.#change({ training: { state, gainDb, genericGainDb } });
     };
   }

@@ -8,6 +8,7 @@ const capsType = 2;
 const firstEventType = 64;
 // GStreamer's types of events: (number << 8) | flags, here downstream and serialised.
 const streamStartType = firstEventType + ((40 << 8) | 14);
+const segmentType = firstEventType + ((70 << 8) | 14);
 const endType = firstEventType + ((110 << 8) | 6);
 const gapType = firstEventType + ((160 << 8) | 6);
 const mostPayloadBytes = 64 << 20;
@@ -109,6 +110,18 @@ export function streamStartPacket(id: string): Buffer {
     streamStartType,
     `GstEventStreamStart, stream-id=(string)${id}, ` +
       'flags=(GstStreamFlags)GST_STREAM_FLAG_NONE, group-id=(uint)1;',
+  );
+}
+
+/** Times of buffers are running times. */
+export function segmentPacket(): Buffer {
+  const endless = '18446744073709551615';
+  return eventPacket(
+    segmentType,
+    'GstEventSegment, segment=(GstSegment)"segment, flags=(GstSegmentFlags)GST_SEGMENT_FLAG_NONE, ' +
+      'rate=(double)1, applied-rate=(double)1, format=(GstFormat)time, base=(guint64)0, ' +
+      `offset=(guint64)0, start=(guint64)0, stop=(guint64)${endless}, time=(guint64)0, ` +
+      `position=(guint64)0, duration=(guint64)${endless};";`,
   );
 }
 

@@ -7,6 +7,10 @@ export interface Luma {
   readonly pixels: Uint8Array;
 }
 
+/** Size of the pictures that are compared. */
+export const smallWidth = 320;
+export const smallHeight = 180;
+
 /** How OBS turns RGB into the luma of the stream: Settings > Advanced > Video. */
 export interface ColourSettings {
   readonly space: '601' | '709';

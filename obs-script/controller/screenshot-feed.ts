@@ -3,8 +3,14 @@
 // transitions show.
 import sharp from 'sharp';
 import type { ObsClient } from './obs-client.ts';
-import { lumaOf, shrink, type ColourSettings, type Luma } from './picture.ts';
-import { smallHeight, smallWidth } from './relay.ts';
+import {
+  lumaOf,
+  shrink,
+  smallHeight,
+  smallWidth,
+  type ColourSettings,
+  type Luma,
+} from './picture.ts';
 
 export interface Screenshot {
   readonly luma: Luma;

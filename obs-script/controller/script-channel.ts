@@ -15,6 +15,8 @@ export const scriptStatus = z.object({
   protocol: z.literal(controlProtocol),
   scriptVersion: text(64),
   enabled: z.boolean(),
+  /** Which way the stream and its patches go; a script that does not say knows the relay alone. */
+  mode: z.enum(['relay', 'direct']).catch('relay'),
   server: text(1024),
   feedback: text(1024),
   streamKey: text(256),

@@ -1,7 +1,7 @@
 // What the controller knows, for the dock, the terminal and the tests.
 import type { Finding } from './checks.ts';
-import type { MatchCounts } from './canvas-matcher.ts';
 import type { ScriptStatus } from './script-channel.ts';
+import type { PathReading } from './stream-path.ts';
 
 export interface ControllerState {
   readonly obs: {
@@ -23,24 +23,8 @@ export interface ControllerState {
   readonly warnings: readonly Finding[];
 }
 
-export interface RelayState {
-  readonly problem: string;
+export interface RelayState extends PathReading {
   readonly isRunning: boolean;
-  /** OBS streams through it. */
-  readonly isCarrying: boolean;
-  readonly capacityBps: number;
-  /** Planned. */
-  readonly videoBps: number;
-  readonly patchBps: number;
-  /** Since OBS connected. */
-  readonly patchBytes: number;
-  readonly patches: number;
-  readonly sentBytes: number;
-  readonly rttMs: number;
-  readonly lost: number;
-  readonly match: MatchCounts | undefined;
-  /** The constant between canvas and stream is known. */
-  readonly isCalibrated: boolean;
 }
 
 export interface TrainingState {

@@ -135,6 +135,7 @@ const status: ScriptStatus = {
   protocol: 1,
   scriptVersion: '0.1.0',
   enabled: true,
+  mode: 'relay',
   server: 'srt://server:7001',
   feedback: 'ws://server:7002',
   streamKey: 'key of mine',

@@ -58,6 +58,11 @@ bool is_other_picture(const Fit& fit) {
     return fit.mean_squared_error > 200.0 + 0.5 * fit.variance;
 }
 
+bool beats(const Fit& fit, const Fit& other) {
+    return fit.mean_squared_error < std::min(other.mean_squared_error * neighbour_must_beat,
+                                             other.mean_squared_error - neighbour_must_gain);
+}
+
 PatchAligner::PatchAligner(const Options& options) : options_(options) {}
 
 void PatchAligner::add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
@@ -88,14 +93,16 @@ void PatchAligner::add_frame(std::uint64_t running_time_ns, std::uint64_t interv
     frames_.push_back({running_time_ns, std::move(storage)});
 }
 
-void PatchAligner::add_patch(ReceivedPatch patch) {
+bool PatchAligner::lies_within(const ReceivedPatch& patch) const {
     const int scale = options_.scale;
-    const bool inside = patch.x >= 0 && patch.y >= 0 && patch.width > 0 && patch.height > 0 &&
-                        patch.x % scale == 0 && patch.y % scale == 0 && patch.width % scale == 0 &&
-                        patch.height % scale == 0 &&
-                        patch.x + patch.width <= options_.width * scale &&
-                        patch.y + patch.height <= options_.height * scale;
-    if (!inside) {
+    return patch.x >= 0 && patch.y >= 0 && patch.width > 0 && patch.height > 0 &&
+           patch.x % scale == 0 && patch.y % scale == 0 && patch.width % scale == 0 &&
+           patch.height % scale == 0 && patch.x + patch.width <= options_.width * scale &&
+           patch.y + patch.height <= options_.height * scale;
+}
+
+void PatchAligner::add_patch(ReceivedPatch patch) {
+    if (!lies_within(patch)) {
         count(Misfit::outside);
         return;
     }
@@ -139,25 +146,18 @@ PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedP
         return Verdict::done;
     }
 
-    const int scale = options_.scale;
-    const int low_width = patch.width / scale;
-    const int low_height = patch.height / scale;
-    std::vector<std::uint8_t> shrunk(static_cast<std::size_t>(low_width) * low_height);
-    resample(Filter::lanczos, patch.high.data(), patch.width, patch.width, patch.height,
-             shrunk.data(), low_width, low_width, low_height);
-
+    const std::vector<std::uint8_t> shrunk = shrink(patch);
     const auto [first, last] = neighbourhood(centre);
     std::size_t best = centre;
-    Fit best_fit = fit(frames_[centre], patch, shrunk);
-    double to_beat = std::min(best_fit.mean_squared_error * neighbour_must_beat,
-                              best_fit.mean_squared_error - neighbour_must_gain);
+    const Fit centre_fit = fit(frames_[centre], patch, shrunk);
+    Fit best_fit = centre_fit;
     for (std::size_t candidate = first; candidate <= last; ++candidate) {
         if (candidate == centre) continue;
         const Fit candidate_fit = fit(frames_[candidate], patch, shrunk);
-        if (candidate_fit.mean_squared_error < to_beat) {
+        if (beats(candidate_fit, centre_fit) &&
+            candidate_fit.mean_squared_error < best_fit.mean_squared_error) {
             best = candidate;
             best_fit = candidate_fit;
-            to_beat = candidate_fit.mean_squared_error;
         }
     }
     if (is_other_picture(best_fit)) {
@@ -278,6 +278,31 @@ Fit PatchAligner::fit(const Frame& frame, const ReceivedPatch& patch,
     const double mean = static_cast<double>(sum) / pixels;
     return {static_cast<double>(squares) / pixels,
             static_cast<double>(square_sum) / pixels - mean * mean};
+}
+
+std::vector<std::uint8_t> PatchAligner::shrink(const ReceivedPatch& patch) const {
+    const int width = patch.width / options_.scale;
+    const int height = patch.height / options_.scale;
+    std::vector<std::uint8_t> shrunk(static_cast<std::size_t>(width) * height);
+    resample(Filter::lanczos, patch.high.data(), patch.width, patch.width, patch.height,
+             shrunk.data(), width, width, height);
+    return shrunk;
+}
+
+std::vector<FrameFit> PatchAligner::fits(const ReceivedPatch& patch,
+                                         const std::vector<std::uint8_t>& shrunk,
+                                         std::optional<std::uint64_t> after_ns) const {
+    std::vector<FrameFit> fits;
+    for (const Frame& frame : frames_) {
+        if (after_ns && frame.running_time_ns <= *after_ns) continue;
+        fits.push_back({frame.running_time_ns, fit(frame, patch, shrunk)});
+    }
+    return fits;
+}
+
+std::optional<std::uint64_t> PatchAligner::newest_frame_ns() const {
+    if (frames_.empty()) return std::nullopt;
+    return frames_.back().running_time_ns;
 }
 
 std::uint64_t PatchAligner::misfits(Misfit misfit) const {

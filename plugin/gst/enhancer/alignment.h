@@ -27,6 +27,11 @@ struct ReceivedPatch {
     // was first.
     std::uint64_t known_since_ns = 0;
     std::uint32_t sequence = 0;
+    std::uint32_t stream_id = 0;
+    // The frame's time at the sender. Where a patch did not come with the stream, running_time_ns
+    // is to be found from it (side_patches.h).
+    std::uint64_t sender_time_ns = 0;
+    bool beside_stream = false;
     Scale scale = 2;  // that the frame was sent at
     int x = 0, y = 0, width = 0, height = 0;
     std::vector<std::uint8_t> high;  // width x height luma; empty: a residual
@@ -66,6 +71,14 @@ struct Fit {
 
 // True when the crop cannot be the same picture as the patch.
 bool is_other_picture(const Fit& fit);
+// True when a patch is rather of the frame that it fits so than of the other: by more than coding
+// noise explains.
+bool beats(const Fit& fit, const Fit& other);
+
+struct FrameFit {
+    std::uint64_t running_time_ns = 0;  // of the frame
+    Fit fit;
+};
 
 class PatchAligner {
   public:
@@ -91,6 +104,18 @@ class PatchAligner {
     void add_patch(ReceivedPatch patch);
     // Pairs that have become certain: a JPEG patch waits for the two frames that follow its own.
     std::vector<AlignedPatch> take_aligned();
+
+    // Whether a patch of this place and size can be of such a frame.
+    bool lies_within(const ReceivedPatch& patch) const;
+    // Luma of the patch at the size of the decoded frames.
+    std::vector<std::uint8_t> shrink(const ReceivedPatch& patch) const;
+    // How the patch fits each frame later than `after_ns`; all, where it is absent. The patch lies
+    // within.
+    std::vector<FrameFit> fits(const ReceivedPatch& patch, const std::vector<std::uint8_t>& shrunk,
+                               std::optional<std::uint64_t> after_ns) const;
+    // Absent: there is none.
+    std::optional<std::uint64_t> newest_frame_ns() const;
+    std::uint64_t interval_ns() const { return interval_ns_; }  // of the stream; 0: not known yet
 
     // Forgets frames and waiting patches (flush, discontinuity); counts stay.
     void clear();

@@ -94,6 +94,9 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::map<int, Network> star
     TrainingSession::Listener session_listener;
     session_listener.on_report = listener_.on_report;
     session_listener.on_change = listener_.on_change;
+    session_listener.on_packet = [this](std::span<const std::uint8_t> bytes) {
+        feed_beside(bytes);
+    };
     session_listener.on_warning = [this](const std::string& cause, const std::string& remedy) {
         GST_WARNING("engine: %s", cause.c_str());
         listener_.on_warning(cause, remedy);
@@ -132,6 +135,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
             other_rung_ += aligner_->waiting();
             aligner_.reset();
         }
+        side_patches_.clear();
         if (trains) {
             PatchAligner::Options options;
             options.scale = enlargement;
@@ -247,7 +251,16 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
         const std::lock_guard lock(aligner_mutex_);
         aligner_->add_frame(running_time_ns, interval_ns_, plane_data(in, 0),
                             GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0));
-        for (ReceivedPatch& patch : arrived) aligner_->add_patch(std::move(patch));
+        for (ReceivedPatch& patch : arrived) {
+            if (patch.beside_stream) {
+                side_patches_.add(std::move(patch), *aligner_);
+            } else {
+                aligner_->add_patch(std::move(patch));
+            }
+        }
+        for (ReceivedPatch& patch : side_patches_.take_placed(*aligner_)) {
+            aligner_->add_patch(std::move(patch));
+        }
         pairs = aligner_->take_aligned();
         aligned_ += pairs.size();
         refined_ += static_cast<std::uint64_t>(
@@ -304,6 +317,7 @@ void Enhancer::clear_history() {
     }
     const std::lock_guard lock(aligner_mutex_);
     if (aligner_) aligner_->clear();
+    side_patches_.clear();
 }
 
 void Enhancer::interrupt() {

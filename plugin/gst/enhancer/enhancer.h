@@ -28,6 +28,7 @@
 #include "gst/enhancer/patch_input.h"
 #include "gst/enhancer/reception.h"
 #include "gst/enhancer/scene_cut.h"
+#include "gst/enhancer/side_patches.h"
 #include "gst/enhancer/timing.h"
 #include "gst/enhancer/training_session.h"
 #include "gst/enhancer/upscaler.h"
@@ -103,6 +104,9 @@ class Enhancer {
     void patches_restarted();  // a new stream or a flush
 
     // --- any thread ---
+    // Packets that came another way than the patches pad: the times of their frames are the
+    // sender's.
+    void feed_beside(std::span<const std::uint8_t> bytes);
     // True size of the output for an input of this size, when one was announced that fits it; any
     // input fits where the sender chooses the scale.
     std::optional<std::pair<int, int>> output_size(int width, int height) const;
@@ -127,6 +131,9 @@ class Enhancer {
     void remember(const std::vector<AlignedPatch>& pairs);
     void restore(const GstVideoFrame& in, GstVideoFrame& out,
                  const std::shared_ptr<const PackedNetwork>& network);
+    void take_in(PatchInput::Arrivals arrivals, bool beside_stream);
+    PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
+                                      std::uint64_t running_time_ns);
     std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
     Received received();
@@ -172,8 +179,9 @@ class Enhancer {
     bool flushing_ = false;
     bool interrupted_ = false;
 
-    mutable std::mutex aligner_mutex_;  // guards the aligner (stats read it)
+    mutable std::mutex aligner_mutex_;  // guards the next block (stats read it)
     std::optional<PatchAligner> aligner_;
+    SidePatches side_patches_;
     std::array<std::uint64_t, misfit_count> earlier_misfits_{};  // of aligners before this one
     std::uint64_t other_rung_ = 0;  // patches that came when their frames had gone
     std::uint64_t aligned_ = 0;

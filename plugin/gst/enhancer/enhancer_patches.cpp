@@ -133,44 +133,66 @@ std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns)
 
 void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
                             std::optional<std::uint64_t> running_time_ns) {
-    PatchInput::Arrivals arrivals;
-    Scale foreign_scale;
-    {
-        const std::lock_guard lock(input_mutex_);
-        arrivals = patch_input_.read(bytes, running_time_ns.value_or(0));
-        foreign_scale = patch_input_.foreign_scale();
-    }
+    PatchInput::Arrivals arrivals = read_packets(bytes, running_time_ns.value_or(0));
     {
         const std::lock_guard lock(patches_mutex_);
-        if (arrivals.size) {
-            // Every packet tells the size: one that says nothing new must not put off what is due.
-            const AnnouncedSize* latest =
-                !pending_sizes_.empty() ? &pending_sizes_.back() : (size_ ? &*size_ : nullptr);
-            if (latest == nullptr || !latest->same_size(*arrivals.size)) {
-                if (pending_sizes_.size() == most_pending_sizes) pending_sizes_.pop_front();
-                pending_sizes_.push_back(*arrivals.size);
-            }
-        }
-        for (ReceivedPatch& patch : arrivals.patches) {
-            if (!session_) break;
-            if (settings_.lockstep) patch.known_since_ns = patches_time_.value_or(0);
-            if (inbox_.size() >= inbox_limit) {
-                ++inbox_overflow_;
-                continue;
-            }
-            inbox_.push_back(std::move(patch));
-        }
+        take_in(std::move(arrivals), false);
         if (running_time_ns) {
             patches_time_ = std::max(patches_time_.value_or(0), *running_time_ns);
         }
     }
     patches_moved_.notify_all();
+}
+
+void Enhancer::feed_beside(std::span<const std::uint8_t> bytes) {
+    // Whichever frame is next has the size.
+    PatchInput::Arrivals arrivals = read_packets(bytes, 0);
+    {
+        const std::lock_guard lock(patches_mutex_);
+        take_in(std::move(arrivals), true);
+    }
+    patches_moved_.notify_all();
+}
+
+PatchInput::Arrivals Enhancer::read_packets(std::span<const std::uint8_t> bytes,
+                                            std::uint64_t running_time_ns) {
+    PatchInput::Arrivals arrivals;
+    Scale foreign_scale;
+    {
+        const std::lock_guard lock(input_mutex_);
+        arrivals = patch_input_.read(bytes, running_time_ns);
+        foreign_scale = patch_input_.foreign_scale();
+    }
     if (foreign_scale != 0 && !warned_scale_.exchange(true)) {
         listener_.on_warning(
             "The patches are for a scale of " + name(foreign_scale) +
                 ", but this element's scale is " + name(settings_.scale) + ".",
             "Set scale=" + name(foreign_scale) +
                 " here or the sender's scale to match; until then the patches are of no use.");
+    }
+    return arrivals;
+}
+
+// With patches_mutex_ held.
+void Enhancer::take_in(PatchInput::Arrivals arrivals, bool beside_stream) {
+    if (arrivals.size) {
+        // Every packet tells the size: one that says nothing new must not put off what is due.
+        const AnnouncedSize* latest =
+            !pending_sizes_.empty() ? &pending_sizes_.back() : (size_ ? &*size_ : nullptr);
+        if (latest == nullptr || !latest->same_size(*arrivals.size)) {
+            if (pending_sizes_.size() == most_pending_sizes) pending_sizes_.pop_front();
+            pending_sizes_.push_back(*arrivals.size);
+        }
+    }
+    for (ReceivedPatch& patch : arrivals.patches) {
+        if (!session_) break;
+        if (settings_.lockstep) patch.known_since_ns = patches_time_.value_or(0);
+        patch.beside_stream = beside_stream;
+        if (inbox_.size() >= inbox_limit) {
+            ++inbox_overflow_;
+            continue;
+        }
+        inbox_.push_back(std::move(patch));
     }
 }
 

@@ -79,6 +79,12 @@ GstStructure* Enhancer::stats() const {
                   earlier_misfits_[i] + (aligner_ ? aligner_->misfits(misfit) : 0) +
                       (misfit == Misfit::overflow ? overflow : 0));
         }
+        const SidePatches::Counts& beside = side_patches_.counts();
+        count("patches-beside", beside.received);
+        count("patches-beside-placed", beside.placed);
+        count("patches-dropped-unplaced", beside.unplaced);
+        count("patches-dropped-elsewhere", beside.elsewhere);
+        count("sender-clock-calibrations", side_patches_.calibrations());
         count("patches-waiting", aligner_ ? aligner_->waiting() : 0);
     }
     if (session_) {

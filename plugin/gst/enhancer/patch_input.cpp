@@ -53,6 +53,8 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
             ReceivedPatch patch;
             patch.running_time_ns = running_time_ns;
             patch.sequence = header.sequence;
+            patch.stream_id = header.stream_id;
+            patch.sender_time_ns = header.running_time_ns;
             patch.scale = header.scale;
             patch.x = coded.x;
             patch.y = coded.y;

@@ -178,6 +178,8 @@ void TrainingSession::on_message(const EngineMessage& message) {
             on_swap(message);
         } else if (type == "training.report") {
             on_report(message.head);
+        } else if (type == "patch.packet") {
+            listener_.on_packet(message.blob);
         } else if (type == "engine.warning") {
             listener_.on_warning(message.head.at("cause").get<std::string>(),
                                  message.head.at("remedy").get<std::string>());

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ class TrainingSession {
         std::function<void(const nlohmann::json& report)> on_report;
         std::function<void()> on_change;  // state, gain or model is another
         std::function<void(const std::string& why)> on_trouble;
+        // Patch packets that a sender gave to the feedback server.
+        std::function<void(std::span<const std::uint8_t> bytes)> on_packet;
         std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
     };
 

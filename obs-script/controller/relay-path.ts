@@ -1,0 +1,84 @@
+// The path through this computer's relay: patches are made against the decoded stream, and go with it.
+import { numberField } from '../../elements/measure/structure.ts';
+import type { FedFrame } from './canvas-feed.ts';
+import { CanvasMatcher } from './canvas-matcher.ts';
+import { shrink, smallHeight, smallWidth } from './picture.ts';
+import { Relay } from './relay.ts';
+import type { Screenshot } from './screenshot-feed.ts';
+import type { PathReading, PathSettings, Rates, StreamPath } from './stream-path.ts';
+
+export interface RelayPathOptions {
+  readonly settings: PathSettings;
+  readonly rates: Rates;
+  readonly nowMs: () => number;
+  readonly log: (line: string) => void;
+}
+
+/** OBS has stopped, or its connection hangs. */
+const silentStreamMs = 5000;
+
+export class RelayPath implements StreamPath {
+  readonly grabsPerSecond = 10;
+  readonly #nowMs: () => number;
+  readonly #relay: Relay;
+  readonly #matcher: CanvasMatcher;
+  #lastFrameMs = -Infinity;
+
+  constructor({ settings, rates, nowMs, log }: RelayPathOptions) {
+    this.#nowMs = nowMs;
+    this.#matcher = new CanvasMatcher(1e9 / settings.framesPerSecond);
+    this.#relay = new Relay(settings, rates, {
+      onStreamFrame: (timeNs, small) => {
+        this.#lastFrameMs = nowMs();
+        const matched = this.#matcher.streamFrame({ timeNs, small, atMs: this.#lastFrameMs });
+        for (const { luma, timeNs: time } of matched) this.#relay.sendCanvas(luma, time);
+      },
+      onWarning: log,
+      onEnd: () => void this.#relay.stop(),
+    });
+  }
+
+  get done(): Promise<void> {
+    return this.#relay.done;
+  }
+
+  get isCarrying(): boolean {
+    return this.#nowMs() - this.#lastFrameMs < silentStreamMs;
+  }
+
+  set(rates: Rates): void {
+    this.#relay.set(rates);
+  }
+
+  canvasFrame(frame: FedFrame): void {
+    const small = shrink(frame.luma, smallWidth, smallHeight);
+    this.#matcher.canvasFrame({ ...frame, small });
+  }
+
+  screenshot(shot: Screenshot): void {
+    this.#matcher.screenshot(shot);
+  }
+
+  async read(): Promise<PathReading> {
+    const { picker, uplink } = await this.#relay.stats();
+    const number = (name: string): number => numberField(picker, name) || 0;
+    return {
+      isCarrying: this.isCarrying,
+      capacityBps: number('estimated-uplink-bps'),
+      videoBps: number('video-bitrate-bps'),
+      patchBps: number('patch-bitrate-bps'),
+      patchBytes: number('patch-bytes'),
+      patches: number('patches'),
+      sentBytes: numberField(uplink, 'bytes-sent') || 0,
+      rttMs: numberField(uplink, 'rtt-ms') || 0,
+      lost: numberField(uplink, 'packets-sent-lost') || 0,
+      match: this.#matcher.counts,
+      isCalibrated: this.#matcher.hasFoundCanvas,
+      problem: '',
+    };
+  }
+
+  stop(): Promise<void> {
+    return this.#relay.stop();
+  }
+}
