@@ -39,6 +39,8 @@ export interface DirectPathOptions {
 const jpegQualities = { auto: 92, fine: 96, coarse: 85 } as const;
 /** Of the server's epochs (docs/protocol.md). */
 const epochMs = 5000;
+/** The engine starts and plans within. */
+const planMs = 5000;
 
 export function directLaunch(settings: PathSettings, rates: Rates): string {
   const words = launchWords({
@@ -71,6 +73,7 @@ export class DirectPath implements StreamPath {
   readonly #pipeline: Pipeline;
   readonly #reader = new GdpReader();
   readonly #canvas: CanvasWriter;
+  readonly #openedAtMs: number;
   #rates: Rates;
   #uplink: DirectUplink;
   #toldUplinkBps = 0;
@@ -85,6 +88,7 @@ export class DirectPath implements StreamPath {
     this.#options = options;
     const { settings, rates, nowMs, log } = options;
     this.#rates = rates;
+    this.#openedAtMs = nowMs();
     this.#uplink = initialDirectUplink(rates.capBps, nowMs());
     this.#pipeline = new Pipeline({
       name: 'the patches',
@@ -129,13 +133,16 @@ export class DirectPath implements StreamPath {
     await this.#lookAtObs();
     const picker = parseStructure(await this.#pipeline.get('picker', 'stats'));
     const number = (name: string): number => numberField(picker, name) || 0;
+    const patchBps = number('patch-bitrate-bps');
+    // Until the engine has planned, all is the video's: an encoder told so would have to come down again.
+    const isPlanned = patchBps > 0 || this.#options.nowMs() - this.#openedAtMs > planMs;
     const way = this.#options.way();
     const last = this.#outputs.at(-1);
     return {
       isCarrying: this.#isCarrying,
       capacityBps: this.#uplink.capacityBps,
-      videoBps: number('video-bitrate-bps'),
-      patchBps: number('patch-bitrate-bps'),
+      videoBps: isPlanned ? number('video-bitrate-bps') : 0,
+      patchBps,
       patchBytes: this.#sentBytes,
       patches: number('patches'),
       sentBytes: this.#sentBytes + (last?.obsBytes ?? 0),

@@ -1,9 +1,8 @@
 // A real OBS under Xvfb with the script, `livesr obs` beside it, an emulated uplink, a server pipeline.
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freeUdpPort } from '../../elements/demo/live.ts';
@@ -15,7 +14,7 @@ import { numberField, parseStructure } from '../../elements/measure/structure.ts
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { ObsClient } from '../../obs-script/controller/obs-client.ts';
 import { ScriptChannel } from '../../obs-script/controller/script-channel.ts';
-import type { ControllerState } from '../../obs-script/controller/state.ts';
+import { ControllerProcess, until } from './controller-process.ts';
 import { Browser, findBrowser } from './dock-picture.ts';
 import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
 import { makeNumberedClip } from './numbered-clip.ts';
@@ -27,67 +26,6 @@ if (missing !== undefined) console.warn(`the tests in a real OBS are skipped: ${
 const password = 'a password';
 const streamersKbps = 1200;
 const framesPerSecond = 15;
-
-class ControllerProcess {
-  readonly #child: ChildProcess;
-  readonly lines: string[] = [];
-  latest: (ControllerState & { readonly dock: string }) | undefined;
-
-  constructor(
-    port: number,
-    relayPort: number,
-    dockPort: number,
-    withPassword = password,
-    more: readonly string[] = [],
-  ) {
-    this.#child = spawn(
-      process.execPath,
-      [
-        ...[commandLineScript, 'obs', '--json', '--port', String(port)],
-        ...[
-          '--relay-port',
-          String(relayPort),
-          '--latency-ms',
-          '200',
-          '--dock-port',
-          String(dockPort),
-        ],
-        ...more,
-      ],
-      {
-        env: { ...process.env, LIVESR_OBS_PASSWORD: withPassword },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    if (this.#child.stdout) {
-      createInterface(this.#child.stdout).on('line', (line) => {
-        this.latest = JSON.parse(line) as ControllerState & { readonly dock: string };
-      });
-    }
-    if (this.#child.stderr) {
-      createInterface(this.#child.stderr).on('line', (line) => this.lines.push(line));
-    }
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((settle) => this.#child.once('exit', settle));
-    this.#child.kill(signal);
-    await gone;
-  }
-}
-
-async function until(
-  what: string,
-  seconds: number,
-  holds: () => boolean | Promise<boolean>,
-): Promise<void> {
-  for (let waited = 0; waited < seconds * 4; waited++) {
-    if (await holds()) return;
-    await delay(250);
-  }
-  throw new Error(`not within ${seconds} s: ${what}`);
-}
 
 describe.skipIf(missing !== undefined)('in a real OBS', () => {
   let obs: HeadlessObs | undefined;
@@ -155,7 +93,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       },
     });
     client = await ObsClient.connect({ url: `ws://127.0.0.1:${obs.webSocketPort}`, password });
-    controller = new ControllerProcess(obs.webSocketPort, relayPort, await freeTcpPort());
+    controller = new ControllerProcess(obs.webSocketPort, relayPort, await freeTcpPort(), password);
   });
 
   afterAll(async () => {

@@ -1,0 +1,173 @@
+// A real OBS that streams straight to a server pipeline, without the relay: patches go beside the stream,
+// and the server finds out which decoded frame each is of. A way into its engine shows what was paired.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { marginOf, type Architecture } from '../../elements/bridge/index.ts';
+import { FrameDecoder } from '../../elements/channel/frame.ts';
+import { enhancerStart, patchPair } from '../../elements/channel/messages.ts';
+import { freeUdpPort } from '../../elements/demo/live.ts';
+import { serve } from '../../elements/engine/connection.ts';
+import { Pipeline, quoted } from '../../elements/measure/pipeline.ts';
+import { numberField, parseStructure } from '../../elements/measure/structure.ts';
+import { splitPair } from '../../elements/sr-enhancer/contents.ts';
+import { ObsClient } from '../../obs-script/controller/obs-client.ts';
+import { ControllerProcess, until } from './controller-process.ts';
+import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
+import { makeNumberedClip, numberIn } from './numbered-clip.ts';
+
+const missing = missingForObs();
+if (missing !== undefined) console.warn(`the tests in a real OBS are skipped: ${missing}`);
+
+const password = 'a password';
+const scale = 2;
+
+/** An engine, and the numbers that stand in both parts of each pair that it is sent. */
+class WatchedEngine {
+  readonly pairs: { readonly high: number; readonly low: number }[] = [];
+  readonly #server: Server;
+
+  constructor(path: string) {
+    this.#server = createServer((socket) => {
+      void serve(socket, (line) => {
+        console.info(`engine: ${line}`);
+      });
+      const decoder = new FrameDecoder();
+      let architecture: Architecture | undefined;
+      socket.on('data', (chunk: Buffer) => {
+        decoder.push(chunk, ({ head, blob }) => {
+          if (head.type === 'enhancer.start') architecture = enhancerStart.parse(head);
+          if (head.type === 'patch.pair' && architecture) this.#look(architecture, head, blob);
+        });
+      });
+    }).listen(path);
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  #look(architecture: Architecture, head: unknown, blob: Uint8Array): void {
+    const { high, low, width } = splitPair(architecture, patchPair.parse(head), blob);
+    const margin = marginOf(architecture);
+    const inHigh = numberIn(high, width, 0, 0, 1);
+    const inLow = numberIn(low, width / scale + 2 * margin, margin, margin, scale);
+    if (inHigh !== undefined && inLow !== undefined) this.pairs.push({ high: inHigh, low: inLow });
+  }
+}
+
+describe.skipIf(missing !== undefined)('a real OBS without the relay', () => {
+  let obs: HeadlessObs | undefined;
+  let client: ObsClient | undefined;
+  let controller: ControllerProcess | undefined;
+  let server: Pipeline | undefined;
+  let engine: WatchedEngine | undefined;
+  let folder = '';
+  let serverPort = 0;
+  let feedbackPort = 0;
+
+  const startServer = (): Pipeline =>
+    new Pipeline({
+      name: 'the server',
+      launch:
+        `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" latency=200 ` +
+        '! tsdemux name=demux ignore-pcr=true demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! queue ' +
+        `! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
+        `token=token engine=${quoted(`unix:${join(folder, 'engine')}`)} ! fakesink sync=true async=false`,
+    });
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'livesr-direct-'));
+    serverPort = await freeUdpPort();
+    feedbackPort = await freeTcpPort();
+    engine = new WatchedEngine(join(folder, 'engine'));
+    server = startServer();
+    obs = await HeadlessObs.start({
+      clip: await makeNumberedClip(folder),
+      canvas: { width: 1280, height: 720 },
+      stream: { width: 640, height: 360 },
+      framesPerSecond: 15,
+      server: `srt://127.0.0.1:${serverPort}`,
+      bitrateKbps: 1200,
+      password,
+      script: {
+        mode: 'direct',
+        feedback: `ws://127.0.0.1:${feedbackPort}`,
+        stream_key: 'key',
+        token: 'token',
+        cap_kbps: 1500,
+        min_kbps: 200,
+      },
+    });
+    client = await ObsClient.connect({ url: `ws://127.0.0.1:${obs.webSocketPort}`, password });
+    controller = new ControllerProcess(
+      obs.webSocketPort,
+      await freeUdpPort(),
+      await freeTcpPort(),
+      password,
+    );
+  });
+
+  afterAll(async () => {
+    await controller?.end('SIGTERM');
+    await client?.close();
+    await obs?.stop();
+    await server?.stop();
+    engine?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const enhancer = async () => parseStructure(await server?.get('enhancer', 'stats'));
+
+  test('patches beside the stream bring a gain within 30 s', async () => {
+    await until('the script answers', 20, () => controller?.latest?.script.status !== undefined);
+    await client?.call('StartStream');
+    await until('the stream arrives', 20, async () => numberField(await enhancer(), 'frames') > 0);
+    await until('a gain', 30, async () => numberField(await enhancer(), 'gain-db') > 0);
+    const stats = await enhancer();
+    console.info(
+      `gain ${numberField(stats, 'gain-db').toFixed(2)} dB with ${numberField(stats, 'patches-beside-placed')} of ` +
+        `${numberField(stats, 'patches-beside')} patches`,
+    );
+    expect(numberField(stats, 'patches-beside-placed')).toBeGreaterThan(0);
+  });
+
+  test('each is of the frame that it was paired with', async () => {
+    await until('twenty pairs', 60, () => (engine?.pairs.length ?? 0) >= 20);
+    const pairs = engine?.pairs ?? [];
+    const off = pairs.filter(({ high, low }) => high !== low);
+    console.info(`${pairs.length} pairs read, ${off.length} of two frames`);
+    expect(off).toEqual([]);
+    expect(numberField(await enhancer(), 'patches-aligned-to-neighbour')).toBe(0);
+  });
+
+  test('the encoder keeps to its share of the cap, and nothing listens as a relay', () => {
+    const { script, relay } = controller?.latest ?? {};
+    expect(script?.status?.bitrateKbps).toBeLessThan(1500);
+    expect(script?.status?.bitrateKbps).toBeGreaterThanOrEqual(200);
+    expect(relay).toMatchObject({ isCarrying: true, isCalibrated: true, problem: '' });
+    expect(relay?.capacityBps).toBe(1.5e6);
+    expect(controller?.latest?.warnings).toEqual([]);
+  });
+
+  test('a stream that begins again has times of its own, and patches again', async () => {
+    await client?.call('StopStream');
+    await until('the stream has ended', 15, () => controller?.latest?.relay.isRunning === false);
+    await until(
+      'the bit rate is back',
+      10,
+      () => controller?.latest?.script.status?.bitrateKbps === 1200,
+    );
+    await server?.done;
+    server = startServer();
+    await client?.call('StartStream');
+    await until(
+      'patches find their frames again',
+      60,
+      async () => numberField(await enhancer(), 'patches-beside-placed') > 0,
+    );
+    expect(engine?.pairs.filter(({ high, low }) => high !== low)).toEqual([]);
+  });
+});
