@@ -12,7 +12,12 @@ export interface Architecture {
 
 /** Low-resolution pixels around a crop that the network sees, a side: one a layer. */
 export function marginOf(architecture: Architecture): number {
-  return architecture.layers;
+  return architecture.layers * (architecture.scale === 1 ? 2 : 1);
+}
+
+/** Patches and training pairs have sides that it divides. */
+export function unitOf({ scale }: Architecture): number {
+  return scale === 1 ? 2 : scale;
 }
 
 export interface Plane {

@@ -22,7 +22,7 @@ export type TrainingMode = z.infer<typeof trainingMode>;
 export const enhancerStart = z.object({
   type: z.literal('enhancer.start'),
   streamKey: z.string(),
-  scale: z.int().min(2).max(4),
+  scale: z.int().min(1).max(4),
   channels: positive.max(64),
   layers: positive.max(16),
   width: side,
@@ -75,7 +75,7 @@ export const modelSwap = z.object({
   type: z.literal('model.swap'),
   version: positive,
   /** Of the network that they are for. */
-  scale: z.int().min(2).max(4),
+  scale: z.int().min(1).max(4),
   source: weightSource,
   gainDb: finiteDb.nullable(),
 });

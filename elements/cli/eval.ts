@@ -61,7 +61,7 @@ the same command gives the same numbers on the same kind of machine. Every schem
   optimal                      of each ${optimumSeconds} s the best picture among constant rates: ${optimumRatesKbps.join(', ')} kbit/s
                                and each fixed:N asked for before it
   native                       all of it video at full size
-  two-thirds                   all of it video at two thirds of the width and height
+  two-thirds                   as scheduled, at two thirds of the width and height
   auto                         as scheduled, and the sender chooses the size; what the meter calls bicubic
                                of the same frames is theirs at full size as well
 

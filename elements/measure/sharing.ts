@@ -89,7 +89,7 @@ export class Sharing {
     if (name === 'scheduled') return this.#play(name, 0, true);
     if (name === 'optimal') return this.#optimal();
     if (name === 'native') return this.#play(name, 0, false, 1);
-    if (name === 'two-thirds') return this.#play(name, 0, false, 1.5);
+    if (name === 'two-thirds') return this.#play(name, 0, true, 1.5);
     if (name === 'auto' || name === 'all') return this.#play(name, 0, true, 'auto');
     return this.#atRate(Number(name.slice('fixed:'.length)));
   }
@@ -134,6 +134,7 @@ export class Sharing {
     } as const;
     const played: WholeRun = await runWhole(this.#stretch, setup, {
       kind: 'enhanced',
+      // Not all that a sender may be set to can be set there.
       scale: scale === 1 || scale === 1.5 ? 'auto' : scale,
       training: trains ? 'adaptive' : 'off',
       textureMemory: name === 'all',

@@ -6,8 +6,8 @@
 /** A rung is the scale that its video is sent at: 1 is native, 1.5 is 2/3. */
 export type Rung = number;
 
-/** At native there is nothing to restore, and for 2/3 there is no network. */
-export const isTrained = (rung: Rung): boolean => rung >= 2;
+/** At native there is nothing to restore. */
+export const isTrained = (rung: Rung): boolean => rung !== 1;
 
 export interface RungState {
   readonly rung: Rung;
@@ -71,6 +71,8 @@ const firstTrialNs = 0.6e9;
 /** After a change of content or rate, for the encoder to follow it. */
 const settleNs = 1e9;
 /** Between trials: the clearer the result, the longer it holds. */
+/** What was not tried yet is, without a pause until then. */
+const openNs = 20e9;
 const closeDb = 0.6;
 const clearDb = 2;
 const closePauseNs = 6e9;
@@ -105,10 +107,7 @@ const weightOfReport = 0.5;
 /** A trial that ended before saw how encoders start: a later one that shows something else takes its place. */
 const startNs = 6e9;
 const agreeingDb = 0.25;
-/**
- * Quality falls on either side of the best rung. So what lies beyond one that is so far behind is not
- * tried, and 1/3 only where the next larger size is.
- */
+/** 1/3 is worth a trial where all larger sizes are so far behind. */
 const farBehindDb = -0.5;
 /** Trials that failed in a row, after which none is begun any more. */
 const mostFailures = 3;
@@ -201,9 +200,12 @@ export function leadDb(
   mediaTimeNs: number,
 ): number {
   if (!isTrained(rung) || !settings.trains) return 0;
-  const learnedDb = state.learnedDb[rung];
   if (!settings.expectsFeedback) return usualLeadDb;
-  const isYoung = mediaTimeNs < hopeNs && rung === state.rung;
+  // What is learned of a content at one rung tells what can be at another.
+  const isUnknown = state.learnedDb[rung] === undefined && isTrained(state.rung);
+  const known = isUnknown ? state.rung : rung;
+  const learnedDb = state.learnedDb[known];
+  const isYoung = mediaTimeNs < hopeNs && known === state.rung;
   if (isYoung) return Math.max(hopedLeadDb, learnedDb ?? 0);
   return learnedDb ?? usualLeadDb;
 }
@@ -215,19 +217,20 @@ function decide(state: RungState, settings: RungSettings, nowNs: number): RungSt
     best.gainDb > leastGainDb &&
     (best.comparisons > 1 || best.gainDb > plainDb);
   if (isBetter) {
-    const { rung } = best;
-    // The best may lie a step further on.
-    const goesOn = settings.rungs.some((further) => isBetween(rung, state.rung, further));
-    const nextTrialNs = nowNs + (goesOn ? settleNs : closePauseNs);
     // The comparisons were with the rung that is left.
-    return { ...state, rung, left: state.rung, compared: [], nextTrialNs };
+    const nextTrialNs = nowNs + closePauseNs;
+    return { ...state, rung: best.rung, left: state.rung, compared: [], nextTrialNs };
   }
-  return { ...state, nextTrialNs: nowNs + pauseAfter(state, settings, best, nowNs) };
+  const next = candidate(state, settings, nowNs);
+  const isOpen = next !== undefined && !triedAt(state, next);
+  const waitNs = isOpen
+    ? nowNs < openNs
+      ? settleNs
+      : closePauseNs
+    : pauseAfter(best?.gainDb ?? 0, best?.comparisons ?? 1, nowNs);
+  const dueNs = next === undefined ? nowNs : dueAgainNs(state, settings, next, nowNs);
+  return { ...state, nextTrialNs: Math.max(nowNs + waitNs, dueNs) };
 }
-
-/** Whether a rung lies on the way from one to another. */
-const isBetween = (rung: Rung, from: Rung, to: Rung): boolean =>
-  (from < rung && rung < to) || (from > rung && rung > to);
 
 function bestStanding(
   state: RungState,
@@ -239,22 +242,20 @@ function bestStanding(
     .sort((a, b) => b.gainDb - a.gainDb)[0];
 }
 
-function pauseAfter(
-  state: RungState,
-  settings: RungSettings,
-  best: Standing | undefined,
-  nowNs: number,
-): number {
-  const gainDb = best?.gainDb ?? 0;
+/** Each rung by its own result: one that is far behind is not tried as often as one that is close. */
+function dueAgainNs(state: RungState, settings: RungSettings, rung: Rung, nowNs: number): number {
+  const last = triedAt(state, rung);
+  const stands = standing(state, settings, rung, nowNs);
+  if (!last || !stands) return nowNs;
+  return last.conditions.mediaTimeNs + pauseAfter(stands.gainDb, stands.comparisons, nowNs);
+}
+
+function pauseAfter(gainDb: number, comparisons: number, nowNs: number): number {
   // To be confirmed or not, and soon. At the start encoders are not what they will be: large pictures
   // of little motion become better for seconds.
   if (gainDb > leastGainDb || (nowNs < hopeNs && gainDb > -clearDb)) return settleNs;
-  const isOpen = settings.rungs.some(
-    (rung) => isPlausible(state, settings, rung) && !triedAt(state, rung),
-  );
-  if (isOpen) return nowNs < hopeNs ? settleNs : closePauseNs;
   const base = gainDb > -closeDb ? closePauseNs : gainDb > -clearDb ? pauseNs : clearPauseNs;
-  return Math.min(mostPauseNs, base * Math.max(1, best?.comparisons ?? 0));
+  return Math.min(mostPauseNs, base * comparisons);
 }
 
 interface Standing {
@@ -278,42 +279,32 @@ function standing(
 }
 
 /**
- * The rung that it is worth to try next: one that seems better and is to be confirmed; else, of those
- * that may be better, the one of which least is known.
+ * The rung that it is worth to try next: one that was not tried, the largest first; one that seems
+ * better and is to be confirmed; the one that is due first.
  */
 function candidate(state: RungState, settings: RungSettings, nowNs: number): Rung | undefined {
+  const rungs = plausible(state, settings);
+  const [untried] = rungs
+    .filter((rung) => !triedAt(state, rung))
+    .sort((a, b) => Number(a === state.left) - Number(b === state.left) || a - b);
+  if (untried !== undefined) return untried;
   const best = bestStanding(state, settings, nowNs);
-  if (best && best.gainDb > leastGainDb) {
-    // What lies beyond it may be better still; then there is nothing to confirm.
-    const further = settings.rungs.find(
-      (rung) => isBetween(best.rung, state.rung, rung) && !triedAt(state, rung),
-    );
-    return further ?? best.rung;
-  }
-  const steps = (rung: Rung): number => Math.abs(rung - state.rung);
-  const known = (rung: Rung): number => triedAt(state, rung)?.conditions.mediaTimeNs ?? -1;
-  return settings.rungs
-    .filter((rung) => isPlausible(state, settings, rung))
-    .toSorted(
-      (a, b) =>
-        known(a) - known(b) ||
-        Number(a === state.left) - Number(b === state.left) ||
-        steps(a) - steps(b) ||
-        a - b,
-    )[0];
+  if (best && best.gainDb > leastGainDb) return best.rung;
+  const dueNs = (rung: Rung): number => dueAgainNs(state, settings, rung, nowNs);
+  return rungs.sort((a, b) => dueNs(a) - dueNs(b))[0];
 }
 
 const triedAt = ({ compared }: RungState, rung: Rung): Comparison | undefined =>
   compared.findLast((one) => one.rung === rung);
 
-function isPlausible(state: RungState, { rungs }: RungSettings, rung: Rung): boolean {
-  if (rung === state.rung) return false;
-  const isFarBehind = (other: Rung): boolean => (triedAt(state, other)?.gainDb ?? 0) < farBehindDb;
-  const between = rungs.filter((other) => isBetween(other, state.rung, rung));
-  if (between.some(isFarBehind)) return false;
-  if (rung < 3 || rung < state.rung) return true;
-  const larger = rungs.filter((other) => other < state.rung);
-  return between.length === 0 && (larger.length === 0 || isFarBehind(Math.max(...larger)));
+/** Those that may be better. What is sharp by the pixel leaves no order among the others. */
+function plausible(state: RungState, { rungs }: RungSettings): Rung[] {
+  const isFarBehind = (rung: Rung): boolean => (triedAt(state, rung)?.gainDb ?? 0) < farBehindDb;
+  return rungs.filter((rung) => {
+    if (rung < 3 || rung < state.rung) return rung !== state.rung;
+    const larger = rungs.filter((other) => other < rung && other !== state.rung);
+    return rung !== state.rung && larger.every(isFarBehind);
+  });
 }
 
 function isSame(a: Conditions, b: Conditions): boolean {

@@ -133,7 +133,8 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
     file: fileName(scale, size),
     ...architecture,
     parameters: parameters.length,
-    receptiveField: 2 * margin + 1,
+    // Of cells, where the network works on them.
+    receptiveField: 2 * margin + (scale === 1 ? 2 : 1),
     bytes: bytes.length,
     sha256: sha256(bytes),
     trainingSet: {
@@ -158,11 +159,13 @@ const pretrain = async (options: PretrainOptions): Promise<void> => {
   );
 };
 
+const plainOf = (scale: number): string => (scale === 1 ? 'lanczos' : 'bicubic');
+
 const describeClip = (gain: ClipGain): string =>
-  `x${gain.scale} ${String(gain.kbps).padStart(5)} kbit/s ${gain.clip.padEnd(32)} bicubic ${gain.bicubicPsnrDb.toFixed(2)} dB, gain ${gain.gainDb.toFixed(2)} dB, worst second ${gain.worstSecondGainDb.toFixed(2)} dB`;
+  `x${gain.scale} ${String(gain.kbps).padStart(5)} kbit/s ${gain.clip.padEnd(32)} ${plainOf(gain.scale)} ${gain.bicubicPsnrDb.toFixed(2)} dB, gain ${gain.gainDb.toFixed(2)} dB, worst second ${gain.worstSecondGainDb.toFixed(2)} dB`;
 
 const describeStills = (result: StillsPsnr): string =>
-  `x${result.scale} ${result.folder} (${result.stills} stills): bicubic ${result.bicubicPsnrDb.toFixed(2)} dB, network ${result.networkPsnrDb.toFixed(2)} dB`;
+  `x${result.scale} ${result.folder} (${result.stills} stills): ${plainOf(result.scale)} ${result.bicubicPsnrDb.toFixed(2)} dB, network ${result.networkPsnrDb.toFixed(2)} dB`;
 
 const measure = async (options: PretrainOptions): Promise<void> => {
   const core = native();
@@ -201,7 +204,12 @@ export const registerPretrain = (program: Command): void => {
   program
     .command('pretrain')
     .description('train the generic network of a scale on photographs and rendered pages')
-    .option('--scale <n>', 'enlargement: 2, 3 or 4', wholeNumber('--scale', 2, 4), 2)
+    .option(
+      '--scale <n>',
+      'enlargement: 2, 3 or 4; 1: restores what was sent at two thirds and enlarged plainly',
+      wholeNumber('--scale', 1, 4),
+      2,
+    )
     .addOption(
       new Option('--size <size>', 'of the network')
         .choices(Object.keys(networkSizes))
@@ -216,7 +224,10 @@ export const registerPretrain = (program: Command): void => {
       '--patch-codec <file>',
       "train no network; write the residual codec's start probabilities there",
     )
-    .option('--measure', 'train nothing; print what the models in --out gain over bicubic')
+    .option(
+      '--measure',
+      'train nothing; print what the models in --out gain over plain enlargement',
+    )
     .option('--footage <dir>', 'to measure on: video files, sent through the encoder')
     .option('--stills <dir>', 'to measure on: stills, shrunk by bicubic')
     .option(

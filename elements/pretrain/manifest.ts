@@ -8,11 +8,11 @@ import type { NetworkSize } from './training.ts';
 
 const modelSchema = z.strictObject({
   file: z.string().regex(/^[a-z0-9-]+\.onnx$/),
-  scale: z.int().min(2).max(4),
+  scale: z.int().min(1).max(4),
   channels: z.int(),
   layers: z.int(),
   parameters: z.int(),
-  /** Side of the square of low-resolution pixels that one output pixel depends on. */
+  /** Side of the square of pixels given that one output pixel depends on. */
   receptiveField: z.int(),
   bytes: z.int(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),

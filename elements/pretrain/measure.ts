@@ -1,10 +1,11 @@
-// What a network gains over bicubic: on clips through the sender's encoder, second by second, and on
+// What a network gains over plain enlargement (bicubic; Lanczos at two thirds): on clips through the sender's encoder, second by second, and on
 // the stills of a benchmark folder. For evaluation; nothing here feeds training.
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import type { Model, Native, Plane } from '../bridge/index.ts';
 import { readVideo, throughEncoder } from './codec.ts';
+import { givenPicture, sentScale } from './pairs.ts';
 import { listPhotos } from './stills.ts';
 
 /** Of the sender's default encoder. */
@@ -39,11 +40,13 @@ const squaredErrors = (
   border: number,
 ): { network: number; bicubic: number; count: number } => {
   const { width, height } = high;
+  const given = givenPicture(core, architecture.scale, low);
   const inner = (pixels: Uint8Array): Plane =>
     crop({ pixels, width, height }, border, border, width - 2 * border, height - 2 * border);
   const truth = inner(high.pixels);
-  const network = inner(core.enhance(architecture, parameters, low));
-  const bicubic = inner(core.resample('bicubic', low, width, height));
+  const network = inner(core.enhance(architecture, parameters, given));
+  const plain = given === low ? core.resample('bicubic', low, width, height) : given.pixels;
+  const bicubic = inner(plain);
   return {
     network: core.squaredError(network, truth),
     bicubic: core.squaredError(bicubic, truth),
@@ -63,14 +66,15 @@ export const measureClip = async (
   const { scale } = model.architecture;
   const source = await readVideo(path, seconds * 30);
   const perSecond = Math.round(source.frameRate.numerator / source.frameRate.denominator);
-  const width = source.width - (source.width % (8 * scale));
-  const height = source.height - (source.height % (2 * scale));
+  const sent = sentScale(scale);
+  const width = source.width - (source.width % (8 * sent));
+  const height = source.height - (source.height % (2 * sent));
   const high = source.frames
     .slice(0, seconds * perSecond)
     .map((pixels) =>
       crop({ pixels, width: source.width, height: source.height }, 0, 0, width, height),
     );
-  const low = { width: width / scale, height: height / scale };
+  const low = { width: width / sent, height: height / sent };
   const decoded = await throughEncoder(
     {
       ...low,
@@ -130,6 +134,9 @@ const benchmarkLuma = async (path: string): Promise<Plane> => {
   return { pixels, width: info.width, height: info.height };
 };
 
+/** At two thirds a still of 3 n pixels has 2 n. */
+const stillUnit = (scale: number): number => (scale === 1 ? 3 : scale);
+
 /** The usual benchmark: shrunk by antialiased bicubic, Y-PSNR without a border of `scale` pixels. */
 export const measureStills = async (
   core: Native,
@@ -141,10 +148,11 @@ export const measureStills = async (
   const bicubic: number[] = [];
   for (const path of await listPhotos(folder)) {
     const whole = await benchmarkLuma(path);
-    const width = whole.width - (whole.width % scale);
-    const height = whole.height - (whole.height % scale);
+    const sent = sentScale(scale);
+    const width = whole.width - (whole.width % stillUnit(scale));
+    const height = whole.height - (whole.height % stillUnit(scale));
     const high = crop(whole, 0, 0, width, height);
-    const low = { width: width / scale, height: height / scale };
+    const low = { width: width / sent, height: height / sent };
     const pixels = core.resample('bicubic', high, low.width, low.height);
     const errors = squaredErrors(core, model, { ...low, pixels }, high, scale);
     network.push(core.psnrDb(errors.network / errors.count));

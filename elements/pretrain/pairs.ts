@@ -1,6 +1,6 @@
 // Training pairs from clips: windows of high-resolution frames with the low-resolution neighbourhood
 // that the receiver would have, clean and through the encoder at several qualities.
-import { native, type Plane, type TrainingPair } from '../bridge/index.ts';
+import { native, type Native, type Plane, type TrainingPair } from '../bridge/index.ts';
 import { clipHeight, clipWidth, drawClip, framesPerClip, isFilmed } from './clips.ts';
 import { throughEncoder } from './codec.ts';
 import { Random } from './random.ts';
@@ -30,6 +30,17 @@ export const cropWithMargin = (
     }
   }
   return out;
+};
+
+/** A network of scale 1 restores what was sent at two thirds of the size and enlarged plainly. */
+export const sentScale = (scale: number): number => (scale === 1 ? 1.5 : scale);
+
+/** What the network is given of a decoded picture. */
+export const givenPicture = (core: Native, scale: number, decoded: Plane): Plane => {
+  if (scale > 1) return decoded;
+  const width = decoded.width * sentScale(scale);
+  const height = decoded.height * sentScale(scale);
+  return { pixels: core.resample('lanczos', decoded, width, height), width, height };
 };
 
 /** Cuts the pair whose low-resolution corner is (x, y). */
@@ -104,8 +115,8 @@ const flatPairs = function* (scale: number, margin: number): Generator<WeightedP
 /** Every pair of the plan, in an order that depends on the plan alone. */
 export const makePairs = async function* (plan: PairPlan): AsyncGenerator<WeightedPair> {
   const { scale, margin } = plan;
-  const width = clipWidth / scale;
-  const height = clipHeight / scale;
+  const width = clipWidth / sentScale(scale);
+  const height = clipHeight / sentScale(scale);
   yield* flatPairs(scale, margin);
   const root = new Random(plan.seed);
   const drawing = root.fork(1);
@@ -132,9 +143,10 @@ export const makePairs = async function* (plan: PairPlan): AsyncGenerator<Weight
             pixels: frames[at] ?? new Uint8Array(),
           };
           const decoded = { width, height, pixels: low.frames[at] ?? new Uint8Array() };
+          const given = givenPicture(native(), scale, decoded);
           const draw = (): [number, number] => [
-            windowing.whole(0, width - pairSide / scale),
-            windowing.whole(0, height - pairSide / scale),
+            windowing.whole(0, given.width - pairSide / scale),
+            windowing.whole(0, given.height - pairSide / scale),
           ];
           // The more textured of two places, most of the time: flat ones teach little, but they must
           // be there, or the network does not learn to leave them alone.
@@ -146,7 +158,7 @@ export const makePairs = async function* (plan: PairPlan): AsyncGenerator<Weight
           )
             [x, y] = [x2, y2];
           const weight = isFilmed(first + start / framesPerClip) ? 1 : pageWeight;
-          yield { pair: cutPair(high, decoded, scale, x, y, margin), weight };
+          yield { pair: cutPair(high, given, scale, x, y, margin), weight };
         }
     }
   }

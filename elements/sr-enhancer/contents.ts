@@ -1,5 +1,5 @@
 // What the blobs of srenhancer's messages must hold, and their parts. ChannelError where they do not.
-import { marginOf, type Architecture, type TrainingPair } from '../bridge/index.ts';
+import { marginOf, unitOf, type Architecture, type TrainingPair } from '../bridge/index.ts';
 import { ChannelError } from '../channel/frame.ts';
 import type { EnhancerStart, PatchPair } from '../channel/messages.ts';
 
@@ -32,8 +32,9 @@ export function splitPair(
   blob: Uint8Array,
 ): TrainingPair {
   const { scale } = architecture;
-  if (width % scale !== 0 || height % scale !== 0) {
-    throw new ChannelError(`patch.pair of ${width} x ${height}: not multiples of ${scale}`);
+  const unit = unitOf(architecture);
+  if (width % unit !== 0 || height % unit !== 0) {
+    throw new ChannelError(`patch.pair of ${width} x ${height}: not multiples of ${unit}`);
   }
   const margins = 2 * marginOf(architecture);
   const lowBytes = (width / scale + margins) * (height / scale + margins);

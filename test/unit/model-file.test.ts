@@ -6,6 +6,8 @@ import { native, type Architecture } from '../../elements/bridge/index.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 
 const architectures: readonly Architecture[] = [
+  { scale: 1, channels: 16, layers: 4 },
+  { scale: 1, channels: 8, layers: 3 },
   { scale: 2, channels: 16, layers: 4 },
   { scale: 3, channels: 16, layers: 4 },
   { scale: 4, channels: 16, layers: 4 },
@@ -49,7 +51,9 @@ describe('a model file', () => {
       const random = seededRandom(scale * 1000 + channels);
       const parameters = randomParameters(architecture, random);
       const model = native().saveModel(architecture, parameters);
-      for (const [width, height] of sizes) {
+      for (const [columns, rows] of sizes) {
+        // ONNX has no half cells.
+        const [width, height] = scale === 1 ? [2 * columns, 2 * rows] : [columns, rows];
         const low = picture(width, height, random);
         const ours = native().enhanceFloat(architecture, parameters, low, width, height);
         const theirs = await onnxRuntime(model, low, width, height);

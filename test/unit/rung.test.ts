@@ -43,6 +43,7 @@ interface LifeOptions {
   readonly news?: (rung: Rung, seconds: number) => readonly [number | null, number | null];
   readonly start?: Rung;
   readonly isBroken?: boolean;
+  readonly onTrial?: (rung: Rung) => void;
 }
 
 /** The element and the engine's ticks around the decision. */
@@ -81,6 +82,7 @@ function live(options: LifeOptions): Life {
       expect(next.order.rung).not.toBe(state.rung);
       running = { ...next.order, endsNs: timeNs + warmUpNs + measureNs };
       trials++;
+      options.onTrial?.(next.order.rung);
     }
   }
   const trialSeconds = (trials * (warmUpNs + measureNs)) / 1e9;
@@ -103,7 +105,11 @@ describe('the choice of the rung', () => {
     },
     { what: 'two thirds when it is a little better', world: still(36.9, 37.8, 37, 35), rung: 1.5 },
     { what: 'half when native is far worse', world: still(30, 33, 34, 32), rung: 2 },
-    { what: 'half when training makes up for a little', world: still(37.2, 37.3, 37, 36), rung: 2 },
+    {
+      what: 'half when training makes up for a little',
+      world: still(37.2, 37.05, 37, 36),
+      rung: 2,
+    },
     { what: 'a third when bits are few', world: still(24, 25.5, 27, 28.5), rung: 3 },
   ])('is $what', ({ world, rung }) => {
     const life = live({ seconds: 60, quality: world });
@@ -113,21 +119,23 @@ describe('the choice of the rung', () => {
     expect(life.changes.at(-1)?.seconds ?? 0).toBeLessThan(20);
   });
 
-  it('is made within ten seconds where it is clear, and goes on to the best', () => {
-    const { changes } = live({ seconds: 60, quality: still(45, 36, 33, 30) });
-    expect(changes.map(({ rung }) => rung)).toEqual([1.5, 1]);
-    expect(changes[0]?.seconds).toBeLessThan(6);
-    expect(changes[1]?.seconds).toBeLessThan(12);
+  it('is made within ten seconds where it is clear, whatever lies between', () => {
+    // As a game with edges on every other pixel has it: two thirds are the worst of all.
+    for (const quality of [still(45, 36, 33, 30), still(42, 34, 37, 32)]) {
+      const { changes } = live({ seconds: 60, quality });
+      expect(changes.map(({ rung }) => rung)).toEqual([1]);
+      expect(changes[0]?.seconds).toBeLessThan(10);
+    }
   });
 
-  it('does not try what lies beyond a size that is far behind', () => {
-    const tried = new Set<Rung>();
-    const quality: World = (rung) => {
-      tried.add(rung);
-      return still(30, 32, 34, 32)(rung, 0);
-    };
-    live({ seconds: 120, quality });
-    expect([...tried].sort()).toEqual([1.5, 2, 3]);
+  it('tries a size that is close more often than one that is far behind', () => {
+    const tried: Rung[] = [];
+    const quality = still(30, 33.9, 34, 32);
+    live({ seconds: 200, quality, onTrial: (rung) => tried.push(rung) });
+    const count = (rung: Rung): number => tried.filter((one) => one === rung).length;
+    expect(count(1.5)).toBeGreaterThan(count(1));
+    expect(count(1)).toBeGreaterThan(0);
+    expect(count(3)).toBe(0);
   });
 
   it('comes back to two thirds from native, and does not pass it by', () => {
@@ -151,17 +159,17 @@ describe('the choice of the rung', () => {
     const quality: World = (rung, seconds) =>
       (seconds < 60 ? still(28, 30, 31, 30) : still(37, 35.8, 34, 31))(rung, seconds);
     const { changes } = live({ seconds: 120, quality, uplinkBps });
-    expect(changes.map(({ rung }) => rung)).toEqual([1.5, 1]);
-    expect(changes.at(-1)?.seconds).toBeLessThan(80);
+    expect(changes.map(({ rung }) => rung)).toEqual([1]);
+    expect(changes.at(-1)?.seconds).toBeLessThan(75);
   });
 
   it('waits with a close decision while the server may still tell of a gain', () => {
-    const quality = still(37.2, 37.8, 37, 35);
+    const quality = still(37.8, 37, 37, 35);
     const hopeful = { ...settings, expectsFeedback: true };
     const gained = live({ seconds: 60, quality, settings: hopeful, news: () => [3.5, 1.5] });
     expect(gained.changes).toEqual([]);
     const vain = live({ seconds: 60, quality, settings: hopeful, news: () => [1.6, 1.5] });
-    expect(vain.changes.map(({ rung }) => rung)).toEqual([1.5]);
+    expect(vain.changes.map(({ rung }) => rung)).toEqual([1]);
     expect(vain.changes[0]?.seconds).toBeGreaterThan(10);
     expect(vain.changes[0]?.seconds).toBeLessThan(20);
   });
@@ -171,7 +179,8 @@ describe('the choice of the rung', () => {
     const told = trainingTold(initialRung(2), 3, 1, 20e9);
     expect(leadDb(told, hopeful, 2, 60e9)).toBeCloseTo(1.2);
     expect(leadDb(told, hopeful, 1, 60e9)).toBe(0);
-    expect(leadDb(told, hopeful, 1.5, 60e9)).toBe(0);
+    expect(leadDb(told, hopeful, 1.5, 60e9)).toBeCloseTo(1.2);
+    expect(leadDb(initialRung(1), hopeful, 1.5, 60e9)).toBe(0.5);
     expect(leadDb(told, { ...hopeful, trains: false }, 2, 60e9)).toBe(0);
     expect(trainingTold(initialRung(2), null, 1, 20e9).learnedDb).toEqual({});
     // Before anything was learned it says nothing.
@@ -242,8 +251,9 @@ describe('the choice of the rung', () => {
         const at = rungs.indexOf(end.rung);
         for (const neighbour of [rungs[at - 1], rungs[at + 1]]) {
           if (neighbour === undefined) continue;
-          // The third is tried only where the next larger size is behind.
-          if (neighbour === 3 && levels[1] - levels[2] > -0.5) continue;
+          // The third is tried only where all larger sizes are behind.
+          const larger = [levels[0], levels[1]].map((level) => level - levels[2]);
+          if (neighbour === 3 && Math.max(...larger) > -0.5) continue;
           expect(shown(neighbour) - shown(end.rung)).toBeLessThanOrEqual(0.1 + 1e-9);
         }
       }),

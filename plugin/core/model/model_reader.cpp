@@ -107,8 +107,8 @@ Layer read_convolution(const Graph& g, const Node& node) {
 }
 
 // Convolutions from the residual back to the picture; returns them first to last.
-std::vector<Layer> read_layers(const Graph& g, std::string_view residual,
-                               std::string_view picture) {
+std::vector<Layer> read_layers(const Graph& g, std::string_view residual, std::string_view picture,
+                               int cell_side) {
     constexpr std::size_t most_layers = 16;
     std::vector<Layer> layers;
     std::string_view value = residual;
@@ -125,12 +125,17 @@ std::vector<Layer> read_layers(const Graph& g, std::string_view residual,
         Attributes(relu).nothing_else();
         value = relu.inputs[0];
     }
+    if (cell_side > 1) {
+        const Node& cells = expect(g, value, "SpaceToDepth", 1);
+        Attributes(cells).integer("blocksize", cell_side).nothing_else();
+        value = cells.inputs[0];
+    }
     const Node& pad = expect(g, value, "Pad", 2);
     Attributes(pad).text("mode", "edge").nothing_else();
-    const auto m = static_cast<std::int64_t>(layers.size());
+    const auto m = static_cast<std::int64_t>(layers.size()) * cell_side;
     if (pad.inputs[0] != picture ||
         constant(g, pad.inputs[1], onnx::int64).integers != Integers{0, 0, m, m, 0, 0, m, m}) {
-        refuse("the picture is not padded by one pixel a layer");
+        refuse("the picture is not padded by one pixel (cell) a layer");
     }
     std::reverse(layers.begin(), layers.end());
     return layers;
@@ -193,24 +198,24 @@ Network read_onnx(std::span<const std::uint8_t> bytes) {
     const std::string_view picture = g.inputs[0];
     const Node& add = expect(g, g.outputs[0], "Add", 2);
     const Node* first = g.producer(add.inputs[0]);
-    const bool base_first = first != nullptr && first->operation == "Resize";
-    const Node& resize = expect(g, add.inputs[base_first ? 0 : 1], "Resize", 3);
+    const bool base_first = first == nullptr || first->operation == "Resize";
+    const std::string_view base = add.inputs[base_first ? 0 : 1];
     const Node& shuffle = expect(g, add.inputs[base_first ? 1 : 0], "DepthToSpace", 1);
 
     Architecture a;
-    a.scale = read_enlargement(g, resize, picture);
+    a.scale = base == picture ? 1 : read_enlargement(g, expect(g, base, "Resize", 3), picture);
     // Of one plane, CRD and DCR are the same shuffle; DCR is the default.
     const Attribute* mode = shuffle.attribute("mode");
     Attributes(shuffle)
-        .integer("blocksize", a.scale)
+        .integer("blocksize", output_side(a))
         .text("mode", mode != nullptr && mode->text == "DCR" ? "DCR" : "CRD", true)
         .nothing_else();
-    const std::vector<Layer> layers = read_layers(g, shuffle.inputs[0], picture);
+    const std::vector<Layer> layers = read_layers(g, shuffle.inputs[0], picture, cell_side(a));
     a.layers = static_cast<int>(layers.size());
     a.channels =
         static_cast<int>(std::clamp<std::int64_t>(layers[0].weights->shape[0], 0, 1 << 16));
     if (const std::string problem = describe_problem(a); !problem.empty()) refuse(problem);
-    // Two for each layer, less one Relu, and Pad, DepthToSpace, Resize, Add.
+    // Two for each layer, less one Relu, and Pad, DepthToSpace, Resize or SpaceToDepth, Add.
     if (g.nodes.size() != layers.size() * 2 + 3) refuse("it has more operations than the family");
     return collect(a, layers);
 }

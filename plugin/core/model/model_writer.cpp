@@ -149,6 +149,11 @@ std::vector<std::uint8_t> write_onnx(const Network& network) {
     graph.initializer(tensor("margins", std::vector<std::int64_t>{0, 0, m, m, 0, 0, m, m}));
     graph.node("Pad", {"lr", "margins"}, "padded", {attribute("mode", "edge")});
     std::string value = "padded";
+    if (cell_side(a) > 1) {
+        graph.node("SpaceToDepth", {value}, "cells",
+                   {attribute("blocksize", std::int64_t{cell_side(a)})});
+        value = "cells";
+    }
     for (int layer = 0; layer < a.layers; ++layer) {
         const std::string n = std::to_string(layer);
         const std::int64_t in = input_channels(a, layer);
@@ -169,14 +174,18 @@ std::vector<std::uint8_t> write_onnx(const Network& network) {
         }
     }
     graph.node("DepthToSpace", {value}, "residual",
-               {attribute("blocksize", std::int64_t{a.scale}), attribute("mode", "CRD")});
-    const auto s = static_cast<float>(a.scale);
-    graph.initializer(tensor("scales", {4}, std::vector<float>{1.0F, 1.0F, s, s}));
-    graph.node("Resize", {"lr", "", "scales"}, "base",
-               {attribute("mode", "cubic"), attribute("cubic_coeff_a", -0.5F),
-                attribute("coordinate_transformation_mode", "half_pixel"),
-                attribute("exclude_outside", std::int64_t{0})});
-    graph.node("Add", {"base", "residual"}, "hr");
+               {attribute("blocksize", std::int64_t{output_side(a)}), attribute("mode", "CRD")});
+    if (a.scale == 1) {
+        graph.node("Add", {"lr", "residual"}, "hr");
+    } else {
+        const auto s = static_cast<float>(a.scale);
+        graph.initializer(tensor("scales", {4}, std::vector<float>{1.0F, 1.0F, s, s}));
+        graph.node("Resize", {"lr", "", "scales"}, "base",
+                   {attribute("mode", "cubic"), attribute("cubic_coeff_a", -0.5F),
+                    attribute("coordinate_transformation_mode", "half_pixel"),
+                    attribute("exclude_outside", std::int64_t{0})});
+        graph.node("Add", {"base", "residual"}, "hr");
+    }
 
     Writer& g = graph.fields();
     g.text(2, "livesr");

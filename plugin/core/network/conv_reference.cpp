@@ -84,4 +84,13 @@ void relu(Plane& plane) {
     for (float& value : plane.values) value = std::max(value, 0.0F);
 }
 
+Plane by_cells(const Plane& pixels) {
+    Plane cells(pixels.width / 2, pixels.height / 2, 4);
+    for (int y = 0; y < cells.height; ++y)
+        for (int x = 0; x < cells.width; ++x)
+            for (int i = 0; i < 4; ++i)
+                cells.at(x, y)[i] = *pixels.at(2 * x + i % 2, 2 * y + i / 2);
+    return cells;
+}
+
 }  // namespace livesr

@@ -39,4 +39,7 @@ Plane input_gradient(const Plane& out_gradient, const float* parameters, int in_
 
 void relu(Plane& plane);
 
+// Cells of 2x2 pixels of one channel become four channels (dy * 2 + dx). Sides must be even.
+Plane by_cells(const Plane& pixels);
+
 }  // namespace livesr

@@ -61,9 +61,10 @@ void bicubic(const float* src, int width, int height, int scale, float* dst) {
     }
 }
 
-// The picture's rows [begin - margin, end + margin), its edge repeated.
-Plane with_margin(const float* src, int width, int height, int begin, int end, int margin) {
-    Plane plane(width + 2 * margin, end - begin + 2 * margin, 1);
+// The picture's rows [begin - margin, end + margin), as wide as wanted, its edge repeated.
+Plane with_margin(const float* src, int width, int height, int wanted_width, int begin, int end,
+                  int margin) {
+    Plane plane(wanted_width + 2 * margin, end - begin + 2 * margin, 1);
     for (int y = 0; y < plane.height; ++y) {
         const float* row =
             src +
@@ -74,12 +75,13 @@ Plane with_margin(const float* src, int width, int height, int begin, int end, i
     return plane;
 }
 
-// Residuals of a strip of rows: at(x, y) points to the scale * scale outputs of a pixel.
+// Residuals of a strip of rows: at(x, y) points to the outputs of a position.
 class Residuals {
   public:
     Residuals(const Network& network, Isa isa)
         : network_(network),
-          kernels_(float_kernels(isa)),
+          // Kernels take one plane.
+          kernels_(cell_side(network.architecture) > 1 ? nullptr : float_kernels(isa)),
           layers_(network.architecture, kernels_ == nullptr ? 1 : kernels_->lanes,
                   network.architecture.layers) {
         if (kernels_ != nullptr) layers_.pack(network.parameters);
@@ -101,7 +103,7 @@ class Residuals {
   private:
     void plain(Plane low) {
         const Architecture& a = network_.architecture;
-        plane_ = std::move(low);
+        plane_ = cell_side(a) > 1 ? by_cells(low) : std::move(low);
         for (int l = 0; l < a.layers; ++l) {
             plane_ = convolve(plane_, network_.parameters.data() + parameter_offset(a, l),
                               output_channels(a, l));
@@ -136,15 +138,19 @@ void enhance_float(const Network& network, const float* src, int width, int heig
                    Isa isa) {
     const Architecture& a = network.architecture;
     const int s = a.scale;
+    const int cell = cell_side(a);
+    const int block = output_side(a);
+    const auto whole = [cell](int side) { return (side + cell - 1) / cell * cell; };
     bicubic(src, width, height, s, dst);
     Residuals residuals(network, isa);
     for (int begin = 0; begin < height; begin += strip_rows) {
         const int end = std::min(height, begin + strip_rows);
-        residuals.compute(with_margin(src, width, height, begin, end, margin(a)));
+        residuals.compute(with_margin(src, width, height, whole(width), begin,
+                                      begin + whole(end - begin), margin(a)));
         for (int y = 0; y < (end - begin) * s; ++y) {
             float* row = dst + static_cast<std::ptrdiff_t>(begin * s + y) * width * s;
             for (int x = 0; x < width * s; ++x)
-                row[x] += residuals.at(x / s, y / s, y % s * s + x % s);
+                row[x] += residuals.at(x / block, y / block, y % block * block + x % block);
         }
     }
 }

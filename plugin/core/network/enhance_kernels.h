@@ -37,7 +37,7 @@ struct EnhanceScratch::Data {
     AlignedVector<std::int16_t> memory;
 };
 
-// dst is the enlarged region's first pixel.
+// dst is the enlarged region's first pixel. The two at the end take regions of whole cells.
 void enhance_region(const PackedNetwork& network, EnhanceScratch& scratch, const PlaneView& src,
                     const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride, Isa isa);
 

@@ -60,13 +60,17 @@ IntegerPlane convolve(const IntegerPlane& in, const PackedLayer& layer, std::int
 }
 
 // Region with the margin around it, the source's edge repeated.
-IntegerPlane load(const PlaneView& src, const Region& region, int margin) {
-    IntegerPlane plane(region.x1 - region.x0 + 2 * margin, region.y1 - region.y0 + 2 * margin, 1);
-    for (int y = 0; y < plane.height; ++y) {
-        const int from_y = std::clamp(region.y0 - margin + y, 0, src.height - 1);
-        for (int x = 0; x < plane.width; ++x) {
-            const int from_x = std::clamp(region.x0 - margin + x, 0, src.width - 1);
-            *plane.at(x, y) = src.pixels[from_y * src.stride + from_x];
+IntegerPlane load(const PlaneView& src, const Region& region, const Architecture& a) {
+    const int around = margin(a);
+    const int cell = cell_side(a);
+    IntegerPlane plane((region.x1 - region.x0 + 2 * around) / cell,
+                       (region.y1 - region.y0 + 2 * around) / cell, cell * cell);
+    for (int y = 0; y < plane.height * cell; ++y) {
+        const int from_y = std::clamp(region.y0 - around + y, 0, src.height - 1);
+        for (int x = 0; x < plane.width * cell; ++x) {
+            const int from_x = std::clamp(region.x0 - around + x, 0, src.width - 1);
+            plane.at(x / cell, y / cell)[y % cell * cell + x % cell] =
+                src.pixels[from_y * src.stride + from_x];
         }
     }
     return plane;
@@ -76,18 +80,18 @@ IntegerPlane load(const PlaneView& src, const Region& region, int margin) {
 
 void enhance_region_reference(const PackedNetwork::Data& network, const PlaneView& src,
                               const Region& region, std::uint8_t* dst, std::ptrdiff_t dst_stride) {
-    const int scale = network.architecture.scale;
-    IntegerPlane plane = load(src, region, margin(network.architecture));
+    const int block = output_side(network.architecture);
+    IntegerPlane plane = load(src, region, network.architecture);
     for (std::size_t l = 0; l + 1 < network.layers.size(); ++l)
         plane = convolve(plane, network.layers[l], 0, activation_limit);
     plane = convolve(plane, network.layers.back(), -residual_limit - 1, residual_limit);
 
-    const std::vector<std::int32_t> base = bicubic_base(src, region, scale);
-    const int width = plane.width * scale;
-    for (int y = 0; y < plane.height * scale; ++y)
+    const std::vector<std::int32_t> base = bicubic_base(src, region, network.architecture.scale);
+    const int width = plane.width * block;
+    for (int y = 0; y < plane.height * block; ++y)
         for (int x = 0; x < width; ++x) {
             const std::int32_t residual =
-                plane.at(x / scale, y / scale)[(y % scale) * scale + x % scale];
+                plane.at(x / block, y / block)[(y % block) * block + x % block];
             const std::int32_t v =
                 base[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
                      static_cast<std::size_t>(x)];

@@ -14,6 +14,9 @@ constexpr int round_up(int value, int step) { return (value + step - 1) / step *
 // Values of 16 bits in a cache line: what rows are rounded up to.
 constexpr int line = 32;
 
+// 16-bit values of a cell, those that are no pixel zero: a hidden layer's least.
+constexpr int cell_lanes = 16;
+
 // Wider regions are cut into columns: all rows of a layer stack should stay in the cache.
 constexpr std::size_t cache_budget_bytes = 640 * 1024;
 constexpr int narrowest_column = 128;
@@ -38,8 +41,9 @@ class Stream {
           network_(network),
           src_(src),
           region_(region),
-          scale_(network.architecture.scale),
-          margin_(margin(network.architecture)),
+          cell_(cell_side(network.architecture)),
+          scale_(output_side(network.architecture)),
+          margin_(network.architecture.layers),
           width_(region.x1 - region.x0) {
         // Twice: once to count, once to hand out.
         scratch.memory.resize(std::max(scratch.memory.size(), lay_out(nullptr)));
@@ -59,7 +63,7 @@ class Stream {
     }
 
   private:
-    // Pixels that layer l computes beyond the region, a side.
+    // Positions that layer l computes beyond the region, a side.
     int beyond(int l) const { return margin_ - 1 - l; }
 
     std::size_t lay_out(std::int16_t* memory) {
@@ -71,7 +75,8 @@ class Stream {
             used += static_cast<std::size_t>(ring.stride) * static_cast<std::size_t>(count);
         };
         const int in_width = width_ + 2 * margin_ + row_slack + 8;
-        take(samples_, margin_ + 3, in_width);
+        // Cells are laid out as a hidden layer's pixels are.
+        take(samples_, margin_ + 3, cell_ == 1 ? in_width : in_width * cell_lanes);
         for (int l = 0; l + 1 < network_.architecture.layers; ++l) {
             const int channels = round_up(network_.layers[static_cast<std::size_t>(l)].out, 16);
             take(hidden_[static_cast<std::size_t>(l)], 3,
@@ -83,7 +88,21 @@ class Stream {
         return used;
     }
 
+    void load_cells(int y) {
+        std::int16_t* to = samples_.row(y);
+        std::fill_n(to, (width_ + 2 * margin_ + row_slack) * cell_lanes, std::int16_t{0});
+        for (int dy = 0; dy < 2; ++dy) {
+            const std::uint8_t* from =
+                src_.pixels + std::clamp(2 * y + dy, 0, src_.height - 1) * src_.stride;
+            const int first = 2 * (region_.x0 - margin_);
+            for (int x = 0; x < 2 * (width_ + 2 * margin_); ++x)
+                to[x / 2 * cell_lanes + 2 * dy + x % 2] =
+                    from[std::clamp(first + x, 0, src_.width - 1)];
+        }
+    }
+
     void load(int y) {
+        if (cell_ > 1) return load_cells(y);
         const std::uint8_t* from = src_.pixels + std::clamp(y, 0, src_.height - 1) * src_.stride;
         std::int16_t* to = samples_.row(y);
         const int first = region_.x0 - margin_;
@@ -107,14 +126,31 @@ class Stream {
             std::int16_t* residual[4] = {};
             for (int dy = 0; dy < scale_; ++dy) residual[dy] = residual_.row(dy) + line;
             kernels_.last(rows, width, row_layer, scale_, residual);
-        } else if (l == 0) {
+        } else if (l == 0 && cell_ == 1) {
             kernels_.first(rows, width, row_layer, hidden_[0].row(y));
         } else {
             kernels_.hidden(rows, width, row_layer, hidden_[index].row(y));
         }
     }
 
+    // Nothing is enlarged: the residual is added to the pixels.
+    void finish_cells(int y, std::uint8_t* dst, std::ptrdiff_t dst_stride) {
+        constexpr int half = 1 << (residual_bits - 1);
+        for (int dy = 0; dy < 2; ++dy) {
+            const std::uint8_t* from =
+                src_.pixels + std::min(2 * y + dy, src_.height - 1) * src_.stride + 2 * region_.x0;
+            const std::int16_t* residual = residual_.row(dy) + line;
+            std::uint8_t* to = dst + dy * dst_stride;
+            const int inside = std::min(2 * width_, src_.width - 2 * region_.x0);
+            for (int x = 0; x < inside; ++x)
+                to[x] = static_cast<std::uint8_t>(
+                    std::clamp(from[x] + ((residual[x] + half) >> residual_bits), 0, 255));
+            for (int x = inside; x < 2 * width_; ++x) to[x] = to[inside - 1];
+        }
+    }
+
     void finish(int y, std::uint8_t* dst, std::ptrdiff_t dst_stride) {
+        if (cell_ > 1) return finish_cells(y, dst, dst_stride);
         const auto& taps = bicubic_taps[static_cast<std::size_t>(scale_)];
         const auto widen = [&](int row) {
             kernels_.horizontal(samples_.row(row) + margin_ - 2, width_, scale_, taps[0].data(),
@@ -133,9 +169,10 @@ class Stream {
     const RowKernels& kernels_;
     const PackedNetwork::Data& network_;
     const PlaneView& src_;
-    const Region& region_;
-    int scale_;
-    int margin_;
+    const Region& region_;  // in positions
+    int cell_;
+    int scale_;   // pixels that a position becomes, a side
+    int margin_;  // positions
     int width_;
     Ring samples_;
     std::array<Ring, 16> hidden_;
@@ -155,14 +192,16 @@ int column_width(const PackedNetwork::Data& network) {
 void enhance_region_rows(const RowKernels& kernels, const PackedNetwork::Data& network,
                          EnhanceScratch::Data& scratch, const PlaneView& src, const Region& region,
                          std::uint8_t* dst, std::ptrdiff_t dst_stride) {
+    const int cell = cell_side(network.architecture);
+    const Region positions{region.x0 / cell, region.y0 / cell, region.x1 / cell, region.y1 / cell};
     // Columns of equal width: the last one must not be a sliver.
-    const int width = region.x1 - region.x0;
+    const int width = positions.x1 - positions.x0;
     const int columns = (width + column_width(network) - 1) / column_width(network);
     for (int c = 0; c < columns; ++c) {
-        const Region column{region.x0 + width * c / columns, region.y0,
-                            region.x0 + width * (c + 1) / columns, region.y1};
+        const Region column{positions.x0 + width * c / columns, positions.y0,
+                            positions.x0 + width * (c + 1) / columns, positions.y1};
         Stream(kernels, network, scratch, src, column)
-            .run(dst + (column.x0 - region.x0) * network.architecture.scale, dst_stride);
+            .run(dst + (column.x0 - positions.x0) * output_side(network.architecture), dst_stride);
     }
 }
 

@@ -20,12 +20,13 @@ double loss_and_gradient(const Network& network, std::span<const float> low,
                          std::span<const float> residual, int batch, int width, int height,
                          float charbonnier, std::span<float> gradient, Isa isa) {
     const Architecture& a = network.architecture;
-    const int m = margin(a);
-    const std::size_t low_size =
-        static_cast<std::size_t>(width + 2 * m) * static_cast<std::size_t>(height + 2 * m);
+    const int m = a.layers;
+    const std::size_t low_size = static_cast<std::size_t>(width + 2 * m) *
+                                 static_cast<std::size_t>(height + 2 * m) *
+                                 static_cast<std::size_t>(input_channels(a, 0));
     const std::size_t residual_size = static_cast<std::size_t>(width) *
                                       static_cast<std::size_t>(height) *
-                                      static_cast<std::size_t>(a.scale * a.scale);
+                                      static_cast<std::size_t>(output_channels(a, a.layers - 1));
     const auto count = static_cast<std::size_t>(batch);
     if (batch < 1 || width < 1 || height < 1 || low.size() != low_size * count ||
         residual.size() != residual_size * count || gradient.size() != parameter_count(a) ||

@@ -21,9 +21,10 @@ class BatchGradient {
     // Takes the weights of this batch and sets the sums to zero.
     virtual void begin(std::span<const float> parameters) = 0;
 
-    // low: (width + 2m) x (height + 2m) in [0, 1]. residual: [height][width][scale * scale], truth
-    // minus bicubic. Adds share * gradient of the window's mean loss and returns share * mean loss,
-    // where the loss of an error d is sqrt(d^2 + c^2) - c with c = charbonnier.
+    // In positions of the network, m of them beyond the window. low: [height + 2m][width + 2m]
+    // [input channels], in [0, 1]. residual: [height][width][output channels], truth minus base.
+    // Adds share * gradient of the window's mean loss and returns share * mean loss, where the loss
+    // of an error d is sqrt(d^2 + c^2) - c with c = charbonnier.
     virtual double add(const float* low, const float* residual, int width, int height,
                        float charbonnier, float share) = 0;
 

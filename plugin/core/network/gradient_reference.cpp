@@ -21,9 +21,9 @@ class ReferenceGradient final : public BatchGradient {
     double add(const float* low, const float* residual, int width, int height, float charbonnier,
                float share) override {
         const Architecture& a = architecture_;
-        const int m = margin(a);
+        const int m = a.layers;
         std::vector<Plane> inputs;  // of each layer
-        Plane plane(width + 2 * m, height + 2 * m, 1);
+        Plane plane(width + 2 * m, height + 2 * m, input_channels(a, 0));
         std::copy_n(low, plane.values.size(), plane.values.begin());
         for (int l = 0; l < a.layers; ++l) {
             inputs.push_back(std::move(plane));

@@ -22,9 +22,10 @@ class TileGradient final : public BatchGradient {
           plain_(plain),
           tiles_(tiles),
           first_(a, plain.lanes, 1),
+          first_tiled_(input_channels(a, 0) > 1 ? 0 : 1),
           zero_(static_cast<std::size_t>(plain.lanes)),
           inputs_(static_cast<std::size_t>(a.layers)) {
-        for (int l = 1; l < a.layers; ++l)
+        for (int l = first_tiled_; l < a.layers; ++l)
             layers_.emplace_back(input_channels(a, l), output_channels(a, l), plain.lanes);
         const int planes = planes_of(a.channels, plain.lanes);
         first_sums_.resize(static_cast<std::size_t>(planes * 9 * plain.lanes));
@@ -32,10 +33,10 @@ class TileGradient final : public BatchGradient {
     }
 
     void begin(std::span<const float> parameters) override {
-        first_.pack(parameters);
+        if (first_tiled_ > 0) first_.pack(parameters);
         std::fill(first_sums_.begin(), first_sums_.end(), 0.0F);
         std::fill(first_bias_sums_.begin(), first_bias_sums_.end(), 0.0F);
-        for (int l = 1; l < architecture_.layers; ++l)
+        for (int l = first_tiled_; l < architecture_.layers; ++l)
             layer(l).begin(parameters.subspan(parameter_offset(architecture_, l)));
     }
 
@@ -55,9 +56,9 @@ class TileGradient final : public BatchGradient {
         TiledPicture for_input;
     };
 
-    TileLayer& layer(int l) { return layers_[static_cast<std::size_t>(l) - 1]; }
+    TileLayer& layer(int l) { return layers_[static_cast<std::size_t>(l - first_tiled_)]; }
     Input& input(int l) { return inputs_[static_cast<std::size_t>(l)]; }
-    // Size of layer l's output.
+    // Size of layer l's output; of the input: -1.
     int width(int l) const { return width_ + 2 * (architecture_.layers - 1 - l); }
     int height(int l) const { return height_ + 2 * (architecture_.layers - 1 - l); }
 
@@ -74,6 +75,8 @@ class TileGradient final : public BatchGradient {
                (static_cast<std::ptrdiff_t>(plane) * height(l - 1) + y) * width(l - 1);
     }
 
+    // The input of several channels.
+    void load(const float* low);
     void forward_first(const float* low);
     void forward(int l);
     double forward_last(const float* residual, float charbonnier, float share);
@@ -93,7 +96,8 @@ class TileGradient final : public BatchGradient {
     const FloatKernels& plain_;
     const TileKernels& tiles_;
     FloatLayers first_;
-    std::vector<TileLayer> layers_;  // from layer 1 on
+    int first_tiled_;                // 1, or 0 where the input has several channels
+    std::vector<TileLayer> layers_;  // from there on
     AlignedVector<float> first_sums_;
     AlignedVector<float> first_bias_sums_;
     AlignedVector<float> zero_;
@@ -119,6 +123,9 @@ void TileGradient::resize(int width, int height) {
                                  static_cast<std::size_t>(this->width(l - 1)) *
                                  static_cast<std::size_t>(this->height(l - 1)));
     }
+    if (first_tiled_ == 0)
+        input(0).points.resize(tiles_of(this->width(0)), this->height(-1), input_channels(a, 0),
+                               lanes, 0);
     first_gradient_.resize(this->width(0), this->height(0), a.channels, lanes);
     const int tiles = tiles_of(this->width(0) + 2);
     row_.assign(static_cast<std::size_t>((row_head + tiles * tile_outputs + row_tail) * lanes), 0);
@@ -155,6 +162,19 @@ void TileGradient::store_gradient(int l, int plane, int y, Gradient& to) {
     tiles_.transform_input(plain_row() - static_cast<std::ptrdiff_t>(row_head) * plain_.lanes,
                            to.for_input.tiles(), to.for_input.row(plane, y),
                            to.for_input.point_size());
+}
+
+void TileGradient::load(const float* low) {
+    const int lanes = plain_.lanes;
+    const int channels = input_channels(architecture_, 0);
+    TiledPicture& points = input(0).points;
+    for (int y = 0; y < height(-1); ++y) {
+        std::fill_n(plain_row(), width(-1) * lanes, 0.0F);
+        for (int x = 0; x < width(-1); ++x, low += channels)
+            std::copy_n(low, channels, plain_row() + static_cast<std::ptrdiff_t>(x) * lanes);
+        clear_tail(width(-1));
+        tiles_.transform_input(plain_row(), points.tiles(), points.row(0, y), points.point_size());
+    }
 }
 
 void TileGradient::forward_first(const float* low) {
@@ -207,7 +227,8 @@ void TileGradient::weight_gradient(int l) {
 void TileGradient::backward(int l) {
     const int channels = layer(l).in();
     const int lanes = plain_.lanes;
-    if (l > 1) {
+    const bool tiled = l > first_tiled_;
+    if (tiled) {
         next_gradient_.for_weights.resize(tiles_of(width(l - 1)), height(l - 1), channels, lanes,
                                           0);
         next_gradient_.for_input.resize(tiles_of(width(l - 1) + 2), height(l - 1), channels, lanes,
@@ -217,7 +238,7 @@ void TileGradient::backward(int l) {
         convolve_rows(gradient_.for_input, -2, height(l - 1), layer(l).backward(p), zero_.data(),
                       [&](int y) {
                           tiles_.mask(plain_row(), width(l - 1), positive(l, p, y));
-                          if (l > 1)
+                          if (tiled)
                               store_gradient(l - 1, p, y, next_gradient_);
                           else
                               std::copy_n(plain_row(), width(0) * lanes, first_gradient_.row(p, y));
@@ -231,12 +252,19 @@ double TileGradient::add(const float* low, const float* residual, int width, int
     const float count = static_cast<float>(width) * static_cast<float>(height) *
                         static_cast<float>(layer(last).out());
     resize(width, height);
-    forward_first(low);
-    for (int l = 1; l < last; ++l) forward(l);
+    if (first_tiled_ == 0)
+        load(low);
+    else
+        forward_first(low);
+    for (int l = first_tiled_; l < last; ++l) forward(l);
     const double loss = forward_last(residual, charbonnier, share / count);
     for (int l = last; l > 0; --l) {
         weight_gradient(l);
         backward(l);
+    }
+    if (first_tiled_ == 0) {
+        weight_gradient(0);
+        return share * loss / count;
     }
 
     const int in_width = width + 2 * margin(architecture_);
@@ -255,14 +283,14 @@ double TileGradient::add(const float* low, const float* residual, int width, int
 void TileGradient::finish(std::span<float> gradient) {
     const int channels = architecture_.channels;
     const int lanes = plain_.lanes;
-    for (int o = 0; o < channels; ++o) {
+    for (int o = 0; o < channels && first_tiled_ > 0; ++o) {
         for (int t = 0; t < 9; ++t)
             gradient[static_cast<std::size_t>(o * 9 + t)] =
                 first_sums_[static_cast<std::size_t>((o / lanes * 9 + t) * lanes + o % lanes)];
         gradient[static_cast<std::size_t>(channels * 9 + o)] =
             first_bias_sums_[static_cast<std::size_t>(o)];
     }
-    for (int l = 1; l < architecture_.layers; ++l)
+    for (int l = first_tiled_; l < architecture_.layers; ++l)
         layer(l).finish(gradient.subspan(parameter_offset(architecture_, l)));
 }
 

@@ -19,7 +19,7 @@ std::size_t parameter_offset(const Architecture& a, int layer) {
 std::size_t parameter_count(const Architecture& a) { return parameter_offset(a, a.layers); }
 
 std::string describe_problem(const Architecture& a) {
-    if (a.scale < 2 || a.scale > 4) return "scale " + std::to_string(a.scale) + " is not 2, 3 or 4";
+    if (a.scale < 1 || a.scale > 4) return "scale " + std::to_string(a.scale) + " is not 1 to 4";
     if (a.channels < 8 || a.channels > 64 || a.channels % 8 != 0)
         return "channels " + std::to_string(a.channels) + " is not a multiple of 8 from 8 to 64";
     if (a.layers < 2 || a.layers > 16)

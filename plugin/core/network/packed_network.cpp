@@ -75,6 +75,7 @@ Plane calibration_picture(int side) {
 std::vector<double> calibrate(const Network& network) {
     const Architecture& a = network.architecture;
     Plane plane = calibration_picture(32 + 2 * margin(a));
+    if (cell_side(a) > 1) plane = by_cells(plane);
     std::vector<double> largest;
     for (int l = 0; l + 1 < a.layers; ++l) {
         plane = convolve(plane, network.parameters.data() + parameter_offset(a, l),

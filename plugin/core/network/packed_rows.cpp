@@ -19,15 +19,16 @@ struct Place {
 }  // namespace
 
 void pack_rows(const Architecture& a, int layer_index, PackedLayer& layer) {
-    const bool first = layer_index == 0;
+    const bool first = layer_index == 0 && layer.in == 1;
     const bool last = layer_index + 1 == a.layers;
     const int in = first ? 1 : padded(layer.in);
-    const bool by_column = last && a.scale != 4;
-    const int pairs = first ? first_pairs : last ? last_pairs(a.scale, in) : hidden_pairs(in);
-    const int vectors = last ? last_vectors(a.scale) : round_up(layer.out, 16) / 16;
+    const int block = output_side(a);
+    const bool by_column = last && block != 4;
+    const int pairs = first ? first_pairs : last ? last_pairs(block, in) : hidden_pairs(in);
+    const int vectors = last ? last_vectors(block) : round_up(layer.out, 16) / 16;
 
     const auto place = [&](int o, int i, int column) -> Place {
-        const int lane = last ? last_lane(a.scale, column, o) : o;
+        const int lane = last ? last_lane(block, column, o) : o;
         const int index = first ? column : by_column ? i : column * in + i;
         return {lane, index / 2, index % 2};
     };
@@ -47,7 +48,7 @@ void pack_rows(const Architecture& a, int layer_index, PackedLayer& layer) {
             }
         const auto from = static_cast<std::size_t>(o);
         // When the columns are added up afterwards, the bias must come in once.
-        const int bias_lane = last ? last_lane(a.scale, 1, o) : o;
+        const int bias_lane = last ? last_lane(block, 1, o) : o;
         layer.row_bias[static_cast<std::size_t>(bias_lane)] = layer.bias[from];
         layer.row_shift[from] = layer.shift[from];
     }

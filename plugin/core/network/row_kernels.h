@@ -27,7 +27,8 @@ struct RowLayer {
 };
 
 // Pairs a row of the kernel. First layer: columns (0, 1), (2, nothing). Hidden: the three columns'
-// channels in turn, which is how they lie in memory. Last: see last_lane.
+// channels in turn, which is how they lie in memory, and so do cells. Last: see last_lane; its
+// scale is the output_side.
 constexpr int first_pairs = 2;
 constexpr int hidden_pairs(int in) { return 3 * in / 2; }
 constexpr int last_pairs(int scale, int in) { return scale == 4 ? 3 * in / 2 : in / 2; }

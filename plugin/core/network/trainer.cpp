@@ -163,8 +163,8 @@ void Trainer::State::run_group(std::size_t index) {
     group.loss = 0.0;
     for (int i = 0; i < group.windows; ++i) {
         const TrainingPair& pair = pairs[pairs_drawn.at(random.uniform())];
-        const int pair_width = pair.width / architecture.scale;
-        const int pair_height = pair.height / architecture.scale;
+        const int pair_width = pair.width / output_side(architecture);
+        const int pair_height = pair.height / output_side(architecture);
         const int width = std::min(options.window, pair_width);
         const int height = std::min(options.window, pair_height);
         const int x = random.below(pair_width - width + 1);
@@ -242,11 +242,13 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 std::uint64_t Trainer::add(TrainingPair pair, float weight, bool standing) {
     const Architecture& a = state_->architecture;
     const int m = margin(a);
-    if (pair.width < a.scale || pair.height < a.scale || pair.width % a.scale != 0 ||
-        pair.height % a.scale != 0)
+    const int block = output_side(a);
+    if (pair.width < block || pair.height < block || pair.width % block != 0 ||
+        pair.height % block != 0)
         throw std::invalid_argument("Trainer: a pair of " + std::to_string(pair.width) + "x" +
-                                    std::to_string(pair.height) + " is not a multiple of scale " +
-                                    std::to_string(a.scale));
+                                    std::to_string(pair.height) + " is not a multiple of " +
+                                    std::to_string(block) + ", as scale " +
+                                    std::to_string(a.scale) + " wants it");
     const auto low_size = static_cast<std::size_t>(pair.width / a.scale + 2 * m) *
                           static_cast<std::size_t>(pair.height / a.scale + 2 * m);
     const auto high_size =

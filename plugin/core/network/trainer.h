@@ -16,7 +16,7 @@ namespace livesr {
 
 // One training pair. low: (width/scale + 2*margin) x (height/scale + 2*margin) decoded luma, the
 // neighbourhood included (edge-replicated beyond the frame). high: width x height original luma.
-// width and height are multiples of scale.
+// width and height are multiples of the output_side.
 struct TrainingPair {
     int width = 0;
     int height = 0;
@@ -25,9 +25,10 @@ struct TrainingPair {
 };
 
 struct TrainerOptions {
-    int batch = 4;        // FIELD-NOTES quality 4
-    int window = 40;      // side of a training window, low-resolution pixels; clipped to the pair
-    bool augment = true;  // flips and transposes: without them 0.2-0.6 dB are lost
+    int batch = 4;  // FIELD-NOTES quality 4
+    int window =
+        40;  // side of a training window, low-resolution pixels or cells; clipped to the pair
+    bool augment = true;           // flips and transposes: without them 0.2-0.6 dB are lost
     float charbonnier = 0.01F;     // soft-sign width of the L1 loss, in units of [0, 1] luma
     float average_decay = 0.998F;  // exponential average of the weights, warmed up from step 0
     std::uint64_t seed = 1;
@@ -79,7 +80,8 @@ class Trainer {
 };
 
 // Loss and gradient of one batch of windows, for tests and benchmarks: low is [batch][h+2m][w+2m]
-// in [0, 1], residual is [batch][h][w][scale*scale] (truth minus bicubic). gradient has
+// in [0, 1], residual is [batch][h][w][scale*scale] (truth minus bicubic); at scale 1 both are by
+// cells, [...][4], w x h of them. gradient has
 // parameter_count() values. Returns the mean loss.
 double loss_and_gradient(const Network& network, std::span<const float> low,
                          std::span<const float> residual, int batch, int width, int height,

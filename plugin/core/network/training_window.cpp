@@ -43,6 +43,7 @@ WindowCutter::WindowCutter(const Architecture& architecture, Isa isa)
 
 const TrainingWindow& WindowCutter::cut(const TrainingPair& pair, int x, int y, int width,
                                         int height, const Turn& turn) {
+    if (cell_side(architecture_) > 1) return cut_cells(pair, x, y, width, height, turn);
     const int m = margin(architecture_);
     const int s = architecture_.scale;
     copy_turned(pair.low.data(), pair.width / s + 2 * m, x, y, width + 2 * m, height + 2 * m, turn,
@@ -63,6 +64,40 @@ const TrainingWindow& WindowCutter::cut(const TrainingPair& pair, int x, int y, 
         missing_by_rows();
     else
         missing_plain();
+    return window_;
+}
+
+const TrainingWindow& WindowCutter::cut_cells(const TrainingPair& pair, int x, int y, int width,
+                                              int height, const Turn& turn) {
+    const int m = margin(architecture_);
+    copy_turned(pair.low.data(), pair.width + 2 * m, 2 * x, 2 * y, 2 * (width + m),
+                2 * (height + m), turn, low_);
+    copy_turned(pair.high.data(), pair.width, 2 * x, 2 * y, 2 * width, 2 * height, turn, high_);
+    window_.width = turn.transpose ? height : width;
+    window_.height = turn.transpose ? width : height;
+    const int in_width = window_.width + m;  // cells
+    const int in_height = window_.height + m;
+    window_.low.resize(static_cast<std::size_t>(in_width) * static_cast<std::size_t>(in_height) *
+                       4);
+    float* to = window_.low.data();
+    for (int row = 0; row < in_height; ++row)
+        for (int column = 0; column < in_width; ++column)
+            for (int i = 0; i < 4; ++i)
+                *to++ = static_cast<float>(low_[static_cast<std::size_t>(
+                            (2 * row + i / 2) * 2 * in_width + 2 * column + i % 2)]) *
+                        (1.0F / 255.0F);
+    window_.residual.resize(static_cast<std::size_t>(width * height) * 4);
+    float* missing = window_.residual.data();
+    for (int row = 0; row < window_.height; ++row)
+        for (int column = 0; column < window_.width; ++column)
+            for (int i = 0; i < 4; ++i) {
+                const int at_y = 2 * row + i / 2;
+                const int at_x = 2 * column + i % 2;
+                const int truth = high_[static_cast<std::size_t>(at_y * 2 * window_.width + at_x)];
+                const int given =
+                    low_[static_cast<std::size_t>((at_y + m) * 2 * in_width + at_x + m)];
+                *missing++ = static_cast<float>(truth - given) * (1.0F / 255.0F);
+            }
     return window_;
 }
 

@@ -20,22 +20,24 @@ struct Turn {
 };
 
 struct TrainingWindow {
-    int width = 0;  // low-resolution pixels, margin not counted
+    int width = 0;  // positions of the network, margin not counted
     int height = 0;
-    std::vector<float> low;       // [height + 2m][width + 2m], in [0, 1]
-    std::vector<float> residual;  // [height][width][scale * scale], truth minus bicubic
+    std::vector<float> low;       // [height + 2 layers][width + 2 layers][input channels], [0, 1]
+    std::vector<float> residual;  // [height][width][output channels], truth minus base
 };
 
 class WindowCutter {
   public:
     WindowCutter(const Architecture& architecture, Isa isa);
 
-    // The window of a pair whose first low-resolution pixel is (x, y), width x height before
-    // turning. Good until the next call. Every path gives the same values.
+    // The window of a pair whose first position is (x, y), width x height before turning. Good
+    // until the next call. Every path gives the same values.
     const TrainingWindow& cut(const TrainingPair& pair, int x, int y, int width, int height,
                               const Turn& turn);
 
   private:
+    const TrainingWindow& cut_cells(const TrainingPair& pair, int x, int y, int width, int height,
+                                    const Turn& turn);
     void missing_by_rows();
     void missing_plain();
     void store_missing(int row, const float* values);

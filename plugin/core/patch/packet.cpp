@@ -82,8 +82,9 @@ bool is_quality(PatchCodec codec, int quality) {
 
 bool is_consistent(const CodedPatch& patch, const PacketHeader& h) {
     const auto side_fits = [&](int position, int side, int frame) {
-        return side >= 1 && side <= largest_patch_side && side % h.scale.up == 0 &&
-               position % h.scale.up == 0 && position + side <= padded_side(frame, h.scale);
+        return side >= 1 && side <= largest_patch_side && side % h.scale.patch_unit() == 0 &&
+               position % h.scale.patch_unit() == 0 &&
+               position + side <= padded_side(frame, h.scale);
     };
     return is_quality(patch.codec, patch.quality) && !patch.payload.empty() &&
            side_fits(patch.x, patch.width, h.frame_width) &&

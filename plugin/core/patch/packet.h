@@ -33,7 +33,7 @@ struct PacketHeader {
 struct CodedPatch {
     PatchCodec codec = PatchCodec::jpeg_luma;
     std::uint8_t quality = 0;
-    std::uint16_t x = 0, y = 0;  // in high-resolution pixels, multiples of scale.up
+    std::uint16_t x = 0, y = 0;  // in high-resolution pixels, multiples of scale.patch_unit()
     std::uint16_t width = 0, height = 0;
     std::span<const std::uint8_t> payload;  // when parsed, points into the parsed buffer
 };
@@ -62,8 +62,8 @@ std::vector<std::uint8_t> write_packet(const PacketHeader& header,
 
 // Reads the next triplet of `bytes` and advances it past what was read. A foreign key is skipped
 // with PacketError::foreign when its length is readable. Checks: label, length, version, CRC, every
-// patch within the padded frame, multiples of scale.up, a scale that there is, known codec, sizes
-// at most 512. A packet with one bad patch is refused whole.
+// patch within the padded frame, multiples of the scale's patch_unit, a scale that there is, known
+// codec, sizes at most 512. A packet with one bad patch is refused whole.
 PacketError read_packet(std::span<const std::uint8_t>& bytes, PatchPacket& packet);
 
 // Luma JPEG. Encoder: 4:0:0 baseline. Decoder refuses (nullopt) anything but one component of

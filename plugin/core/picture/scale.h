@@ -19,13 +19,14 @@ struct Scale {
 
     constexpr bool operator==(const Scale&) const = default;
 
-    // Of the network that enlarges so many times, where there may be one; 0: no whole number.
-    constexpr int whole() const { return down == 1 ? up : 0; }
+    // Scale of the network that makes the picture; 0 where there is none to make. What is sent at
+    // 3/2 is enlarged plainly, and restored at scale 1.
+    constexpr int network() const { return down != 1 ? 1 : up > 1 ? up : 0; }
     constexpr double value() const { return static_cast<double>(up) / down; }
     // Where a number must be whole: 1 to 4, and 15 for 3/2.
     constexpr int code() const { return down == 1 ? up : 10 * up / down; }
-    // Whether a network restores what is sent at this scale, and learns from patches.
-    constexpr bool is_trained() const { return whole() > 1; }
+    // Patches lie on multiples of it: whole pixels of what a network is given, and whole cells.
+    constexpr int patch_unit() const { return down == 1 ? up : 2 * up; }
     constexpr int enlarged(int side) const { return side * up / down; }
 };
 
@@ -60,6 +61,11 @@ constexpr int padded_side(int side, const Scale& scale) {
 }
 constexpr int lowres_side(int side, const Scale& scale) {
     return padded_side(side, scale) / scale.up * scale.down;
+}
+
+// Of the picture that the network is given.
+constexpr int given_side(int side, const Scale& scale) {
+    return scale.network() == 1 ? padded_side(side, scale) : lowres_side(side, scale);
 }
 
 }  // namespace livesr

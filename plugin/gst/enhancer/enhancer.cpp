@@ -27,13 +27,15 @@ const std::uint8_t* plane_data(const GstVideoFrame& frame, int plane) {
 }
 
 // Planes of a frame: luma, then chroma (two planes, or one of interleaved pairs).
-std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out,
-                                 const PackedNetwork* network) {
+// given: luma as the network takes it.
+std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out, const Scale& scale,
+                                 const PlaneView& given, const PackedNetwork* network) {
     std::vector<PlaneJob> jobs;
     for (int plane = 0; plane < static_cast<int>(GST_VIDEO_FRAME_N_PLANES(&in)); ++plane) {
         const bool interleaved = plane == 1 && GST_VIDEO_FRAME_N_PLANES(&in) == 2;
         PlaneJob job;
         job.network = plane == 0 ? network : nullptr;
+        job.scale = scale;
         job.channels = interleaved ? 2 : 1;
         job.src = plane_data(in, plane);
         job.src_stride = GST_VIDEO_FRAME_PLANE_STRIDE(&in, plane);
@@ -43,6 +45,13 @@ std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out,
         job.dst_stride = GST_VIDEO_FRAME_PLANE_STRIDE(&out, plane);
         job.dst_width = GST_VIDEO_FRAME_COMP_WIDTH(&out, plane);
         job.dst_height = GST_VIDEO_FRAME_COMP_HEIGHT(&out, plane);
+        if (plane == 0 && scale.network() == 1) {
+            job.scale = 1;
+            job.src = given.pixels;
+            job.src_stride = given.stride;
+            job.src_width = given.width;
+            job.src_height = given.height;
+        }
         jobs.push_back(job);
     }
     return jobs;
@@ -67,14 +76,14 @@ Enhancer::Enhancer(const EnhancerSettings& settings, std::map<int, Network> star
             model.network = std::make_shared<const PackedNetwork>(network);
             untrained_[scale] = std::make_shared<const LiveModel>(std::move(model));
         }
-        const auto first = untrained_.find(settings_.scale.whole());
+        const auto first = untrained_.find(settings_.scale.network());
         if (first != untrained_.end()) model_in_use_ = first->second->source;
         return;
     }
     TrainingSession::Options options;
     options.generic = std::move(start);
-    for (const int scale : {2, 3, 4}) {
-        if (settings_.scale != 0 && settings_.scale != scale) continue;
+    for (const int scale : {1, 2, 3, 4}) {
+        if (settings_.scale != 0 && settings_.scale.network() != scale) continue;
         options.generic.try_emplace(scale, make_network({.scale = scale}, settings_.seed));
     }
     for (const auto& [scale, network] : options.generic) {
@@ -116,7 +125,7 @@ Enhancer::~Enhancer() = default;
 void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     interval_ns_ = interval_ns;
     const Scale scale = scale_of(width, height);
-    const int enlargement = scale.whole();
+    const int enlargement = scale.network();
     if (width == width_ && height == height_ && scale == scale_) return;
     const bool first = width_ == 0;
     if (!first && scale != scale_) ++rung_changes_;
@@ -140,15 +149,17 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
             PatchAligner::Options options;
             options.scale = enlargement;
             options.margin = margin(session_->generic(enlargement).architecture);
-            options.width = width;
-            options.height = height;
+            options.width = enlargement == 1 ? scale.enlarged(width) : width;
+            options.height = enlargement == 1 ? scale.enlarged(height) : height;
             options.expectation = expectations_.at(enlargement);
             aligner_.emplace(options);
         }
     }
     begin_memory(width, height);
     if (trains) {
-        session_->set_size(enlargement, width, height);
+        const bool given_whole = enlargement == 1;
+        session_->set_size(enlargement, given_whole ? scale.enlarged(width) : width,
+                           given_whole ? scale.enlarged(height) : height);
     } else if (first) {
         // Senders are to find the feedback, and the next rung an engine that runs.
         const int full_width = scale == 0 ? width : scale.enlarged(width);
@@ -164,7 +175,7 @@ void Enhancer::begin_rung(const Scale& scale) {
     LiveModel plain;
     if (scale == 1) plain.source = "native";
     if (plain_filter(scale) == Filter::lanczos) plain.source = "lanczos";
-    const auto model = untrained_.find(scale.whole());
+    const auto model = untrained_.find(scale.network());
     last_model_ = model != untrained_.end() ? model->second
                                             : std::make_shared<const LiveModel>(std::move(plain));
     {
@@ -175,13 +186,14 @@ void Enhancer::begin_rung(const Scale& scale) {
     const std::lock_guard lock(governor_mutex_);
     earlier_retreats_ += governor_.retreats();
     governor_ =
-        Governor({.memory = remembers(scale.whole()), .small = small_.contains(scale.whole())});
+        Governor({.memory = remembers(scale.network()), .small = small_.contains(scale.network())});
 }
 
 void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
                        std::optional<std::uint64_t> running_time_ns,
                        const std::optional<Deadline>& deadline) {
     const auto begin = Clock::now();
+    give(in);
     if (session_ && running_time_ns) learn_from(in, *running_time_ns);
     const auto model = current_model();
     const auto inference_begin = Clock::now();
@@ -189,9 +201,9 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     // Where bicubic is the best there is, there is nothing to choose.
     const bool governed = network != nullptr;
     const Way way = governed ? choose_way(deadline) : Way::bicubic;
-    if (way == Way::small) network = small_.at(scale_.whole()).get();
+    if (way == Way::small) network = small_.at(scale_.network()).get();
     if (way == Way::bicubic) network = nullptr;
-    upscaler_.run(scale_, plane_jobs(in, out, network));
+    upscaler_.run(plane_jobs(in, out, scale_, given_, network));
     if (way == Way::memory) restore(in, out, model->network);
     if (governed) {
         ++(way == Way::small     ? frames_small_
@@ -205,6 +217,27 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     inference_ms_.add(milliseconds_since(inference_begin));
     latency_ms_.add(milliseconds_since(begin));
     ++frames_;
+}
+
+void Enhancer::give(const GstVideoFrame& in) {
+    given_ = {plane_data(in, 0), GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0), GST_VIDEO_FRAME_WIDTH(&in),
+              GST_VIDEO_FRAME_HEIGHT(&in)};
+    if (scale_.network() != 1) return;
+    const int width = scale_.enlarged(given_.width);
+    const int height = scale_.enlarged(given_.height);
+    enlarged_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+    PlaneJob job;
+    job.scale = scale_;
+    job.src = given_.pixels;
+    job.src_stride = given_.stride;
+    job.src_width = given_.width;
+    job.src_height = given_.height;
+    job.dst = enlarged_.data();
+    job.dst_stride = width;
+    job.dst_width = width;
+    job.dst_height = height;
+    upscaler_.run({&job, 1});
+    given_ = {enlarged_.data(), width, width, height};
 }
 
 Way Enhancer::choose_way(const std::optional<Deadline>& deadline) {
@@ -247,10 +280,9 @@ Received Enhancer::received() {
 void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
     std::vector<ReceivedPatch> arrived = take_patches(running_time_ns);
     std::vector<AlignedPatch> pairs;
-    if (session_->serves(scale_.whole())) {
+    if (session_->serves(scale_.network())) {
         const std::lock_guard lock(aligner_mutex_);
-        aligner_->add_frame(running_time_ns, interval_ns_, plane_data(in, 0),
-                            GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0));
+        aligner_->add_frame(running_time_ns, interval_ns_, given_.pixels, given_.stride);
         for (ReceivedPatch& patch : arrived) {
             if (patch.beside_stream) {
                 side_patches_.add(std::move(patch), *aligner_);
@@ -293,8 +325,8 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
 }
 
 std::shared_ptr<const LiveModel> Enhancer::current_model() {
-    if (!session_ || !session_->serves(scale_.whole())) return last_model_;
-    auto model = session_->live(scale_.whole());
+    if (!session_ || !session_->serves(scale_.network())) return last_model_;
+    auto model = session_->live(scale_.network());
     if (model != last_model_) {
         const bool swapped = model->version != 0 || model->network;
         last_model_ = model;
@@ -337,8 +369,8 @@ std::string Enhancer::model_in_use() const {
 }
 
 double Enhancer::gain_db() const {
-    return session_ && session_->serves(scale_now_.load().whole()) ? session_->status().gain_db
-                                                                   : 0.0;
+    return session_ && session_->serves(scale_now_.load().network()) ? session_->status().gain_db
+                                                                     : 0.0;
 }
 
 }  // namespace livesr::gst

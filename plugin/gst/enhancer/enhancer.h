@@ -135,6 +135,7 @@ class Enhancer {
     PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
                                       std::uint64_t running_time_ns);
     std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
+    void give(const GstVideoFrame& in);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
     Received received();
     Way choose_way(const std::optional<Deadline>& deadline);
@@ -145,6 +146,9 @@ class Enhancer {
 
     // Streaming thread only.
     Upscaler upscaler_;
+    // Luma as networks take it and patches are about it: decoded, at 3/2 enlarged as well.
+    PlaneView given_;
+    std::vector<std::uint8_t> enlarged_;
     std::map<int, std::shared_ptr<const LiveModel>> untrained_;  // training is off; by scale
     std::shared_ptr<const LiveModel> last_model_;
     // The weights of the start: what residual patches are read with. They stay what they are, so

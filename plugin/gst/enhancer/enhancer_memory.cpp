@@ -5,15 +5,16 @@
 
 namespace livesr::gst {
 
-// A network that sees less around a pixel than matching does is given too small a margin.
+// A network that sees less around a pixel than matching does is given too small a margin, and one
+// that restores at scale 1 is given other pixels than those that are matched.
 bool Enhancer::remembers(int scale) const {
-    return settings_.texture_memory && session_ && session_->serves(scale) &&
+    return settings_.texture_memory && scale > 1 && session_ && session_->serves(scale) &&
            margin(session_->generic(scale).architecture) >= TextureMemory::least_margin;
 }
 
 void Enhancer::begin_memory(int width, int height) {
     memory_ = nullptr;
-    const int scale = scale_.whole();
+    const int scale = scale_.network();
     if (!remembers(scale)) return;
     auto& memory = memories_[scale];
     if (!memory || memory->width() != width || memory->height() != height) {
@@ -31,7 +32,7 @@ void Enhancer::begin_memory(int width, int height) {
 
 void Enhancer::remember(const std::vector<AlignedPatch>& pairs) {
     if (memory_ == nullptr || pairs.empty()) return;
-    const auto model = session_->live(scale_.whole());
+    const auto model = session_->live(scale_.network());
     // What bicubic lacks is the network's to learn first.
     if (!model->network) return;
     for (const AlignedPatch& pair : pairs) {

@@ -49,7 +49,7 @@ ModelChoices choose_models(const std::string& model, int scale) {
     const bool is_small = model == "small";
     const bool is_ours = is_small || model == "generic";
     if (scale != 0 || !is_ours) add(choose_model(model, scale));
-    for (const int each : {2, 3, 4}) {
+    for (const int each : {1, 2, 3, 4}) {
         if (scale == 0) add(choose_model(is_small ? model : "generic", each));
     }
     if (is_small) return all;

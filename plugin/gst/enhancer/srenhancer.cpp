@@ -109,7 +109,7 @@ gboolean start(GstBaseTransform* transform) {
         return FALSE;
     }
 
-    auto choice = livesr::gst::choose_models(settings.model, settings.scale.whole());
+    auto choice = livesr::gst::choose_models(settings.model, settings.scale.network());
     if (choice.must_fail) {
         GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS, ("%s", choice.cause.c_str()),
                           ("%s", choice.remedy.c_str()));
@@ -167,7 +167,7 @@ GstCaps* transform_caps(GstBaseTransform* transform, GstPadDirection direction, 
                         GstCaps* filter) {
     GstSrEnhancer* self = GST_SR_ENHANCER(transform);
     GST_OBJECT_LOCK(self);
-    const int scale = self->settings->scale.whole();
+    const int scale = self->settings->scale.network();
     GST_OBJECT_UNLOCK(self);
     const auto enhancer = running(self);
     GstCaps* result = livesr::gst::scale_caps(caps, direction, scale, [&](int width, int height) {

@@ -327,12 +327,12 @@ void install_properties(GObjectClass* object_class) {
         "starting, waiting (for patches), training, suspended (nothing to gain by it), off, or "
         "stopped and why",
         "off", read_only);
-    properties[prop_model_in_use] =
-        g_param_spec_string("model-in-use", "Model in use",
-                            "What makes the picture: bicubic, generic, stored (learned in an "
-                            "earlier session), online, lanczos (the sender sends two "
-                            "thirds), or native (it sends the full size)",
-                            "bicubic", read_only);
+    properties[prop_model_in_use] = g_param_spec_string(
+        "model-in-use", "Model in use",
+        "What makes the picture: bicubic, generic, stored (learned in an "
+        "earlier session), online, lanczos (two thirds are sent, and "
+        "there is no model that restores them), or native (it sends the full size)",
+        "bicubic", read_only);
     properties[prop_stats] = g_param_spec_boxed(
         "stats", "Statistics",
         "Counts since the start, times of the last 300 frames: frames, frames-late (after the time "

@@ -11,7 +11,7 @@ namespace livesr::gst {
 Upscaler::Upscaler(int threads)
     : crew_(static_cast<std::size_t>(std::max(threads, 1))), scratches_(crew_.threads()) {}
 
-void Upscaler::run(const Scale& scale, std::span<const PlaneJob> planes) {
+void Upscaler::run(std::span<const PlaneJob> planes) {
     uncropped_.resize(std::max(uncropped_.size(), planes.size()));
     // A task is given the scratch memory of the thread that runs it.
     std::vector<std::function<void(EnhanceScratch&)>> tasks;
@@ -24,6 +24,7 @@ void Upscaler::run(const Scale& scale, std::span<const PlaneJob> planes) {
     std::vector<Crop> crops;
     for (std::size_t i = 0; i < planes.size(); ++i) {
         const PlaneJob& plane = planes[i];
+        const Scale& scale = plane.scale;
         const int full_width = scale != 0 ? scale.enlarged(plane.src_width) : plane.dst_width;
         const int full_height = scale != 0 ? scale.enlarged(plane.src_height) : plane.dst_height;
         std::uint8_t* dst = plane.dst;
@@ -54,8 +55,12 @@ void Upscaler::run(const Scale& scale, std::span<const PlaneJob> planes) {
             continue;
         }
         for (int strip = 0; strip < strips; ++strip) {
-            const int begin = plane.src_height * strip / strips;
-            const int end = plane.src_height * (strip + 1) / strips;
+            // No cell of a network that restores is cut.
+            const auto border = [&](int at) {
+                return at == strips ? plane.src_height : plane.src_height * at / strips / 2 * 2;
+            };
+            const int begin = border(strip);
+            const int end = border(strip + 1);
             if (begin == end) continue;
             tasks.emplace_back([=, &plane](EnhanceScratch& scratch) {
                 enhance(*plane.network, scratch, plane.src, plane.src_stride, plane.src_width,

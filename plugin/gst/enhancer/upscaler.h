@@ -17,8 +17,10 @@ namespace livesr::gst {
 // One plane to enlarge. dst_width x dst_height is at most scale times the source, any when
 // there is no scale.
 struct PlaneJob {
-    const PackedNetwork* network = nullptr;  // null: bicubic
-    int channels = 1;                        // interleaved samples a pixel; 1 with a network
+    const PackedNetwork* network = nullptr;  // null: plainly
+    // By which it is enlarged; none: to the size that it is to have, without a network.
+    Scale scale;
+    int channels = 1;  // interleaved samples a pixel; 1 with a network
     const std::uint8_t* src = nullptr;
     std::ptrdiff_t src_stride = 0;
     int src_width = 0;
@@ -36,10 +38,9 @@ class Upscaler {
     Upscaler(const Upscaler&) = delete;
     Upscaler& operator=(const Upscaler&) = delete;
 
-    // Enlarges all planes of a picture by this scale (none: each to the size that it is to have,
-    // without networks); returns when they are done. The same bytes whatever the number of threads.
-    // One call at a time.
-    void run(const Scale& scale, std::span<const PlaneJob> planes);
+    // Enlarges all planes of a picture; returns when they are done. The same bytes whatever the
+    // number of threads. One call at a time.
+    void run(std::span<const PlaneJob> planes);
 
   private:
     Crew crew_;

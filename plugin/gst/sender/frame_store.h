@@ -24,7 +24,8 @@ struct LumaFrame {
     Scale scale = 2;                   // that it is sent at
     bool on_trial = false;             // a trial wants to know how the stream shows it
     std::vector<std::uint8_t> pixels;  // dense
-    std::vector<std::uint8_t> low;     // the decoded picture, once it is there; dense
+    // Once it is there: the decoded picture, as a network is given it; dense.
+    std::vector<std::uint8_t> low;
 };
 
 class FrameStore {

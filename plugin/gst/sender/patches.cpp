@@ -11,16 +11,6 @@
 
 namespace livesr::gst {
 
-namespace {
-
-PlaneView low_plane(const LumaFrame& frame) {
-    const Scale scale = frame.scale;
-    const int width = lowres_side(frame.width, scale);
-    return {frame.low.data(), width, width, lowres_side(frame.height, scale)};
-}
-
-}  // namespace
-
 bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels) {
     GstVideoFrame video;
     if (!gst_video_frame_map(&video, &info, buffer, GST_MAP_READ)) return false;
@@ -37,17 +27,35 @@ bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uin
     return true;
 }
 
+bool copy_given(const GstVideoInfo& info, GstBuffer* buffer, LumaFrame& frame) {
+    if (frame.scale.network() != 1) return copy_luma(info, buffer, frame.low);
+    std::vector<std::uint8_t> decoded;
+    if (!copy_luma(info, buffer, decoded)) return false;
+    const int width = given_side(frame.width, frame.scale);
+    const int height = given_side(frame.height, frame.scale);
+    frame.low.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+    resample(plain_filter(frame.scale), decoded.data(), GST_VIDEO_INFO_WIDTH(&info),
+             GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info), frame.low.data(), width,
+             width, height);
+    return true;
+}
+
+PlaneView given_plane(const LumaFrame& frame) {
+    const int width = given_side(frame.width, frame.scale);
+    return {frame.low.data(), width, width, given_side(frame.height, frame.scale)};
+}
+
 std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell) {
     const Scale scale = frame.scale;
     const int columns = frame.width / cell;
     const int rows = frame.height / cell;
     const int width = padded_side(frame.width, scale);
     const int height = padded_side(frame.height, scale);
-    const PlaneView low = low_plane(frame);
+    const PlaneView low = given_plane(frame);
     std::vector<std::uint8_t> enlarged(static_cast<std::size_t>(width) *
                                        static_cast<std::size_t>(height));
-    resample(plain_filter(scale), low.pixels, low.stride, low.width, low.height, enlarged.data(),
-             width, width, height);
+    resample(Filter::bicubic, low.pixels, low.stride, low.width, low.height, enlarged.data(), width,
+             width, height);
     std::vector<std::uint32_t> errors;
     errors.reserve(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
     for (int row = 0; row < rows; ++row) {
@@ -84,8 +92,8 @@ std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
         const auto* high = frame.pixels.data() + static_cast<std::ptrdiff_t>(y) * frame.width + x;
         int quality = coding.quality;
         if (coding.codec == PatchCodec::residual) {
-            const int scale = frame.scale.whole();
-            const std::vector<std::uint8_t> low = crop(low_plane(frame), x / scale, y / scale,
+            const int scale = frame.scale.network();
+            const std::vector<std::uint8_t> low = crop(given_plane(frame), x / scale, y / scale,
                                                        cell / scale, cell / scale, residual_margin);
             const LowCrop under{low, cell, cell, scale};
             if (quality == 0) {

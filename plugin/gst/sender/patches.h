@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/patch/packet.h"
+#include "core/picture/plane.h"
 #include "gst/sender/frame_store.h"
 
 namespace livesr::gst {
@@ -17,8 +18,12 @@ namespace livesr::gst {
 // The first plane, dense. False when the buffer cannot be read.
 bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uint8_t>& pixels);
 
-// Sum of squared errors of each whole cell, row by row, after plain enlargement. frame.low has
-// lowres_side(frame.width, frame.scale) x lowres_side(frame.height, frame.scale) pixels.
+// The decoded picture of a frame into frame.low: given_side() of width and height, which for two
+// thirds of the size is the plain enlargement. False when the buffer cannot be read.
+bool copy_given(const GstVideoInfo& info, GstBuffer* buffer, LumaFrame& frame);
+PlaneView given_plane(const LumaFrame& frame);
+
+// Sum of squared errors of each whole cell, row by row, after plain enlargement.
 std::vector<std::uint32_t> cell_errors(const LumaFrame& frame, int cell);
 
 struct PacketStamp {
@@ -33,7 +38,7 @@ struct PatchCoding {
 };
 
 // The triplet of the cells at these indices of the grid, row by row; without cells it announces the
-// sizes. Cells are for frames at whole scales only. Throws std::length_error when they do not fit
+// sizes. Cells are for frames below full size only. Throws std::length_error when they do not fit
 // one triplet.
 std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
                                        std::span<const std::uint32_t> cells,

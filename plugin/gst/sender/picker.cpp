@@ -187,7 +187,7 @@ void Picker::select(std::uint64_t offer, const std::vector<std::uint32_t>& cells
                      ? PatchCoding{PatchCodec::residual, active_.residual_step}
                      : PatchCoding{PatchCodec::jpeg_luma, active_.jpeg_quality};
         // The engine may have seen another rung than the frame's.
-        if (frame && !frame->scale.is_trained()) frame.reset();
+        if (frame && frame->scale == 1) frame.reset();
         if (!frame) ++void_selections_;
     }
     if (frame) writer_.send_cells(*frame, cells, coding);
@@ -292,7 +292,7 @@ void Picker::pair(GstBuffer* buffer, GstClockTime running_time) {
             return;
         }
     }
-    if (!copy_luma(info, buffer, frame->low)) return;
+    if (!copy_given(info, buffer, *frame)) return;
     if (frame->on_trial) rungs_.add_live(*frame);
     const std::vector<std::uint32_t> errors = cell_errors(*frame, SenderSession::cell);
     const int columns = frame->width / SenderSession::cell;

@@ -50,7 +50,7 @@ Scale scale_field(const nlohmann::json& head, const char* type) {
 
 // 2, not 2.0.
 nlohmann::json number_of(const Scale& scale) {
-    return scale.whole() != 0 ? nlohmann::json(scale.whole()) : nlohmann::json(scale.value());
+    return scale.down == 1 ? nlohmann::json(scale.up) : nlohmann::json(scale.value());
 }
 
 }  // namespace

@@ -41,9 +41,7 @@ struct SenderSettings {
     bool differs_only_in_uplink_bitrate(const SenderSettings& other) const;
     bool operator==(const SenderSettings&) const = default;
 
-    bool sends_patches() const {
-        return patches && (scale == 0 || scale.is_trained()) && !unrelated_sizes;
-    }
+    bool sends_patches() const { return patches && scale != 1 && !unrelated_sizes; }
     bool chooses_rung() const { return scale == 0 && sends_patches() && !encoder_outside; }
     // Of the first frame.
     Scale first_scale() const { return scale == 0 ? Scale(2) : scale; }

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -60,25 +61,23 @@ LumaFrame luma_of(GstBuffer* buffer, const GstVideoInfo& info, GstClockTime runn
 }  // namespace
 
 double shown_psnr_db(const LumaFrame& frame) {
-    const Scale scale = frame.scale;
-    const int low_width = lowres_side(frame.width, scale);
-    const int low_height = lowres_side(frame.height, scale);
-    const std::uint8_t* shown = frame.low.data();
-    const int width = scale.enlarged(low_width);
-    const int height = scale.enlarged(low_height);
-    std::vector<std::uint8_t> enlarged;
-    if (scale != 1) {
-        enlarged.resize(static_cast<std::size_t>(width) * height);
-        const auto network = scale.is_trained() ? generic_network(scale.whole()) : nullptr;
-        if (network) {
+    const PlaneView given = given_plane(frame);
+    const int times = std::max(1, frame.scale.network());
+    const std::uint8_t* shown = given.pixels;
+    const int width = given.width * times;
+    const int height = given.height * times;
+    std::vector<std::uint8_t> made;
+    if (frame.scale != 1) {
+        made.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+        if (const auto network = generic_network(times)) {
             static thread_local EnhanceScratch scratch;
-            enhance(*network, scratch, frame.low.data(), low_width, low_width, low_height,
-                    enlarged.data(), width, 0, low_height);
+            enhance(*network, scratch, given.pixels, given.stride, given.width, given.height,
+                    made.data(), width, 0, given.height);
         } else {
-            resample(plain_filter(scale), frame.low.data(), low_width, low_width, low_height,
-                     enlarged.data(), width, width, height);
+            resample(Filter::bicubic, given.pixels, given.stride, given.width, given.height,
+                     made.data(), width, width, height);
         }
-        shown = enlarged.data();
+        shown = made.data();
     }
     const std::uint64_t squares =
         squared_error(shown, width, frame.pixels.data(), frame.width, frame.width, frame.height);
@@ -319,7 +318,7 @@ void RungTrial::take_picture(GstBuffer* buffer, GstClockTime running_time,
     frame.scale = order_.scale;
     if (GST_VIDEO_INFO_WIDTH(&info) == lowres_side(frame.width, order_.scale) &&
         GST_VIDEO_INFO_HEIGHT(&info) == lowres_side(frame.height, order_.scale) &&
-        copy_luma(info, buffer, frame.low)) {
+        copy_given(info, buffer, frame)) {
         const double db = shown_psnr_db(frame);
         const std::lock_guard lock(mutex_);
         tried_db_[found->first] = db;

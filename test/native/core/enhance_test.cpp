@@ -19,9 +19,9 @@ namespace {
 
 constexpr Isa fast_paths[] = {Isa::avx2, Isa::avx512, Isa::avx512vnni};
 
-constexpr Architecture architectures[] = {{2, 8, 2},  {3, 8, 3},  {4, 8, 2},  {2, 16, 4},
-                                          {3, 16, 4}, {4, 16, 5}, {2, 24, 3}, {3, 32, 6},
-                                          {4, 48, 3}, {3, 64, 3}, {2, 16, 16}};
+constexpr Architecture architectures[] = {
+    {2, 8, 2},  {3, 8, 3},  {4, 8, 2},   {2, 16, 4}, {3, 16, 4}, {4, 16, 5}, {2, 24, 3}, {3, 32, 6},
+    {4, 48, 3}, {3, 64, 3}, {2, 16, 16}, {1, 8, 2},  {1, 8, 3},  {1, 16, 4}, {1, 24, 3}};
 
 // As a trained network: weights everywhere, the last layer small.
 Network trained_like(const Architecture& a, std::uint64_t seed, double noise = 0.03) {
@@ -92,6 +92,20 @@ TEST_CASE("a picture wider than a column of the cache is enhanced to the referen
         if (supported(isa)) CHECK(enhanced(network, src, 900, 3, isa) == expected);
 }
 
+TEST_CASE("a restored picture is the same in strips, and as it was while the last layer is zero") {
+    const auto src = picture(77, 30, Fill::random, 1);
+    const Network still = make_network({1, 16, 4}, 3);
+    CHECK(enhanced(PackedNetwork(still), src, 77, 30, best_isa()) == src);
+    const PackedNetwork network(trained_like({1, 16, 4}, 6));
+    const auto expected = enhanced(network, src, 77, 30, Isa::reference);
+    CHECK(expected != src);
+    std::vector<std::uint8_t> dst(src.size());
+    EnhanceScratch scratch;
+    for (const auto& [begin, end] : {std::pair{0, 7}, {7, 8}, {8, 21}, {21, 30}})
+        enhance(network, scratch, src.data(), 77, 77, 30, dst.data(), 77, begin, end);
+    CHECK(dst == expected);
+}
+
 TEST_CASE("sums cannot overflow: paths agree on extreme parameters") {
     const Architecture a{3, 16, 4};
     Random random(3);
@@ -113,7 +127,8 @@ TEST_CASE("the bound on every channel's sum holds") {
     for (const float magnitude : {1e-6F, 0.05F, 1e6F}) {
         const PackedNetwork network(trained_like({2, 32, 5}, 9, magnitude));
         for (const PackedLayer& layer : network.data().layers) {
-            const std::int64_t input = layer.in == 1 ? 255 : activation_limit;
+            const bool first = &layer == &network.data().layers.front();
+            const std::int64_t input = first ? 255 : activation_limit;
             const auto count = static_cast<std::ptrdiff_t>(9 * layer.in);
             for (int o = 0; o < layer.out; ++o) {
                 const std::int16_t* w = layer.weights.data() + count * o;

@@ -31,14 +31,16 @@ std::vector<float> random_values(std::size_t count, double scale, std::uint64_t 
 }  // namespace
 
 TEST_CASE("the gradient of every layer agrees with finite differences") {
-    for (const Architecture a : {Architecture{2, 8, 2}, Architecture{3, 16, 4}}) {
-        const int m = margin(a);
+    for (const Architecture a :
+         {Architecture{2, 8, 2}, Architecture{3, 16, 4}, Architecture{1, 16, 3}}) {
+        const int m = a.layers;
         const int w = 5;
         const int h = 4;
         Network network = random_network(a, 3);
-        const auto low = random_values(static_cast<std::size_t>((w + 2 * m) * (h + 2 * m)), 1, 1);
-        const auto residual =
-            random_values(static_cast<std::size_t>(w * h * a.scale * a.scale), 0.2, 2);
+        const auto low = random_values(
+            static_cast<std::size_t>((w + 2 * m) * (h + 2 * m) * input_channels(a, 0)), 1, 1);
+        const auto residual = random_values(
+            static_cast<std::size_t>(w * h * output_channels(a, a.layers - 1)), 0.2, 2);
         std::vector<float> gradient(parameter_count(a));
         const auto loss = [&] {
             std::vector<float> unused(parameter_count(a));
@@ -69,19 +71,21 @@ TEST_CASE("the gradient of every layer agrees with finite differences") {
 TEST_CASE("every path gives the reference's gradient up to rounding") {
     constexpr Architecture architectures[] = {{2, 8, 2},  {3, 8, 3},  {4, 8, 2},  {2, 16, 4},
                                               {3, 16, 4}, {4, 16, 5}, {2, 24, 3}, {3, 32, 6},
-                                              {4, 48, 3}, {3, 64, 2}, {2, 8, 16}};
+                                              {4, 48, 3}, {3, 64, 2}, {2, 8, 16}, {1, 8, 2},
+                                              {1, 8, 3},  {1, 16, 4}, {1, 24, 3}};
     constexpr int sizes[][2] = {{1, 1}, {7, 3}, {26, 5}, {13, 40}};
     for (const Architecture& a : architectures) {
-        const int m = margin(a);
+        const int m = a.layers;
         const Network network = random_network(a, 3);
         for (const auto& size : sizes) {
             const int w = size[0];
             const int h = size[1];
             const int batch = 2;
-            const auto low =
-                random_values(static_cast<std::size_t>(batch * (w + 2 * m) * (h + 2 * m)), 1, 1);
-            const auto residual =
-                random_values(static_cast<std::size_t>(batch * w * h * a.scale * a.scale), 0.2, 2);
+            const auto low = random_values(
+                static_cast<std::size_t>(batch * (w + 2 * m) * (h + 2 * m) * input_channels(a, 0)),
+                1, 1);
+            const auto residual = random_values(
+                static_cast<std::size_t>(batch * w * h * output_channels(a, a.layers - 1)), 0.2, 2);
             std::vector<float> expected(parameter_count(a));
             const double expected_loss = loss_and_gradient(network, low, residual, batch, w, h,
                                                            0.01F, expected, Isa::reference);

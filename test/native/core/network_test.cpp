@@ -19,7 +19,8 @@ TEST_CASE("parameters are counted layer after layer, weights then biases") {
 TEST_CASE("an architecture outside the family is described") {
     CHECK(describe_problem({2, 16, 4}).empty());
     CHECK(describe_problem({4, 64, 16}).empty());
-    CHECK_FALSE(describe_problem({1, 16, 4}).empty());
+    CHECK(describe_problem({1, 16, 4}).empty());
+    CHECK_FALSE(describe_problem({0, 16, 4}).empty());
     CHECK_FALSE(describe_problem({5, 16, 4}).empty());
     CHECK_FALSE(describe_problem({2, 12, 4}).empty());
     CHECK_FALSE(describe_problem({2, 72, 4}).empty());

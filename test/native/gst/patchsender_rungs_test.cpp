@@ -8,6 +8,7 @@
 #include "engine_fixture.h"
 #include "sender_fixture.h"
 
+using livesr::Scale;
 using livesr::test::common;
 using livesr::test::json;
 using livesr::test::notes;
@@ -118,13 +119,16 @@ TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches
     }
     CHECK(video[0].buffers == video[1].buffers);
     CHECK(patches[0].buffers == patches[1].buffers);
+    int carrying = 0;
     for (const auto& packet : packets_of(patches[0])) {
         const double seconds = static_cast<double>(packet.header.running_time_ns) / 1e9;
         CAPTURE(seconds);
         CHECK(packet.header.scale.value() == scale_at(seconds));
-        // Nothing learns from them there.
-        if (!packet.header.scale.is_trained()) CHECK(packet.patches.empty());
+        // At full size there is nothing to learn.
+        if (packet.header.scale == 1) CHECK(packet.patches.empty());
+        carrying += packet.header.scale == Scale(3, 2) && !packet.patches.empty();
     }
+    CHECK(carrying > 0);
 }
 
 TEST_CASE(
@@ -163,6 +167,34 @@ TEST_CASE(
     gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
     gst_structure_free(stats);
     CHECK(changes == 5);
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("patches of two thirds of the size are paired with the frames that they were made from") {
+    const TestEngine engine(engine_that(""));
+    const auto file = engine.folder() / "out.ts";
+    {
+        Pipeline pipeline(sender_source +
+                          "patchsender name=s scale=1.5 lockstep=true s.src ! h264parse ! queue ! "
+                          "mpegtsmux name=m alignment=7 ! filesink location=" +
+                          file.string() + " s.patches ! queue ! m.");
+        CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+        CHECK(pipeline.scale() == 1.5);
+        CHECK(pipeline.stat("patches") > 10);
+    }
+    Pipeline pipeline("filesrc location=" + file.string() +
+                      " ! tsdemux name=d d. ! video/x-h264 ! queue ! h264parse ! avdec_h264 "
+                      "max-threads=1 ! srenhancer name=e lockstep=true ! fakesink sync=false "
+                      "d. ! meta/x-klv ! queue ! e.patches");
+    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+    GstStructure* stats = nullptr;
+    g_object_get(pipeline.get("e"), "stats", &stats, nullptr);
+    guint64 paired = 0;
+    guint64 wrong = 0;
+    gst_structure_get_uint64(stats, "patches-aligned", &paired);
+    gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
+    gst_structure_free(stats);
+    CHECK(paired > 10);
     CHECK(wrong == 0);
 }
 

@@ -36,8 +36,9 @@ int caps_told(EnhancerHarness& harness) {
     return count;
 }
 
-// Each plane half as large again, cropped to the true size.
-void check_two_thirds(GstBuffer* out, const std::vector<Plane>& in, int width, int height) {
+// Each plane half as large again, luma restored where there is a network, cropped to the true size.
+void check_two_thirds(GstBuffer* out, const std::vector<Plane>& in, int width, int height,
+                      const Network* network) {
     const auto shown = planes(out, GST_VIDEO_FORMAT_I420, width, height);
     REQUIRE(shown.size() == in.size());
     for (std::size_t i = 0; i < in.size(); ++i) {
@@ -46,6 +47,7 @@ void check_two_thirds(GstBuffer* out, const std::vector<Plane>& in, int width, i
         full.pixels.resize(static_cast<std::size_t>(full.width * full.height));
         livesr::resample(livesr::Filter::lanczos, in[i].pixels.data(), in[i].width, in[i].width,
                          in[i].height, full.pixels.data(), full.width, full.width, full.height);
+        if (i == 0) full = apply(network, full, 1);
         CHECK(shown[i] == livesr::test::crop(full, 0, 0, shown[i].width, shown[i].height));
     }
 }
@@ -60,7 +62,7 @@ GstBuffer* numbered(const Low& low, int number) {
 TEST_CASE("the picture keeps its size and caps while the sender goes from rung to rung") {
     const Folder models;
     std::map<int, Network> networks;
-    for (const int scale : {2, 3, 4}) {
+    for (const int scale : {1, 2, 3, 4}) {
         networks[scale] = random_network(scale, 7);
         models.write_model("generic-x" + std::to_string(scale) + ".onnx", networks[scale]);
     }
@@ -84,18 +86,17 @@ TEST_CASE("the picture keeps its size and caps while the sender goes from rung t
                     CHECK(shown[p].pixels == planes_in[p].pixels);
                 }
             } else if (low.scale == two_thirds.scale) {
-                check_two_thirds(out, planes_in, 128, 96);
+                check_two_thirds(out, planes_in, 128, 96, &networks[1]);
             } else if (low.scale != 0) {
-                check_planes(out, GST_VIDEO_FORMAT_I420, planes_in, low.scale.whole(), 128, 96,
-                             &networks[low.scale.whole()]);
+                check_planes(out, GST_VIDEO_FORMAT_I420, planes_in, low.scale.network(), 128, 96,
+                             &networks[low.scale.network()]);
             }
             gst_buffer_unref(out);
         }
         CHECK(harness.scale() == low.scale.value());
-        CHECK(harness.text("model-in-use") == (low.scale == 1                  ? "native"
-                                               : low.scale == two_thirds.scale ? "lanczos"
-                                               : low.scale == 0                ? "bicubic"
-                                                                               : "generic"));
+        CHECK(harness.text("model-in-use") == (low.scale == 1   ? "native"
+                                               : low.scale == 0 ? "bicubic"
+                                                                : "generic"));
     }
     CHECK(caps_told(harness) == 1);
     CHECK(harness.count("rung-changes") == 7);
@@ -160,10 +161,11 @@ TEST_CASE("two thirds of any size become that size again, from the first frame o
             GstBuffer* out = harness.enhance(in);
             REQUIRE(out != nullptr);
             CHECK(harness.output_size() == std::pair{width, height});
-            check_two_thirds(out, planes_in, width, height);
+            check_two_thirds(out, planes_in, width, height, nullptr);
             gst_buffer_unref(out);
         }
         CHECK(harness.scale() == 1.5);
+        CHECK(harness.text("model-in-use") == "lanczos");
         CHECK(caps_told(harness) == 1);
     }
 }
@@ -243,7 +245,7 @@ function on(kind, head, blob) {
 }
 )js");
     const Folder models;
-    for (const int scale : {2, 3, 4}) {
+    for (const int scale : {1, 2, 3, 4}) {
         models.write_model("generic-x" + std::to_string(scale) + ".onnx", random_network(scale, 7));
     }
     const Environment where("LIVESR_MODELS", models.path().string());
@@ -256,18 +258,18 @@ function on(kind, head, blob) {
             harness.push_patch_bytes(harness.announcement(128, 96), number);
             gst_buffer_unref(harness.enhance(numbered(low, number)));
         }
-        CHECK(harness.text("model-in-use") == (low.scale == 1                  ? "native"
-                                               : low.scale == two_thirds.scale ? "lanczos"
-                                                                               : "online"));
+        CHECK(harness.text("model-in-use") == (low.scale == 1 ? "native" : "online"));
     }
     const auto told = notes(engine);
-    REQUIRE(told.size() == 3);
+    REQUIRE(told.size() == 4);
     CHECK(told[0]["scale"] == 2);
     CHECK(told[0]["live"] == 0);
     CHECK(told[1]["scale"] == 3);
     CHECK(told[1]["live"] == 0);
-    CHECK(told[2]["scale"] == 2);
-    CHECK(told[2]["source"] == "online");
+    CHECK(told[2]["scale"] == 1);  // the network's that restores two thirds
+    CHECK(told[2]["live"] == 0);
+    CHECK(told[3]["scale"] == 2);
+    CHECK(told[3]["source"] == "online");
     const float half_of_first = random_network(2, 7).parameters[0] * 0.5F;
-    CHECK(told[2]["first"].get<float>() == doctest::Approx(half_of_first));
+    CHECK(told[3]["first"].get<float>() == doctest::Approx(half_of_first));
 }
