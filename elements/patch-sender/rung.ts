@@ -87,6 +87,8 @@ const sameRate = 1.25;
 const samePsnrDb = 5;
 /** One comparison is enough beyond this; below, the mean of two decides. */
 const plainDb = 0.6;
+/** Where both are trained, what training gains is no guess that the comparison hangs on. */
+const plainOfTrainedDb = 0.3;
 /** What a change must gain: comparisons of the same thing differ by about a tenth of a dB. */
 const leastGainDb = 0.1;
 const mostCompared = 2;
@@ -215,7 +217,7 @@ function decide(state: RungState, settings: RungSettings, nowNs: number): RungSt
   const isBetter =
     best !== undefined &&
     best.gainDb > leastGainDb &&
-    (best.comparisons > 1 || best.gainDb > plainDb);
+    (best.comparisons > 1 || best.gainDb > enoughDb(state.rung, best.rung));
   if (isBetter) {
     // The comparisons were with the rung that is left.
     const nextTrialNs = nowNs + closePauseNs;
@@ -231,6 +233,9 @@ function decide(state: RungState, settings: RungSettings, nowNs: number): RungSt
   const dueNs = next === undefined ? nowNs : dueAgainNs(state, settings, next, nowNs);
   return { ...state, nextTrialNs: Math.max(nowNs + waitNs, dueNs) };
 }
+
+const enoughDb = (from: Rung, to: Rung): number =>
+  isTrained(from) && isTrained(to) ? plainOfTrainedDb : plainDb;
 
 function bestStanding(
   state: RungState,

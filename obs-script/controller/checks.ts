@@ -145,7 +145,7 @@ function sizeFinding({ canvas, stream, scale }: StreamFormat): Finding | undefin
     cause:
       scale === 1
         ? `The stream has the canvas' size (${size}): there is nothing to add by patches.`
-        : `The stream's size ${size} is no half, third or quarter of the canvas.`,
+        : `The stream's size ${size} is not two thirds, half, a third or a quarter of the canvas.`,
     remedy: `Settings > Video > Output (Scaled) Resolution: ${half}, the canvas staying ${canvas.width}x${canvas.height}.`,
   };
 }

@@ -13,15 +13,18 @@ export interface StreamFormat {
   readonly stream: Size;
   readonly framesPerSecond: number;
   readonly colour: ColourSettings;
-  /** The canvas over the stream, 1 to 4; undefined when no whole number fits. */
+  /** The canvas over the stream: 1, 1.5, 2, 3 or 4; undefined when none fits. */
   readonly scale: number | undefined;
 }
 
-/** As patchsender sizes its video: padded to even, cut to 1/scale (docs/protocol.md). */
-const lowresSide = (side: number, scale: number): number => 2 * Math.ceil(side / (2 * scale));
+/** As patchsender sizes its video: padded, cut to 1/scale (docs/protocol.md). */
+const lowresSide = (side: number, scale: number): number => {
+  const unit = scale === 1.5 ? 4 : 2;
+  return unit * Math.ceil(side / (unit * scale));
+};
 
 export function scaleBetween(canvas: Size, stream: Size): number | undefined {
-  return [1, 2, 3, 4].find(
+  return [1, 1.5, 2, 3, 4].find(
     (scale) =>
       lowresSide(canvas.width, scale) === stream.width &&
       lowresSide(canvas.height, scale) === stream.height,

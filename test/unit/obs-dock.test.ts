@@ -202,7 +202,7 @@ describe('the check', () => {
     [{ format: { ...format, stream: format.canvas, scale: 1 } }, /nothing to add.*640x360/],
     [
       { format: { ...format, stream: { width: 852, height: 480 }, scale: undefined } },
-      /852x480 is no half/,
+      /852x480 is not two thirds/,
     ],
     [{ answer: { kind: 'absent' } }, /not loaded.*Tools > Scripts/],
     [{ answer: { kind: 'foreign', reason: 'of another age' } }, /of another age/],

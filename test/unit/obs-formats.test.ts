@@ -201,11 +201,13 @@ describe("OBS's configuration", () => {
 });
 
 describe('sizes and addresses', () => {
-  it('give a scale where a whole one fits', () => {
+  it('give a scale where one fits', () => {
     const canvas = { width: 1280, height: 720 };
     expect(scaleBetween(canvas, { width: 640, height: 360 })).toBe(2);
     expect(scaleBetween(canvas, { width: 428, height: 240 })).toBe(3);
     expect(scaleBetween(canvas, canvas)).toBe(1);
+    expect(scaleBetween(canvas, { width: 856, height: 480 })).toBe(1.5);
+    expect(scaleBetween({ width: 1920, height: 1080 }, canvas)).toBe(1.5);
     expect(scaleBetween(canvas, { width: 852, height: 480 })).toBeUndefined();
     expect(parseSize('1920x1080')).toEqual({ width: 1920, height: 1080 });
     expect(parseSize('as the canvas')).toBeUndefined();

@@ -90,14 +90,25 @@ class Stream {
 
     void load_cells(int y) {
         std::int16_t* to = samples_.row(y);
-        std::fill_n(to, (width_ + 2 * margin_ + row_slack) * cell_lanes, std::int16_t{0});
         for (int dy = 0; dy < 2; ++dy) {
             const std::uint8_t* from =
                 src_.pixels + std::clamp(2 * y + dy, 0, src_.height - 1) * src_.stride;
-            const int first = 2 * (region_.x0 - margin_);
-            for (int x = 0; x < 2 * (width_ + 2 * margin_); ++x)
-                to[x / 2 * cell_lanes + 2 * dy + x % 2] =
-                    from[std::clamp(first + x, 0, src_.width - 1)];
+            const int first = region_.x0 - margin_;
+            const int count = width_ + 2 * margin_;
+            const int left = std::clamp(-first, 0, count);
+            const int right = std::clamp(src_.width / 2 - first, left, count);
+            std::int16_t* cell = to + 2 * dy;
+            const auto at = [&](int x) { return from[std::clamp(x, 0, src_.width - 1)]; };
+            const auto clamped = [&](int c) {
+                cell[c * cell_lanes] = at(2 * (first + c));
+                cell[c * cell_lanes + 1] = at(2 * (first + c) + 1);
+            };
+            for (int c = 0; c < left; ++c) clamped(c);
+            for (int c = left; c < right; ++c) {
+                cell[c * cell_lanes] = from[2 * (first + c)];
+                cell[c * cell_lanes + 1] = from[2 * (first + c) + 1];
+            }
+            for (int c = right; c < count; ++c) clamped(c);
         }
     }
 

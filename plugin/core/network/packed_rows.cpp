@@ -7,7 +7,7 @@ namespace {
 constexpr int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
 // Channels that the kernels compute with.
-constexpr int padded(int channels) { return channels == 8 ? 8 : round_up(channels, 16); }
+constexpr int padded(int channels) { return channels <= 8 ? 8 : round_up(channels, 16); }
 
 // Where a weight goes: row_kernels.h has the layout.
 struct Place {

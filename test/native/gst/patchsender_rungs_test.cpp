@@ -171,31 +171,35 @@ TEST_CASE(
 }
 
 TEST_CASE("patches of two thirds of the size are paired with the frames that they were made from") {
-    const TestEngine engine(engine_that(""));
-    const auto file = engine.folder() / "out.ts";
-    {
-        Pipeline pipeline(sender_source +
-                          "patchsender name=s scale=1.5 lockstep=true s.src ! h264parse ! queue ! "
-                          "mpegtsmux name=m alignment=7 ! filesink location=" +
-                          file.string() + " s.patches ! queue ! m.");
+    for (const std::string codec : {"residual", "jpeg"}) {
+        CAPTURE(codec);
+        const TestEngine engine(engine_that(""));
+        const auto file = engine.folder() / "out.ts";
+        {
+            Pipeline pipeline(sender_source +
+                              "patchsender name=s scale=1.5 lockstep=true patch-codec=" + codec +
+                              " s.src ! h264parse ! queue ! "
+                              "mpegtsmux name=m alignment=7 ! filesink location=" +
+                              file.string() + " s.patches ! queue ! m.");
+            CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+            CHECK(pipeline.scale() == 1.5);
+            CHECK(pipeline.stat("patches") > 10);
+        }
+        Pipeline pipeline("filesrc location=" + file.string() +
+                          " ! tsdemux name=d d. ! video/x-h264 ! queue ! h264parse ! avdec_h264 "
+                          "max-threads=1 ! srenhancer name=e lockstep=true ! fakesink sync=false "
+                          "d. ! meta/x-klv ! queue ! e.patches");
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-        CHECK(pipeline.scale() == 1.5);
-        CHECK(pipeline.stat("patches") > 10);
+        GstStructure* stats = nullptr;
+        g_object_get(pipeline.get("e"), "stats", &stats, nullptr);
+        guint64 paired = 0;
+        guint64 wrong = 0;
+        gst_structure_get_uint64(stats, "patches-aligned", &paired);
+        gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
+        gst_structure_free(stats);
+        CHECK(paired > 10);
+        CHECK(wrong == 0);
     }
-    Pipeline pipeline("filesrc location=" + file.string() +
-                      " ! tsdemux name=d d. ! video/x-h264 ! queue ! h264parse ! avdec_h264 "
-                      "max-threads=1 ! srenhancer name=e lockstep=true ! fakesink sync=false "
-                      "d. ! meta/x-klv ! queue ! e.patches");
-    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-    GstStructure* stats = nullptr;
-    g_object_get(pipeline.get("e"), "stats", &stats, nullptr);
-    guint64 paired = 0;
-    guint64 wrong = 0;
-    gst_structure_get_uint64(stats, "patches-aligned", &paired);
-    gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
-    gst_structure_free(stats);
-    CHECK(paired > 10);
-    CHECK(wrong == 0);
 }
 
 TEST_CASE("patchsender: the property scale changes the size while it runs") {
