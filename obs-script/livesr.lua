@@ -251,6 +251,8 @@ if has_ffi then
 		void obs_leave_graphics(void);
 		uint64_t obs_get_video_frame_time(void);
 		bool obs_enum_encoder_types(size_t, const char **);
+		struct livesr_time { long seconds; long nanoseconds; };
+		int clock_gettime(int, struct livesr_time *);
 		livesr_file *fopen(const char *, const char *);
 		size_t fwrite(const void *, size_t, size_t, livesr_file *);
 		int fseek(livesr_file *, long, int);
@@ -277,6 +279,31 @@ if has_ffi then
 		ok, found = pcall(function() return probe(ffi.load("obs")) end)
 	end
 	if ok then api = found else api_problem = "OBS's functions cannot be reached by FFI: " .. tostring(found) end
+end
+
+-- What this script costs OBS: the time of its thread where the system counts that, else the time that
+-- went by. Grabs are counted apart.
+local spent = { script_ns = 0, grabs_ns = 0 }
+local thread_time = nil
+if has_ffi and jit.os == "Linux" then
+	local time = ffi.new("struct livesr_time")
+	if pcall(ffi.C.clock_gettime, 3, time) then thread_time = time end
+end
+local function spent_ns()
+	if thread_time == nil then return obs.os_gettime_ns() end
+	ffi.C.clock_gettime(3, thread_time) -- CLOCK_THREAD_CPUTIME_ID
+	return tonumber(thread_time.seconds) * 1e9 + tonumber(thread_time.nanoseconds)
+end
+
+-- `action`, with its time added to `account`.
+local function accounted(account, action)
+	return function(...)
+		local began_ns = spent_ns()
+		local ok, result = pcall(action, ...)
+		spent[account] = spent[account] + spent_ns() - began_ns
+		if not ok then error(result, 0) end
+		return result
+	end
 end
 
 -- A folder that only this user reads, if there is one.
@@ -373,10 +400,12 @@ local function grab_step()
 	api.obs_leave_graphics()
 end
 
+local accounted_grab = accounted("grabs_ns", grab_step)
+
 function script_tick(_)
-	if api == nil or canvas.problem ~= "" then return end
-	if control.grabs_per_second == 0 or not settings.enabled or not controller_is_here() then return end
-	local ok, why = pcall(grab_step)
+	if api == nil or control.grabs_per_second == 0 or canvas.problem ~= "" then return end
+	if not settings.enabled or not controller_is_here() then return end
+	local ok, why = pcall(accounted_grab)
 	if not ok then
 		canvas.problem = tostring(why)
 		warn("no frames of the canvas: " .. canvas.problem)
@@ -424,6 +453,8 @@ local function status_json()
 	text("canvasFile", canvas.path)
 	text("canvasProblem", api == nil and api_problem or canvas.problem)
 	number("canvasGrabbed", canvas.grabbed)
+	number("scriptMs", math.floor(spent.script_ns / 1e6))
+	number("grabsMs", math.floor(spent.grabs_ns / 1e6))
 	local json = obs.obs_data_get_json(status)
 	obs.obs_data_release(status)
 	return json
@@ -469,8 +500,9 @@ end
 info.destroy = function(data)
 	if own_instance == data then own_instance = nil end
 end
+local accounted_update = accounted("script_ns", control_update)
 info.update = function(_, values)
-	local ok, why = pcall(control_update, values)
+	local ok, why = pcall(accounted_update, values)
 	if not ok then warn("control input: " .. tostring(why)) end
 end
 -- Neither the answer nor the wishes are for the file, least of all the token.
@@ -541,6 +573,7 @@ local function every_second()
 	if not ok then warn(tostring(why)) end
 	if not controller_is_here() and canvas.file ~= nil then close_canvas() end
 end
+local accounted_second = accounted("script_ns", every_second)
 
 local function set_enabled(enabled)
 	settings.enabled = enabled
@@ -692,7 +725,7 @@ function script_load(values)
 	hotkey_on = load_hotkey(values, "livesr_on", "livesr: on", true)
 	hotkey_off = load_hotkey(values, "livesr_off", "livesr: off", false)
 	obs.obs_frontend_add_event_callback(on_event)
-	obs.timer_add(every_second, 1000)
+	obs.timer_add(accounted_second, 1000)
 end
 
 function script_save(values)

@@ -151,6 +151,21 @@ export interface Native {
     height: number,
   ): Float32Array;
   resample(filter: Filter, plane: Plane, width: number, height: number): Uint8Array;
+  /**
+   * (first · weights[0] + second · weights[1] + third · weights[2] + base) >> 16 of the bytes of each
+   * pixel, dense. Weights and base must give at most 255.
+   */
+  weighPixels(
+    pixels: Uint8Array,
+    layout: {
+      readonly width: number;
+      readonly height: number;
+      readonly lineBytes: number;
+      readonly pixelBytes: 3 | 4;
+    },
+    weights: readonly [number, number, number],
+    base: number,
+  ): Uint8Array;
   /** Sum of squared differences. */
   squaredError(a: Plane, b: Plane): number;
   /** 100 dB for equal pictures. */

@@ -16,7 +16,7 @@ export interface CanvasFeedOptions {
   readonly nowMs: () => number;
 }
 
-const intervalMs = 20;
+const intervalMs = 40;
 
 export class CanvasFeed {
   readonly path: string;

@@ -1,5 +1,7 @@
 // Luma of pictures: out of the canvas' RGB as the encoder makes it, and small versions to compare.
 
+import { native } from '../../elements/bridge/index.ts';
+
 export interface Luma {
   readonly width: number;
   readonly height: number;
@@ -38,51 +40,15 @@ export function lumaOf(
   const b = Math.round(green * scale);
   const c = Math.round(third * scale);
   const base = ((colour.isFullRange ? 0 : 16) << fixedPoint) + (1 << (fixedPoint - 1));
-  const step = order === 'rgb' ? 3 : 4;
-  const luma = new Uint8Array(width * height);
-  let to = 0;
-  for (let y = 0; y < height; y++) {
-    let from = y * lineBytes;
-    for (const end = to + width; to < end; to++) {
-      // Within the array: the caller has checked its size.
-      luma[to] =
-        (a * (pixels[from] ?? 0) +
-          b * (pixels[from + 1] ?? 0) +
-          c * (pixels[from + 2] ?? 0) +
-          base) >>
-        fixedPoint;
-      from += step;
-    }
-  }
-  return { width, height, pixels: luma };
+  const layout = { width, height, lineBytes, pixelBytes: order === 'rgb' ? 3 : 4 } as const;
+  return { width, height, pixels: native().weighPixels(pixels, layout, [a, b, c], base) };
 }
 
-/** Mean of each cell of a grid of columns × rows. */
-export function shrink({ width, height, pixels }: Luma, columns: number, rows: number): Luma {
-  const sums = new Uint32Array(columns * rows);
-  const counts = new Uint32Array(columns * rows);
-  const columnOf = Uint16Array.from({ length: width }, (_, x) => Math.floor((x * columns) / width));
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor((y * rows) / height) * columns;
-    for (let x = 0; x < width; x++) {
-      const cell = row + (columnOf[x] ?? 0);
-      sums[cell] = (sums[cell] ?? 0) + (pixels[y * width + x] ?? 0);
-      counts[cell] = (counts[cell] ?? 0) + 1;
-    }
-  }
-  return {
-    width: columns,
-    height: rows,
-    pixels: Uint8Array.from(sums, (sum, i) => Math.round(sum / Math.max(1, counts[i] ?? 0))),
-  };
+export function shrink(luma: Luma, width: number, height: number): Luma {
+  return { width, height, pixels: native().resample('bilinear', luma, width, height) };
 }
 
 /** Of two pictures of one size. */
 export function meanSquaredError(a: Luma, b: Luma): number {
-  let sum = 0;
-  for (let i = 0; i < a.pixels.length; i++) {
-    const difference = (a.pixels[i] ?? 0) - (b.pixels[i] ?? 0);
-    sum += difference * difference;
-  }
-  return sum / a.pixels.length;
+  return native().squaredError(a, b) / a.pixels.length;
 }

@@ -126,7 +126,7 @@ export class Relay {
       if (packet.kind === 'buffer') {
         // The multiplexer waits for whichever input is behind.
         this.#canvas.gap(packet.timeNs);
-        const pixels = Uint8Array.from(packet.payload.subarray(0, smallWidth * smallHeight));
+        const pixels = new Uint8Array(packet.payload.subarray(0, smallWidth * smallHeight));
         const small = { width: smallWidth, height: smallHeight, pixels };
         this.#handlers.onStreamFrame(packet.timeNs, small);
       } else if (packet.kind === 'event') {

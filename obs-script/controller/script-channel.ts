@@ -45,6 +45,9 @@ export const scriptStatus = z.object({
   canvasFile: text(4096),
   canvasProblem: text(4096),
   canvasGrabbed: count,
+  /** CPU time within OBS since the script was loaded: all but grabs, and grabs. */
+  scriptMs: count.catch(0),
+  grabsMs: count.catch(0),
 });
 export type ScriptStatus = z.infer<typeof scriptStatus>;
 

@@ -1,3 +1,6 @@
+#include <cstdint>
+#include <cstring>
+
 #include "bridge/arguments.h"
 #include "bridge/parts.h"
 #include "core/patch/packet.h"
@@ -38,6 +41,56 @@ Napi::Value resample_plane(const Napi::CallbackInfo& info) {
                  width, height);
         return out;
     });
+}
+
+// weighPixels(pixels, {width, height, lineBytes, pixelBytes}, [a, b, c], base) -> Uint8Array
+Napi::Value weigh_pixels(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto pixels = bytes(info[0], "pixels");
+    const Napi::Object layout = object(info[1], "layout");
+    const int width = integer(layout.Get("width"), "layout.width", 1, max_side);
+    const int height = integer(layout.Get("height"), "layout.height", 1, max_side);
+    const int pixel_bytes = integer(layout.Get("pixelBytes"), "layout.pixelBytes", 3, 4);
+    const int line_bytes =
+        integer(layout.Get("lineBytes"), "layout.lineBytes", width * pixel_bytes, 8 * max_side);
+    const Napi::Object weights = object(info[2], "weights");
+    // Together at most 1 in 16-bit fixed point, so that no sum leaves 0 to 255.
+    constexpr int most = 1 << 16;
+    const auto weight = [&](std::uint32_t i) {
+        return static_cast<std::uint32_t>(integer(weights.Get(i), "weights", 0, most));
+    };
+    const std::uint32_t a = weight(0);
+    const std::uint32_t b = weight(1);
+    const std::uint32_t c = weight(2);
+    const auto base = static_cast<std::uint32_t>(integer(info[3], "base", 0, 255 * most));
+    if (255ULL * (a + b + c) + base >= 256ULL * most) {
+        throw_type_error(env, "weights and base must give at most 255");
+    }
+    const std::size_t last_line = static_cast<std::size_t>(width) * pixel_bytes;
+    if (pixels.size() < static_cast<std::size_t>(line_bytes) * (height - 1) + last_line) {
+        throw_type_error(env, "pixels has fewer bytes than layout says");
+    }
+    auto out = Napi::Uint8Array::New(env, static_cast<std::size_t>(width) * height);
+    std::uint8_t* to = out.Data();
+    for (int y = 0; y < height; ++y, to += width) {
+        const std::uint8_t* line = pixels.data() + static_cast<std::size_t>(y) * line_bytes;
+        if (pixel_bytes == 3) {
+            for (int x = 0; x < width; ++x, line += 3) {
+                to[x] = static_cast<std::uint8_t>(
+                    (a * line[0] + b * line[1] + c * line[2] + base) >> 16);
+            }
+            continue;
+        }
+        for (int x = 0; x < width; ++x) {
+            std::uint32_t pixel = 0;
+            std::memcpy(&pixel, line + 4 * static_cast<std::size_t>(x), sizeof pixel);
+            const std::uint32_t first = pixel & 0xFF;
+            const std::uint32_t second = pixel >> 8 & 0xFF;
+            const std::uint32_t third = pixel >> 16 & 0xFF;
+            to[x] = static_cast<std::uint8_t>((a * first + b * second + c * third + base) >> 16);
+        }
+    }
+    return out;
 }
 
 void expect_same_size(Napi::Env env, const Plane& a, const Plane& b) {
@@ -256,6 +309,7 @@ Napi::Value count_residual_bits_of(const Napi::CallbackInfo& info) {
 
 void add_pictures(Napi::Env env, Napi::Object exports) {
     exports.Set("resample", Napi::Function::New(env, resample_plane));
+    exports.Set("weighPixels", Napi::Function::New(env, weigh_pixels));
     exports.Set("squaredError", Napi::Function::New(env, squared_error_of));
     exports.Set("psnrDb", Napi::Function::New(env, psnr_db_of));
     exports.Set("ssim", Napi::Function::New(env, ssim_of));

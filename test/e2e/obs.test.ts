@@ -19,6 +19,7 @@ import { Browser, findBrowser } from './dock-picture.ts';
 import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
 import { makeNumberedClip } from './numbered-clip.ts';
 import { comparePatchNumbers } from './patch-numbers.ts';
+import { costOf } from './process-cost.ts';
 
 const missing = missingForObs();
 if (missing !== undefined) console.warn(`the tests in a real OBS are skipped: ${missing}`);
@@ -166,6 +167,46 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     } finally {
       await page.close();
     }
+  });
+
+  test('script and controller take less than 3 % of a core besides grabs', async () => {
+    const wish = (wishes: object) =>
+      fetch(`${controller?.latest?.dock ?? ''}wishes`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          origin: new URL(controller?.latest?.dock ?? '').origin,
+        },
+        body: JSON.stringify(wishes),
+      });
+    const measure = async () => {
+      const before = controller?.latest?.script.status;
+      const { outputSkippedFrames: skippedBefore } = (await client?.call('GetStats')) ?? {};
+      const { renderSkippedFrames: unrenderedBefore } = (await client?.call('GetStats')) ?? {};
+      const seconds = 20;
+      const cost = await costOf(controller?.processId ?? 0, seconds);
+      const after = controller?.latest?.script.status;
+      const stats = await client?.call('GetStats');
+      const percent = (from = 0, to = 0): number => (to - from) / (seconds * 10);
+      return {
+        ...cost,
+        scriptPercent: percent(before?.scriptMs, after?.scriptMs),
+        grabsPercent: percent(before?.grabsMs, after?.grabsMs),
+        grabs: (after?.canvasGrabbed ?? 0) - (before?.canvasGrabbed ?? 0),
+        skipped: (stats?.outputSkippedFrames ?? 0) - (skippedBefore ?? 0),
+        unrendered: (stats?.renderSkippedFrames ?? 0) - (unrenderedBefore ?? 0),
+      };
+    };
+    const withGrabs = await measure();
+    expect((await wish({ on: false })).status).toBe(204);
+    await delay(3000);
+    const without = await measure();
+    expect((await wish({ on: true })).status).toBe(204);
+    console.info('with grabs', withGrabs, 'without', without);
+    expect(withGrabs.grabs).toBeGreaterThan(40);
+    expect(without.grabs).toBeLessThan(3);
+    expect(without.ownPercent + without.scriptPercent).toBeLessThan(3);
+    expect(withGrabs.scriptPercent).toBeLessThan(1);
   });
 
   /** What the script says, without a controller. */

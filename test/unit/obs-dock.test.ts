@@ -163,6 +163,8 @@ const status: ScriptStatus = {
   canvasFile: '/run/user/1000/livesr-canvas',
   canvasProblem: '',
   canvasGrabbed: 10,
+  scriptMs: 20,
+  grabsMs: 30,
 };
 
 const format = {

@@ -171,8 +171,25 @@ describe('luma', () => {
     expect(lumaOf(red, 'bgra', 1, 1, 4, colour).pixels[0]).toBe(29);
   });
 
-  it('shrinks to the mean of each cell', () => {
-    const luma = { width: 4, height: 2, pixels: Uint8Array.from([0, 10, 100, 200, 20, 30, 0, 0]) };
-    expect([...shrink(luma, 2, 1).pixels]).toEqual([15, 75]);
+  it('is that of each pixel, whatever the bytes of a line', () => {
+    const pixels = Uint8Array.from([
+      255, 255, 255, 9, 0, 0, 0, 9, 77, 77, 128, 128, 128, 9, 255, 255,
+    ]);
+    const colour = { space: '709', isFullRange: false } as const;
+    const wide = new Uint8Array(2 * 10);
+    wide.set(pixels.subarray(0, 8), 0);
+    wide.set([...pixels.subarray(10, 14), 255, 255, 255, 9], 10);
+    expect([...lumaOf(wide, 'bgra', 2, 2, 10, colour).pixels]).toEqual([235, 16, 126, 235]);
+    expect([...lumaOf(pixels.subarray(0, 3), 'rgb', 1, 1, 3, colour).pixels]).toEqual([235]);
+    expect(() => lumaOf(wide, 'bgra', 2, 3, 10, colour)).toThrow(/fewer bytes/);
+    expect(() => lumaOf(wide, 'bgra', 3, 1, 10, colour)).toThrow(/lineBytes/);
+  });
+
+  it('of a plain picture stays, and a small picture has the mean of the large one', () => {
+    const plain = { width: 8, height: 4, pixels: new Uint8Array(32).fill(77) };
+    expect([...shrink(plain, 4, 2).pixels]).toEqual(new Array(8).fill(77));
+    const halves = Uint8Array.from({ length: 256 }, (_, i) => (i % 16 < 8 ? 40 : 200));
+    const { pixels } = shrink({ width: 16, height: 16, pixels: halves }, 8, 8);
+    expect(pixels.reduce((sum, value) => sum + value, 0) / 64).toBeCloseTo(120, 0);
   });
 });
