@@ -126,6 +126,9 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     interval_ns_ = interval_ns;
     const Scale scale = scale_of(width, height);
     const int enlargement = scale.network();
+    // Of the picture that networks are given.
+    const int given_width = enlargement == 1 ? scale.enlarged(width) : width;
+    const int given_height = enlargement == 1 ? scale.enlarged(height) : height;
     if (width == width_ && height == height_ && scale == scale_) return;
     const bool first = width_ == 0;
     if (!first && scale != scale_) ++rung_changes_;
@@ -149,17 +152,15 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
             PatchAligner::Options options;
             options.scale = enlargement;
             options.margin = margin(session_->generic(enlargement).architecture);
-            options.width = enlargement == 1 ? scale.enlarged(width) : width;
-            options.height = enlargement == 1 ? scale.enlarged(height) : height;
+            options.width = given_width;
+            options.height = given_height;
             options.expectation = expectations_.at(enlargement);
             aligner_.emplace(options);
         }
     }
-    begin_memory(width, height);
+    begin_memory(given_width, given_height);
     if (trains) {
-        const bool given_whole = enlargement == 1;
-        session_->set_size(enlargement, given_whole ? scale.enlarged(width) : width,
-                           given_whole ? scale.enlarged(height) : height);
+        session_->set_size(enlargement, given_width, given_height);
     } else if (first) {
         // Senders are to find the feedback, and the next rung an engine that runs.
         const int full_width = scale == 0 ? width : scale.enlarged(width);
@@ -204,7 +205,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     if (way == Way::small) network = small_.at(scale_.network()).get();
     if (way == Way::bicubic) network = nullptr;
     upscaler_.run(plane_jobs(in, out, scale_, given_, network));
-    if (way == Way::memory) restore(in, out, model->network);
+    if (way == Way::memory) restore(out, model->network);
     if (governed) {
         ++(way == Way::small     ? frames_small_
            : way == Way::bicubic ? frames_governed_

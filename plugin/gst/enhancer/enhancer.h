@@ -129,8 +129,7 @@ class Enhancer {
     bool remembers(int scale) const;
     void begin_memory(int width, int height);
     void remember(const std::vector<AlignedPatch>& pairs);
-    void restore(const GstVideoFrame& in, GstVideoFrame& out,
-                 const std::shared_ptr<const PackedNetwork>& network);
+    void restore(GstVideoFrame& out, const std::shared_ptr<const PackedNetwork>& network);
     void take_in(PatchInput::Arrivals arrivals, bool beside_stream);
     PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
                                       std::uint64_t running_time_ns);

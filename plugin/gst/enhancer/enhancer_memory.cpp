@@ -5,10 +5,9 @@
 
 namespace livesr::gst {
 
-// A network that sees less around a pixel than matching does is given too small a margin, and one
-// that restores at scale 1 is given other pixels than those that are matched.
+// A network that sees less around a pixel than matching does is given too small a margin.
 bool Enhancer::remembers(int scale) const {
-    return settings_.texture_memory && scale > 1 && session_ && session_->serves(scale) &&
+    return settings_.texture_memory && session_ && session_->serves(scale) &&
            margin(session_->generic(scale).architecture) >= TextureMemory::least_margin;
 }
 
@@ -41,11 +40,9 @@ void Enhancer::remember(const std::vector<AlignedPatch>& pairs) {
     }
 }
 
-void Enhancer::restore(const GstVideoFrame& in, GstVideoFrame& out,
-                       const std::shared_ptr<const PackedNetwork>& network) {
+void Enhancer::restore(GstVideoFrame& out, const std::shared_ptr<const PackedNetwork>& network) {
     const auto begin = std::chrono::steady_clock::now();
-    memory_->follow(static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&in, 0)),
-                    GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0));
+    memory_->follow(given_.pixels, given_.stride);
     const double cover =
         memory_->restore(network, static_cast<std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&out, 0)),
                          GST_VIDEO_FRAME_PLANE_STRIDE(&out, 0), GST_VIDEO_FRAME_WIDTH(&out),
