@@ -120,7 +120,7 @@ describe('calibration', () => {
     const { code, stdout } = livesr('doctor', '--calibrate', '--size', '320x192', '--json');
     expect(code).toBe(0);
     const { speeds } = JSON.parse(stdout) as Calibration;
-    expect(speeds.map(({ scale }) => scale)).toEqual([2, 3, 4]);
+    expect(speeds.map(({ scale }) => scale)).toEqual([1.5, 2, 3, 4]);
     for (const { frameMs } of speeds) {
       expect(frameMs.small).toBeGreaterThan(0);
       expect(frameMs.small).toBeLessThan(frameMs.standard);
