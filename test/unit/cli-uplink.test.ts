@@ -20,7 +20,7 @@ describe('wrong use', () => {
     [['link', '--to', 'h:1', '--loss', '2'], 'from 0 to 1'],
     [['send'], '--to'],
     [['send', '--to', 'srt://h:1', '--source', 'no-such-file'], 'neither a file'],
-    [['send', '--to', 'srt://h:1', '--scale', '7'], 'auto, 1, 2, 3, 4'],
+    [['send', '--to', 'srt://h:1', '--scale', '7'], 'auto, 1, 1.5, 2, 3, 4'],
     [['curves'], '--class'],
     [['curves', '--class', 'talk'], 'NAME=FILE'],
     [['curves', '--class', 'talk=no-such-file.mp4'], 'no such file'],

@@ -9,7 +9,8 @@
 
 namespace livesr {
 
-// low: (width + 2 * around) x (height + 2 * around) dense pixels. Returns the inner width x height
+// low: (width + 2 * around) x (height + 2 * around) dense pixels, from a whole cell of the picture
+// on. Returns the inner width x height
 // enlarged. With `around` at least the network's margin these are exactly the whole picture's
 // pixels.
 inline std::vector<std::uint8_t> enhance_patch(const PackedNetwork& network,

@@ -155,6 +155,41 @@ TEST_CASE("a turned window holds the turned samples, and its residual is truth m
         }
 }
 
+TEST_CASE("a turned window of cells holds the turned pixels, and truth minus what was given") {
+    const Architecture a{1, 8, 3};
+    const int m = margin(a);
+    const TrainingPair pair = random_pair(a, 48, 32, 1);
+    const int low_stride = 48 + 2 * m;
+    WindowCutter cutter(a, best_isa());
+    // In cells. Transposed, then mirrored left to right: out(x, y) = in(x: y, y: last - x).
+    const TrainingWindow& window = cutter.cut(pair, 3, 1, 6, 5, {true, true, false});
+    REQUIRE(window.width == 5);
+    REQUIRE(window.height == 6);
+    // A pixel among the cells of a row of `columns`.
+    const auto place = [](int x, int y, int columns) {
+        return static_cast<std::size_t>((y / 2 * columns + x / 2) * 4 + y % 2 * 2 + x % 2);
+    };
+    const int low_width = 2 * 5 + 2 * m;
+    for (int y = 0; y < 2 * 6 + 2 * m; ++y)
+        for (int x = 0; x < low_width; ++x) {
+            const int from_x = 2 * 3 + y;
+            const int from_y = 2 * 1 + low_width - 1 - x;
+            REQUIRE(window.low[place(x, y, low_width / 2)] ==
+                    doctest::Approx(
+                        pair.low[static_cast<std::size_t>(from_y * low_stride + from_x)] / 255.0));
+        }
+    for (int y = 0; y < 12; ++y)
+        for (int x = 0; x < 10; ++x) {
+            const int from_x = 2 * 3 + y;
+            const int from_y = 2 * 1 + 9 - x;
+            const double truth = pair.high[static_cast<std::size_t>(from_y * 48 + from_x)];
+            const double given =
+                pair.low[static_cast<std::size_t>((from_y + m) * low_stride + from_x + m)];
+            REQUIRE(window.residual[place(x, y, 5)] ==
+                    doctest::Approx((truth - given) / 255.0).epsilon(1e-4).scale(1));
+        }
+}
+
 TEST_CASE("the losses of the first ten steps are the golden ones") {
     // Written down from the reference path; a change here is a change of what training does.
     const double golden[] = {0.143505362, 0.136464453, 0.136393520, 0.127586647, 0.120898764,
