@@ -11,8 +11,6 @@ export const isTrained = (rung: Rung): boolean => rung !== 1;
 
 export interface RungState {
   readonly rung: Rung;
-  /** The one before. */
-  readonly left: Rung | undefined;
   readonly trial: Trial | undefined;
   readonly trials: number;
   readonly failures: number;
@@ -117,7 +115,6 @@ const mostFailures = 3;
 export function initialRung(rung: Rung): RungState {
   return {
     rung,
-    left: undefined,
     trial: undefined,
     trials: 0,
     failures: 0,
@@ -182,7 +179,12 @@ export function trialCame(
   );
   const compared = isMixed ? [] : [...kept, comparison];
   return decide(
-    { ...state, trial: undefined, failures: 0, compared: compared.slice(-2 * mostCompared) },
+    {
+      ...state,
+      trial: undefined,
+      failures: 0,
+      compared: compared.slice(-mostCompared * settings.rungs.length),
+    },
     settings,
     now.mediaTimeNs,
   );
@@ -204,12 +206,9 @@ export function leadDb(
   if (!isTrained(rung) || !settings.trains) return 0;
   if (!settings.expectsFeedback) return usualLeadDb;
   // What is learned of a content at one rung tells what can be at another.
-  const isUnknown = state.learnedDb[rung] === undefined && isTrained(state.rung);
-  const known = isUnknown ? state.rung : rung;
-  const learnedDb = state.learnedDb[known];
-  const isYoung = mediaTimeNs < hopeNs && known === state.rung;
-  if (isYoung) return Math.max(hopedLeadDb, learnedDb ?? 0);
-  return learnedDb ?? usualLeadDb;
+  const learnedDb = state.learnedDb[rung] ?? Object.values(state.learnedDb)[0];
+  const isYoung = mediaTimeNs < hopeNs && isTrained(state.rung);
+  return isYoung ? Math.max(hopedLeadDb, learnedDb ?? 0) : (learnedDb ?? usualLeadDb);
 }
 
 function decide(state: RungState, settings: RungSettings, nowNs: number): RungState {
@@ -218,20 +217,36 @@ function decide(state: RungState, settings: RungSettings, nowNs: number): RungSt
     best !== undefined &&
     best.gainDb > leastGainDb &&
     (best.comparisons > 1 || best.gainDb > enoughDb(state.rung, best.rung));
-  if (isBetter) {
-    // The comparisons were with the rung that is left.
-    const nextTrialNs = nowNs + closePauseNs;
-    return { ...state, rung: best.rung, left: state.rung, compared: [], nextTrialNs };
-  }
+  const decided = isBetter ? changedTo(state, best.rung) : state;
+  return { ...decided, nextTrialNs: nextTrialAt(decided, settings, nowNs) };
+}
+
+/** The comparisons go on, with the rung that is sent from now on: dB of the same pictures add up. */
+function changedTo(state: RungState, rung: Rung): RungState {
+  const tried = triedTimes(state, rung);
+  const gainedDb = tried.reduce((sum, { gainDb }) => sum + gainDb, 0) / tried.length;
+  const from = (one: Comparison, gainDb: number): Comparison => ({
+    ...one,
+    gainDb: gainDb - gainedDb,
+    conditions: { ...one.conditions, psnrDb: one.conditions.psnrDb + gainedDb },
+  });
+  const others = state.compared.filter((one) => one.rung !== rung);
+  const last = tried.at(-1);
+  const left = last ? [from({ ...last, rung: state.rung }, 0)] : [];
+  return { ...state, rung, compared: [...others.map((one) => from(one, one.gainDb)), ...left] };
+}
+
+function nextTrialAt(state: RungState, settings: RungSettings, nowNs: number): number {
+  const best = bestStanding(state, settings, nowNs);
   const next = candidate(state, settings, nowNs);
-  const isOpen = next !== undefined && !triedAt(state, next);
+  const isOpen = next !== undefined && isUnsettled(state, settings, next, nowNs);
   const waitNs = isOpen
     ? nowNs < openNs
       ? settleNs
       : closePauseNs
     : pauseAfter(best?.gainDb ?? 0, best?.comparisons ?? 1, nowNs);
   const dueNs = next === undefined ? nowNs : dueAgainNs(state, settings, next, nowNs);
-  return { ...state, nextTrialNs: Math.max(nowNs + waitNs, dueNs) };
+  return Math.max(nowNs + waitNs, dueNs);
 }
 
 const enoughDb = (from: Rung, to: Rung): number =>
@@ -251,7 +266,7 @@ function bestStanding(
 function dueAgainNs(state: RungState, settings: RungSettings, rung: Rung, nowNs: number): number {
   const last = triedAt(state, rung);
   const stands = standing(state, settings, rung, nowNs);
-  if (!last || !stands) return nowNs;
+  if (!last || !stands || isUnsettled(state, settings, rung, nowNs)) return nowNs;
   return last.conditions.mediaTimeNs + pauseAfter(stands.gainDb, stands.comparisons, nowNs);
 }
 
@@ -276,7 +291,7 @@ function standing(
   rung: Rung,
   nowNs: number,
 ): Standing | undefined {
-  const tried = state.compared.filter((one) => one.rung === rung).slice(-mostCompared);
+  const tried = triedTimes(state, rung);
   if (rung === state.rung || tried.length === 0) return undefined;
   const meanDb = tried.reduce((sum, { gainDb }) => sum + gainDb, 0) / tried.length;
   const lead = leadDb(state, settings, rung, nowNs) - leadDb(state, settings, state.rung, nowNs);
@@ -289,15 +304,23 @@ function standing(
  */
 function candidate(state: RungState, settings: RungSettings, nowNs: number): Rung | undefined {
   const rungs = plausible(state, settings);
-  const [untried] = rungs
-    .filter((rung) => !triedAt(state, rung))
-    .sort((a, b) => Number(a === state.left) - Number(b === state.left) || a - b);
+  const [untried] = rungs.filter((rung) => !triedAt(state, rung)).sort((a, b) => a - b);
   if (untried !== undefined) return untried;
   const best = bestStanding(state, settings, nowNs);
   if (best && best.gainDb > leastGainDb) return best.rung;
   const dueNs = (rung: Rung): number => dueAgainNs(state, settings, rung, nowNs);
   return rungs.sort((a, b) => dueNs(a) - dueNs(b))[0];
 }
+
+/** Not tried, or only while encoders started. */
+function isUnsettled(state: RungState, settings: RungSettings, rung: Rung, nowNs: number): boolean {
+  const last = triedAt(state, rung);
+  const gainDb = standing(state, settings, rung, nowNs)?.gainDb ?? 0;
+  return !last || (last.conditions.mediaTimeNs < startNs && gainDb > -clearDb);
+}
+
+const triedTimes = ({ compared }: RungState, rung: Rung): Comparison[] =>
+  compared.filter((one) => one.rung === rung).slice(-mostCompared);
 
 const triedAt = ({ compared }: RungState, rung: Rung): Comparison | undefined =>
   compared.findLast((one) => one.rung === rung);
@@ -307,8 +330,9 @@ function plausible(state: RungState, { rungs }: RungSettings): Rung[] {
   const isFarBehind = (rung: Rung): boolean => (triedAt(state, rung)?.gainDb ?? 0) < farBehindDb;
   return rungs.filter((rung) => {
     if (rung < 3 || rung < state.rung) return rung !== state.rung;
-    const larger = rungs.filter((other) => other < rung && other !== state.rung);
-    return rung !== state.rung && larger.every(isFarBehind);
+    const larger = rungs.filter((other) => other < rung);
+    const isNeighbour = state.rung === Math.max(...larger);
+    return isNeighbour && larger.every((other) => other === state.rung || isFarBehind(other));
   });
 }
 

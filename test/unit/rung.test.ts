@@ -174,6 +174,16 @@ describe('the choice of the rung', () => {
     expect(vain.changes[0]?.seconds).toBeLessThan(20);
   });
 
+  it('does not rest on a size between where full size was tried too early', () => {
+    // As a talk at 1000 kbit/s: large pictures become better for seconds.
+    const quality: World = (rung, seconds) =>
+      (seconds < 6 ? still(38.4, 40, 39.5, 36) : still(40.7, 39.9, 39.4, 36))(rung, seconds);
+    const hopeful = { ...settings, expectsFeedback: true };
+    const { changes } = live({ seconds: 60, quality, settings: hopeful, news: () => [1.7, 1.5] });
+    expect(changes.at(-1)?.rung).toBe(1);
+    expect(changes.at(-1)?.seconds).toBeLessThan(19);
+  });
+
   it('counts on most of what patches gain, and on nothing at native or without patches', () => {
     const hopeful = { ...settings, expectsFeedback: true };
     const told = trainingTold(initialRung(2), 3, 1, 20e9);
