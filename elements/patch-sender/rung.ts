@@ -299,13 +299,16 @@ function standing(
 }
 
 /**
- * The rung that it is worth to try next: one that was not tried, the largest first; one that seems
- * better and is to be confirmed; the one that is due first.
+ * The rung that it is worth to try next: one that was not tried in earnest, the largest first, since
+ * what full size may gain is the most; one that seems better and is to be confirmed; the one that is
+ * due first.
  */
 function candidate(state: RungState, settings: RungSettings, nowNs: number): Rung | undefined {
   const rungs = plausible(state, settings);
-  const [untried] = rungs.filter((rung) => !triedAt(state, rung)).sort((a, b) => a - b);
-  if (untried !== undefined) return untried;
+  const [open] = rungs
+    .filter((rung) => isUnsettled(state, settings, rung, nowNs))
+    .sort((a, b) => a - b);
+  if (open !== undefined) return open;
   const best = bestStanding(state, settings, nowNs);
   if (best && best.gainDb > leastGainDb) return best.rung;
   const dueNs = (rung: Rung): number => dueAgainNs(state, settings, rung, nowNs);
