@@ -189,7 +189,7 @@ describe('the choice of the rung', () => {
     const told = trainingTold(initialRung(2), 3, 1, 20e9);
     expect(leadDb(told, hopeful, 2, 60e9)).toBeCloseTo(1.2);
     expect(leadDb(told, hopeful, 1, 60e9)).toBe(0);
-    expect(leadDb(told, hopeful, 1.5, 60e9)).toBeCloseTo(1.2);
+    expect(leadDb(told, hopeful, 1.5, 60e9)).toBeCloseTo(0.36);
     expect(leadDb(initialRung(1), hopeful, 1.5, 60e9)).toBe(0.5);
     expect(leadDb(told, { ...hopeful, trains: false }, 2, 60e9)).toBe(0);
     expect(trainingTold(initialRung(2), null, 1, 20e9).learnedDb).toEqual({});
