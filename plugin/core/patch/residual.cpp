@@ -269,15 +269,38 @@ std::vector<std::uint8_t> coded_payload(const std::vector<Block>& coefficients, 
 
 // --- how fine a patch is quantised when nobody says ---------------------------------------------
 
-// Its size as JPEG tells how much there is in a patch; as a residual it gets this part of it.
-constexpr double jpeg_bytes_per_byte = 6.6;
+// Its size as JPEG tells how much there is in a patch; as a residual it gets a part of it that
+// depends on how the error is spread. An error of few large coefficients, at edges, is what a
+// network learns most from and loses most of; one of many equal ones is noise, of which there is
+// nothing to learn. Spread is the mean of the coefficients' magnitudes, squared, over their mean
+// square: 0.08 on drawn graphics, 0.2 to 0.3 on faces and tables, 0.42 on grass, 0.64 were they
+// Gaussian. docs/results.md has what each part loses.
 constexpr int jpeg_quality = 95;
+struct JpegPart {
+    double spread;
+    double bytes_per_byte;  // of JPEG for one of the residual
+};
+constexpr std::array<JpegPart, 4> jpeg_parts = {
+    {{0.08, 3.8}, {0.12, 5.7}, {0.385, 5.7}, {0.43, 13.0}}};
+
+double jpeg_bytes_per_byte(double spread) {
+    if (spread <= jpeg_parts.front().spread) return jpeg_parts.front().bytes_per_byte;
+    for (std::size_t i = 1; i < jpeg_parts.size(); ++i) {
+        const JpegPart& from = jpeg_parts[i - 1];
+        const JpegPart& to = jpeg_parts[i];
+        if (spread < to.spread) {
+            return std::lerp(from.bytes_per_byte, to.bytes_per_byte,
+                             (spread - from.spread) / (to.spread - from.spread));
+        }
+    }
+    return jpeg_parts.back().bytes_per_byte;
+}
 
 // Steps in units of the error that the patch corrects (root mean square), as far as they were tried
 // (docs/results.md).
 constexpr double finest = 1.5;
 constexpr double usual = 2.5;
-constexpr double coarsest = 3.0;
+constexpr double coarsest = 3.3;
 // Bytes go with the step to the power of -1.25 around there.
 constexpr double step_exponent = 1 / 1.25;
 // What a level that is not 0 costs with all around it: the mean of 1,400 patches of six clips.
@@ -300,15 +323,20 @@ int levels_at(const std::vector<Block>& coefficients, int step) {
 int fitting_step(const std::vector<Block>& coefficients, std::size_t jpeg_bytes,
                  const LowCrop& low) {
     double squares = 0;
+    double magnitudes = 0;
     for (const Block& block : coefficients) {
-        for (const std::int32_t c : block) squares += static_cast<double>(c) * c;
+        for (const std::int32_t c : block) {
+            squares += static_cast<double>(c) * c;
+            magnitudes += std::abs(static_cast<double>(c));
+        }
     }
     const double pixels = static_cast<double>(low.width) * low.height;
     const double error = std::sqrt(squares / pixels) / (1 << transform_bits);
+    const double spread = squares > 0 ? magnitudes * magnitudes / (squares * pixels) : 0;
     const double bytes =
         patch_header_bytes + bytes_per_level * levels_at(coefficients, step_of(usual, error));
     const double units =
-        usual * std::pow(bytes * jpeg_bytes_per_byte /
+        usual * std::pow(bytes * jpeg_bytes_per_byte(spread) /
                              static_cast<double>(std::max<std::size_t>(jpeg_bytes, 1)),
                          step_exponent);
     return step_of(std::clamp(units, finest, coarsest), error);
