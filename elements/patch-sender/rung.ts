@@ -86,7 +86,7 @@ const samePsnrDb = 5;
 /** One comparison is enough beyond this; below, the mean of two decides. */
 const plainDb = 0.6;
 /** Where both are trained, what training gains is no guess that the comparison hangs on. */
-const plainOfTrainedDb = 0.3;
+const plainOfTrainedDb = 0.2;
 /** What a change must gain: comparisons of the same thing differ by about a tenth of a dB. */
 const leastGainDb = 0.1;
 const mostCompared = 2;
