@@ -77,6 +77,28 @@ function rules.control_problem(protocol, sequence, session, last_session, last_s
 	return nil
 end
 
+-- What a property may be: a newer version may have saved what this one does not know.
+local RANGES = { cap_kbps = { 200, 100000 }, min_kbps = { 100, 100000 } }
+local CHOICES = {
+	mode = { "relay", "direct" },
+	stream_class = { "talk", "sports", "hands", "animation", "graphics", "game", "default" },
+	patch_quality = { "auto", "fine", "coarse" },
+}
+
+-- The property's value if it can be that; a number within its range; else `current`, what it was.
+function rules.sane(name, value, current)
+	if type(value) ~= type(current) then return current end
+	local range, choices = RANGES[name], CHOICES[name]
+	if range ~= nil then
+		if value ~= value then return current end
+		return math.max(range[1], math.min(range[2], value))
+	end
+	for _, choice in ipairs(choices or { value }) do
+		if value == choice then return value end
+	end
+	return current
+end
+
 -- An address of the dock is shown to the streamer, so it must be one: this machine, a port, a token.
 function rules.dock_address(text)
 	if #text <= 128 and string.match(text, "^http://127%.0%.0%.1:%d+/%w+/$") then return text end
@@ -141,9 +163,14 @@ end
 local function with_encoder(action)
 	local output = obs.obs_frontend_get_streaming_output()
 	if output == nil then return nil end
-	local video = obs.obs_output_get_video_encoder(output) -- borrowed
+	local borrowed = obs.obs_output_get_video_encoder(output)
+	-- The output may let go of it meanwhile.
+	local video = borrowed ~= nil and obs.obs_encoder_get_ref(borrowed) or nil
 	local result = nil
-	if video ~= nil then result = action(video, output) end
+	if video ~= nil then
+		result = action(video, output)
+		obs.obs_encoder_release(video)
+	end
 	obs.obs_output_release(output)
 	return result
 end
@@ -402,7 +429,7 @@ end
 
 local accounted_grab = accounted("grabs_ns", grab_step)
 
-function script_tick(_)
+local function grab_when_due()
 	if api == nil or control.grabs_per_second == 0 or canvas.problem ~= "" then return end
 	if not settings.enabled or not controller_is_here() then return end
 	local ok, why = pcall(accounted_grab)
@@ -575,6 +602,19 @@ local function every_second()
 end
 local accounted_second = accounted("script_ns", every_second)
 
+-- Not by timer_add: OBS looks whether a timer's script is still there, and only then locks it. Between
+-- the two it may be unloaded, and the timer runs in a Lua state that is closed (seen in OBS 29.0.2 at a
+-- change of the scene collection). Ticks are unhooked under their own lock.
+local second_due_s = 0
+function script_tick(_)
+	local now = now_s()
+	if now >= second_due_s then
+		second_due_s = now + 1
+		accounted_second()
+	end
+	grab_when_due()
+end
+
 local function set_enabled(enabled)
 	settings.enabled = enabled
 	if script_settings ~= nil then obs.obs_data_set_bool(script_settings, "enabled", enabled) end
@@ -654,13 +694,15 @@ function script_properties()
 		"Where the server tells what is gained: ws://HOST:PORT or wss://HOST:PORT. May be empty.")
 	obs.obs_properties_add_text(properties, "stream_key", "Stream key", obs.OBS_TEXT_PASSWORD)
 	obs.obs_properties_add_text(properties, "token", "Token", obs.OBS_TEXT_PASSWORD)
-	local cap = obs.obs_properties_add_int(properties, "cap_kbps", "Uplink cap", 200, 100000, 100)
-	local min = obs.obs_properties_add_int(properties, "min_kbps", "Video at least", 100, 100000, 50)
+	local cap = obs.obs_properties_add_int(properties, "cap_kbps", "Uplink cap",
+		RANGES.cap_kbps[1], RANGES.cap_kbps[2], 100)
+	local min = obs.obs_properties_add_int(properties, "min_kbps", "Video at least",
+		RANGES.min_kbps[1], RANGES.min_kbps[2], 50)
 	obs.obs_property_int_set_suffix(cap, " kbit/s")
 	obs.obs_property_int_set_suffix(min, " kbit/s")
 	local class = obs.obs_properties_add_list(properties, "stream_class", "Content",
 		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
-	for _, name in ipairs({ "talk", "sports", "hands", "animation", "graphics", "game", "default" }) do
+	for _, name in ipairs(CHOICES.stream_class) do
 		obs.obs_property_list_add_string(class, name, name)
 	end
 	local quality = obs.obs_properties_add_list(properties, "patch_quality", "Patches",
@@ -697,9 +739,9 @@ function script_update(values)
 		if type(value) == "boolean" then
 			settings[name] = obs.obs_data_get_bool(values, name)
 		elseif type(value) == "number" then
-			settings[name] = obs.obs_data_get_int(values, name)
+			settings[name] = rules.sane(name, obs.obs_data_get_int(values, name), value)
 		else
-			settings[name] = obs.obs_data_get_string(values, name) or ""
+			settings[name] = rules.sane(name, obs.obs_data_get_string(values, name) or "", value)
 		end
 	end
 end
@@ -725,7 +767,6 @@ function script_load(values)
 	hotkey_on = load_hotkey(values, "livesr_on", "livesr: on", true)
 	hotkey_off = load_hotkey(values, "livesr_off", "livesr: off", false)
 	obs.obs_frontend_add_event_callback(on_event)
-	obs.timer_add(accounted_second, 1000)
 end
 
 function script_save(values)

@@ -15,6 +15,8 @@ export interface HeadlessObsOptions {
   readonly framesPerSecond: number;
   /** Where OBS streams to. */
   readonly server: string;
+  /** Of RTMP. */
+  readonly streamKey?: string;
   readonly bitrateKbps: number;
   /** Properties of the script, as its dialog would set them. */
   readonly script: Readonly<Record<string, string | number | boolean>>;
@@ -329,7 +331,7 @@ function writeConfiguration(folder: string, options: HeadlessObsOptions, port: n
   };
   const service = {
     type: 'rtmp_custom',
-    settings: { server: options.server, key: '', use_auth: false },
+    settings: { server: options.server, key: options.streamKey ?? '', use_auth: false },
   };
   writeFileSync(join(profile, 'service.json'), JSON.stringify(service));
   writeFileSync(join(profile, 'streamEncoder.json'), JSON.stringify(encoder));

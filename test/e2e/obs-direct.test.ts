@@ -1,9 +1,11 @@
 // A real OBS that streams straight to a server pipeline, without the relay: patches go beside the stream,
 // and the server finds out which decoded frame each is of. A way into its engine shows what was paired.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { marginOf, type Architecture } from '../../elements/bridge/index.ts';
 import { FrameDecoder } from '../../elements/channel/frame.ts';
@@ -58,29 +60,117 @@ class WatchedEngine {
   }
 }
 
-describe.skipIf(missing !== undefined)('a real OBS without the relay', () => {
+interface Transport {
+  readonly name: string;
+  readonly missing: string | undefined;
+  /** For OBS. */
+  readonly address: (port: number) => string;
+  readonly freePort: () => Promise<number>;
+  /** From the stream to H.264. */
+  readonly source: (port: number) => string;
+  /** What listens for the stream where GStreamer cannot, and writes it to standard output. */
+  readonly listener?: (port: number) => ChildProcessByStdio<null, Readable, null>;
+}
+
+const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
+
+const transports: readonly Transport[] = [
+  {
+    name: 'SRT',
+    missing,
+    address: (port) => `srt://127.0.0.1:${port}`,
+    freePort: freeUdpPort,
+    source: (port) =>
+      `srtsrc uri="srt://127.0.0.1:${port}?mode=listener" latency=200 ! tsdemux name=demux ignore-pcr=true demux. ! video/x-h264`,
+  },
+  {
+    // GStreamer has no element that an RTMP sender could connect to.
+    name: 'RTMP',
+    missing: missing ?? (hasFfmpeg ? undefined : 'ffmpeg not installed'),
+    address: (port) => `rtmp://127.0.0.1:${port}/live`,
+    freePort: freeTcpPort,
+    source: () => 'fdsrc fd=0 ! flvdemux',
+    listener: (port) =>
+      spawn(
+        'ffmpeg',
+        [
+          ...['-loglevel', 'error', '-fflags', 'nobuffer', '-listen', '1'],
+          ...[
+            '-i',
+            `rtmp://127.0.0.1:${port}/live/key`,
+            '-c:v',
+            'copy',
+            '-an',
+            '-f',
+            'flv',
+            'pipe:1',
+          ],
+        ],
+        { stdio: ['ignore', 'pipe', 'ignore'] },
+      ),
+  },
+];
+
+/** Without a connection, which would be the one that is waited for. */
+function isListening(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .some((line) => line.includes(`:${hex} 00000000:0000 0A`));
+}
+
+/** The server: what takes the stream, and the pipeline behind it. */
+class StreamServer {
+  readonly pipeline: Pipeline;
+  readonly #listener: ChildProcess | undefined;
+  readonly #port: number;
+
+  constructor({ source, listener }: Transport, port: number, feedbackPort: number, engine: string) {
+    this.pipeline = new Pipeline({
+      name: 'the server',
+      pipes: listener !== undefined,
+      launch:
+        `${source(port)} ! queue ! h264parse ! avdec_h264 ! queue ` +
+        `! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
+        `token=token engine=${quoted(`unix:${engine}`)} ! fakesink sync=false async=false`,
+    });
+    const started = listener?.(port);
+    if (started && this.pipeline.input) started.stdout.pipe(this.pipeline.input);
+    this.#listener = started;
+    this.#port = port;
+  }
+
+  /** OBS does not try again when nobody takes its first connection. */
+  async untilReady(): Promise<void> {
+    if (this.#listener) await until('the server listens', 15, () => isListening(this.#port));
+  }
+
+  async stop(): Promise<void> {
+    this.#listener?.kill('SIGKILL');
+    await this.pipeline.stop();
+  }
+}
+
+describe.each(transports)('a real OBS without the relay, over $name', (transport) => {
+  if (transport.missing !== undefined) {
+    test.skip(`is not there: ${transport.missing}`);
+    return;
+  }
   let obs: HeadlessObs | undefined;
   let client: ObsClient | undefined;
   let controller: ControllerProcess | undefined;
-  let server: Pipeline | undefined;
+  let server: StreamServer | undefined;
   let engine: WatchedEngine | undefined;
   let folder = '';
   let serverPort = 0;
   let feedbackPort = 0;
 
-  const startServer = (): Pipeline =>
-    new Pipeline({
-      name: 'the server',
-      launch:
-        `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" latency=200 ` +
-        '! tsdemux name=demux ignore-pcr=true demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! queue ' +
-        `! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
-        `token=token engine=${quoted(`unix:${join(folder, 'engine')}`)} ! fakesink sync=true async=false`,
-    });
+  const startServer = (): StreamServer =>
+    new StreamServer(transport, serverPort, feedbackPort, join(folder, 'engine'));
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'livesr-direct-'));
-    serverPort = await freeUdpPort();
+    serverPort = await transport.freePort();
     feedbackPort = await freeTcpPort();
     engine = new WatchedEngine(join(folder, 'engine'));
     server = startServer();
@@ -89,7 +179,8 @@ describe.skipIf(missing !== undefined)('a real OBS without the relay', () => {
       canvas: { width: 1280, height: 720 },
       stream: { width: 640, height: 360 },
       framesPerSecond: 15,
-      server: `srt://127.0.0.1:${serverPort}`,
+      server: transport.address(serverPort),
+      streamKey: 'key',
       bitrateKbps: 1200,
       password,
       script: {
@@ -119,9 +210,10 @@ describe.skipIf(missing !== undefined)('a real OBS without the relay', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const enhancer = async () => parseStructure(await server?.get('enhancer', 'stats'));
+  const enhancer = async () => parseStructure(await server?.pipeline.get('enhancer', 'stats'));
 
   test('patches beside the stream bring a gain within 30 s', async () => {
+    await server?.untilReady();
     await until('the script answers', 20, () => controller?.latest?.script.status !== undefined);
     await client?.call('StartStream');
     await until('the stream arrives', 20, async () => numberField(await enhancer(), 'frames') > 0);
@@ -160,8 +252,9 @@ describe.skipIf(missing !== undefined)('a real OBS without the relay', () => {
       10,
       () => controller?.latest?.script.status?.bitrateKbps === 1200,
     );
-    await server?.done;
+    await server?.stop();
     server = startServer();
+    await server.untilReady();
     await client?.call('StartStream');
     await until(
       'patches find their frames again',

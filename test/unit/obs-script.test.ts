@@ -6,11 +6,33 @@ import { describe, expect, it } from 'vitest';
 
 const hasLuaJit = spawnSync('luajit', ['-v']).status === 0;
 
-/** What the statements return, as text; they see the script's rules as `rules`. */
-function lua(statements: string): string {
+/**
+ * What the statements return, as text. They see the script's rules as `rules`, and what it would tell the
+ * controller as `told(FIELD)`, once OBS has given it the settings `saved`.
+ */
+function lua(statements: string, saved = '{}'): string {
   const program = `
     obslua = setmetatable({}, { __index = function() return function() return nil end end })
+    local status, source = {}, nil
+    local function read(kind, otherwise)
+      return function(values, name)
+        local value = values[name]
+        return type(value) == kind and value or otherwise
+      end
+    end
+    obslua.obs_data_get_string, obslua.obs_data_get_int = read("string", ""), read("number", 0)
+    obslua.obs_data_get_bool = read("boolean", false)
+    obslua.os_gettime_ns = function() return 1e9 end
+    obslua.obs_register_source = function(info) source = info end
+    local function write(values, name, value) (values or status)[name] = value end
+    obslua.obs_data_set_string, obslua.obs_data_set_int, obslua.obs_data_set_bool = write, write, write
     local rules = dofile("obs-script/livesr.lua")
+    local saved = ${saved}
+    if next(saved) ~= nil then script_update(saved) end
+    local function told(field)
+      source.update(nil, {})
+      return status[field]
+    end
     local function all(...)
       local texts = {}
       for i = 1, select("#", ...) do texts[i] = tostring((select(i, ...))) end
@@ -73,6 +95,29 @@ describe.skipIf(!hasLuaJit)('the script', () => {
     expect(problem('1, 1, "b", "a", 400')).toBe('nil');
     expect(problem('0, 0, "", "a", 4')).toBe('empty');
     expect(problem('2, 5, "a", "a", 4')).toMatch(/version 2.*install/);
+  });
+
+  it('reads settings of a newer version as far as it knows them', () => {
+    const answers = lua(`
+      local sane = rules.sane
+      return sane("mode", "direct", "relay"), sane("mode", "mesh", "relay"), sane("mode", 2, "relay"),
+        sane("patch_quality", "ultra", "fine"), sane("stream_class", "opera", "default"),
+        sane("cap_kbps", 5000, 3000), sane("cap_kbps", -1, 3000), sane("cap_kbps", 1e9, 3000),
+        sane("cap_kbps", "lots", 3000), sane("cap_kbps", 0 / 0, 3000), sane("min_kbps", 0, 300),
+        sane("server", "quic://x", ""), sane("enabled", "yes", true)`);
+    expect(answers.split(';')).toEqual([
+      ...['direct', 'relay', 'relay', 'fine', 'default'],
+      ...['5000', '200', '100000', '3000', '3000', '100', 'quic://x', 'true'],
+    ]);
+  });
+
+  it('takes settings that a newer version has saved, and goes on', () => {
+    const answers = lua(
+      `return told("mode"), told("capKbps"), told("minKbps"), told("streamClass"), told("server")`,
+      `{ mode = "mesh", cap_kbps = 0, min_kbps = 1e12, stream_class = "opera", server = "srt://a:1",
+         uplinks = "two", patch_quality = { "a" } }`,
+    );
+    expect(answers).toBe('relay;200;100000;default;srt://a:1');
   });
 
   it("shows the dock's address only if it is one", () => {
