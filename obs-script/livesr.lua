@@ -322,14 +322,13 @@ local function spent_ns()
 	return tonumber(thread_time.seconds) * 1e9 + tonumber(thread_time.nanoseconds)
 end
 
--- `action`, with its time added to `account`.
+-- pcall of `action`, its time added to `account`.
 local function accounted(account, action)
 	return function(...)
 		local began_ns = spent_ns()
 		local ok, result = pcall(action, ...)
 		spent[account] = spent[account] + spent_ns() - began_ns
-		if not ok then error(result, 0) end
-		return result
+		return ok, result
 	end
 end
 
@@ -432,7 +431,7 @@ local accounted_grab = accounted("grabs_ns", grab_step)
 local function grab_when_due()
 	if api == nil or control.grabs_per_second == 0 or canvas.problem ~= "" then return end
 	if not settings.enabled or not controller_is_here() then return end
-	local ok, why = pcall(accounted_grab)
+	local ok, why = accounted_grab()
 	if not ok then
 		canvas.problem = tostring(why)
 		warn("no frames of the canvas: " .. canvas.problem)
@@ -529,7 +528,7 @@ info.destroy = function(data)
 end
 local accounted_update = accounted("script_ns", control_update)
 info.update = function(_, values)
-	local ok, why = pcall(accounted_update, values)
+	local ok, why = accounted_update(values)
 	if not ok then warn("control input: " .. tostring(why)) end
 end
 -- Neither the answer nor the wishes are for the file, least of all the token.
@@ -593,11 +592,16 @@ end
 
 local is_leaving = false -- the scene collection, or OBS
 
+-- OBS tells when a scene collection is there, and that is when the control input is made: its kind has a
+-- lock that OBS takes before the script's, and here the script's is taken already, so both threads would
+-- wait for ever if OBS loads sources meanwhile. A script that is added or reloaded by hand is told of no
+-- event, and after so long nothing is being loaded any more.
+local UNTOLD_S = 10
+local loaded_at_s = now_s()
+
 local function every_second()
-	-- A script that is added or reloaded is told of no event.
-	if not is_leaving then ensure_control() end
-	local ok, why = pcall(steer_encoder)
-	if not ok then warn(tostring(why)) end
+	if not is_leaving and now_s() - loaded_at_s > UNTOLD_S then ensure_control() end
+	steer_encoder()
 	if not controller_is_here() and canvas.file ~= nil then close_canvas() end
 end
 local accounted_second = accounted("script_ns", every_second)
@@ -610,7 +614,8 @@ function script_tick(_)
 	local now = now_s()
 	if now >= second_due_s then
 		second_due_s = now + 1
-		accounted_second()
+		local ok, why = accounted_second()
+		if not ok then warn(tostring(why)) end
 	end
 	grab_when_due()
 end

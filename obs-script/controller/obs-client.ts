@@ -67,6 +67,16 @@ export class ObsClient {
     else signal.addEventListener('abort', tell, { once: true });
   }
 
+  /** True before the scene collection changes, false after. */
+  onCollectionChanging(listener: (isChanging: boolean) => void): void {
+    this.#socket.on('CurrentSceneCollectionChanging', () => {
+      listener(true);
+    });
+    this.#socket.on('CurrentSceneCollectionChanged', () => {
+      listener(false);
+    });
+  }
+
   onStreamState(listener: (state: string) => void): void {
     this.#socket.on('StreamStateChanged', ({ outputState }) => {
       listener(outputState);

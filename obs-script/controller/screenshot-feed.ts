@@ -35,10 +35,15 @@ export class ScreenshotFeed {
   readonly #options: ScreenshotFeedOptions;
   readonly #timer: NodeJS.Timeout;
   #isBusy = false;
+  #isCollectionChanging = false;
   #isClosed = false;
 
   constructor(options: ScreenshotFeedOptions) {
     this.#options = options;
+    // OBS 29 has ended when a scene went while a screenshot of it was taken.
+    options.client.onCollectionChanging((isChanging) => {
+      this.#isCollectionChanging = isChanging;
+    });
     this.#timer = setInterval(() => void this.#take(), intervalMs);
   }
 
@@ -48,7 +53,7 @@ export class ScreenshotFeed {
   }
 
   async #take(): Promise<void> {
-    if (this.#isBusy) return;
+    if (this.#isBusy || this.#isCollectionChanging) return;
     this.#isBusy = true;
     const { client, colour, size, onShot, onTrouble, nowMs } = this.#options;
     try {
