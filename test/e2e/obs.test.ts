@@ -321,6 +321,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     await delay(3000);
     const without = await measure();
     expect((await wish({ on: true })).status).toBe(204);
+    await until('the encoder follows again', 20, () => bitrateKbps() !== streamersKbps);
     console.info('with grabs', withGrabs, 'without', without);
     expect(withGrabs.grabs).toBeGreaterThan(40);
     expect(without.grabs).toBeLessThan(3);
