@@ -230,6 +230,10 @@ export class Controller {
       this.#change({ relay: { ...initialState.relay, problem } });
       return;
     }
+    // The end of the stream does not always come through to the relay.
+    if (this.#path?.hasCarried === true && !status.streaming && !this.#isCarrying) {
+      await this.#stopPath();
+    }
     const settings = this.#settingsOf(status, format);
     const rates = this.#ratesOf(status);
     const fixed = JSON.stringify(settings);

@@ -69,6 +69,7 @@ interface Output {
 export class DirectPath implements StreamPath {
   /** Few patches are sent: they are JPEG. */
   readonly grabsPerSecond = 5;
+  readonly hasCarried = true;
   readonly #options: DirectPathOptions;
   readonly #pipeline: Pipeline;
   readonly #reader = new GdpReader();

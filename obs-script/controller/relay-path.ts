@@ -46,6 +46,10 @@ export class RelayPath implements StreamPath {
     return this.#nowMs() - this.#lastFrameMs < silentStreamMs;
   }
 
+  get hasCarried(): boolean {
+    return this.#lastFrameMs > -Infinity;
+  }
+
   set(rates: Rates): void {
     this.#relay.set(rates);
   }

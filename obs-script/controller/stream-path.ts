@@ -56,6 +56,8 @@ export interface StreamPath {
   /** When the stream has ended, or with what went wrong. */
   readonly done: Promise<void>;
   readonly isCarrying: boolean;
+  /** A stream has come; another one needs another path. */
+  readonly hasCarried: boolean;
   /** Frames of the canvas that it has a use for. */
   readonly grabsPerSecond: number;
   set(rates: Rates): void;
