@@ -688,11 +688,12 @@ function script_properties()
 	obs.obs_properties_add_bool(properties, "enabled", "On")
 	-- Short names: the column of the fields gets what they leave.
 	local function explain(property, text) obs.obs_property_set_long_description(property, text) end
-	local mode = obs.obs_properties_add_list(properties, "mode", "The stream goes",
+	local mode = obs.obs_properties_add_list(properties, "mode", "Route",
 		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
-	obs.obs_property_list_add_string(mode, "through this computer's relay (SRT)", "relay")
-	obs.obs_property_list_add_string(mode, "straight to the server (RTMP)", "direct")
-	explain(mode, "Straight: OBS streams to the server as always, patches go over Feedback. For servers without SRT.")
+	obs.obs_property_list_add_string(mode, "relay (SRT)", "relay")
+	obs.obs_property_list_add_string(mode, "direct (RTMP)", "direct")
+	explain(mode, "Relay: through this computer's own, to servers that take SRT. Direct: OBS streams to the server as always, "
+		.. "patches go over Feedback. For servers without SRT.")
 	explain(obs.obs_properties_add_text(properties, "server", "Server", obs.OBS_TEXT_DEFAULT),
 		"Where the relay sends the stream to: srt://HOST:PORT")
 	explain(obs.obs_properties_add_text(properties, "feedback", "Feedback", obs.OBS_TEXT_DEFAULT),

@@ -91,7 +91,7 @@ function serverFinding(answer: Answer): Finding | undefined {
           : `The script's server address "${server}" is none of SRT.`,
       remedy:
         'Tools > Scripts > livesr.lua > Server: srt://HOST:PORT. ' +
-        'For a server that takes RTMP alone set The stream goes to "straight to the server".',
+        'For a server that takes RTMP alone set Route to "direct (RTMP)".',
     };
   }
   if (mode === 'direct' && (feedback === '' || token === '')) {
@@ -122,9 +122,9 @@ function targetFinding({ server, relayPort, answer }: ObsFacts): Finding | undef
       cause:
         server === ''
           ? 'OBS has no server to stream to.'
-          : "OBS streams to the relay's address, and the script says that the stream goes straight to the server.",
+          : "OBS streams to the relay's address, and the script's Route is direct.",
       remedy:
-        "Settings > Stream: the server's own address; or Tools > Scripts > livesr.lua > The stream goes: through this computer's relay.",
+        "Settings > Stream: the server's own address; or Tools > Scripts > livesr.lua > Route: relay (SRT).",
     };
   }
   if (isRelay) return undefined;
@@ -156,7 +156,7 @@ function canvasFinding({ answer }: ObsFacts): Finding | undefined {
   if (answer.status.canvasProblem === '') return undefined;
   return {
     cause: `There are no patches: the script cannot hand over frames (${answer.status.canvasProblem}).`,
-    remedy: "Tools > Scripts > livesr.lua > The stream goes: through this computer's relay.",
+    remedy: 'Tools > Scripts > livesr.lua > Route: relay (SRT).',
   };
 }
 
