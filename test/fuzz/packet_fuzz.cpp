@@ -41,8 +41,8 @@ void check(const PatchPacket& packet, Input buffer) {
                 "the payload lies within the buffer");
         require(p.width > 0 && p.height > 0 && p.width <= 512 && p.height <= 512,
                 "sizes of 1 to 512");
-        require(p.x % h.scale.patch_unit() == 0 && p.width % h.scale.patch_unit() == 0 && p.y % h.scale.patch_unit() == 0 &&
-                    p.height % h.scale.patch_unit() == 0,
+        require(p.x % h.scale.patch_unit() == 0 && p.width % h.scale.patch_unit() == 0 &&
+                    p.y % h.scale.patch_unit() == 0 && p.height % h.scale.patch_unit() == 0,
                 "multiples of scale");
         require(p.x + p.width < h.frame_width + 2 * h.scale.up &&
                     p.y + p.height < h.frame_height + 2 * h.scale.up,

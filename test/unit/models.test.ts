@@ -96,7 +96,9 @@ describe.each(networks)('the $size generic network of scale $scale', ({ scale, s
       });
   });
 
-  it('is not below plain enlargement in any second of real clips at 600 kbit/s', async ({ skip }) => {
+  it('is not below plain enlargement in any second of real clips at 600 kbit/s', async ({
+    skip,
+  }) => {
     if (!existsSync(footage)) skip('no test clips in ../shared/media');
     const model = await load(scale, size);
     for (const clip of await listClips(footage)) {
