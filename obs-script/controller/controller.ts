@@ -107,7 +107,7 @@ export class Controller {
         this.#warn([connectionFinding(asObsError(error), url, config)]);
       }
       await this.#disconnect();
-      await this.#pause(backoffMs(failures, this.#options.random()));
+      await this.#waitForObs(backoffMs(failures, this.#options.random()));
     }
     await this.#stopPath();
     this.#feedback?.close();
@@ -159,6 +159,19 @@ export class Controller {
     this.#client = undefined;
     this.#channel = undefined;
     this.#canvas.close();
+  }
+
+  /** The stream may go on without the websocket; a path to which nothing comes any more is left. */
+  async #waitForObs(ms: number): Promise<void> {
+    const { nowMs } = this.#options;
+    const endMs = nowMs() + ms;
+    do {
+      await this.#pause(Math.min(beatMs, Math.max(0, endMs - nowMs())));
+      if (this.#hasFallenSilent) {
+        await this.#stopPath();
+        this.#change({ relay: initialState.relay });
+      }
+    } while (!this.#isStopping && nowMs() < endMs);
   }
 
   /** A beat a second, until the connection is lost. */
@@ -213,6 +226,11 @@ export class Controller {
     return this.#path?.isCarrying === true;
   }
 
+  /** The end of the stream does not always come through to the relay. */
+  get #hasFallenSilent(): boolean {
+    return this.#path?.hasCarried === true && !this.#isCarrying;
+  }
+
   #takeGoodputBps(): number | null {
     const goodputBps = this.#goodputBps;
     this.#goodputBps = null;
@@ -230,10 +248,7 @@ export class Controller {
       this.#change({ relay: { ...initialState.relay, problem } });
       return;
     }
-    // The end of the stream does not always come through to the relay.
-    if (this.#path?.hasCarried === true && !status.streaming && !this.#isCarrying) {
-      await this.#stopPath();
-    }
+    if (this.#hasFallenSilent && !status.streaming) await this.#stopPath();
     const settings = this.#settingsOf(status, format);
     const rates = this.#ratesOf(status);
     const fixed = JSON.stringify(settings);
