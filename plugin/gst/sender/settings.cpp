@@ -71,7 +71,8 @@ GType patches_type() {
 GType patch_codec_type() {
     static const GEnumValue values[] = {
         {static_cast<int>(PatchCodec::residual),
-         "What enlarging the decoded picture misses: a sixth of JPEG's bytes and less", "residual"},
+         "What enlarging the decoded picture misses: on average a sixth of JPEG's bytes",
+         "residual"},
         {static_cast<int>(PatchCodec::jpeg_luma), "Luma JPEG: needs no decoder that agrees",
          "jpeg"},
         {0, nullptr, nullptr},
@@ -195,7 +196,7 @@ guint install_settings(GObjectClass* object_class) {
             g_param_spec_int(
                 "residual-step", "Residual step",
                 "Quantiser step of residual patches (grey levels): smaller is finer; 0: as "
-                "fits each patch, about a sixth of its bytes as JPEG",
+                "fits each patch, on average a sixth of its bytes as JPEG",
                 0, largest_residual_step, defaults.residual_step, live));
     install(jpeg_quality,
             g_param_spec_int("jpeg-quality", "JPEG quality", "Of patches that are coded as JPEG", 1,
