@@ -168,8 +168,10 @@ export class Controller {
     do {
       await this.#pause(Math.min(beatMs, Math.max(0, endMs - nowMs())));
       if (this.#hasFallenSilent) {
-        await this.#stopPath();
+        // Said at once: its end may take the pipeline seconds.
+        const stopped = this.#stopPath();
         this.#change({ relay: initialState.relay });
+        await stopped;
       }
     } while (!this.#isStopping && nowMs() < endMs);
   }

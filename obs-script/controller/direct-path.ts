@@ -6,7 +6,7 @@ import { Pipeline } from '../../elements/measure/pipeline.ts';
 import type { FedFrame } from './canvas-feed.ts';
 import { CanvasWriter } from './canvas-writer.ts';
 import { initialDirectUplink, observe, type DirectUplink } from './direct-uplink.ts';
-import { GdpError, GdpReader, segmentPacket } from './gdp-stream.ts';
+import { followPackets, segmentPacket } from './gdp-stream.ts';
 import type { ObsClient } from './obs-client.ts';
 import {
   launchWords,
@@ -72,7 +72,6 @@ export class DirectPath implements StreamPath {
   readonly hasCarried = true;
   readonly #options: DirectPathOptions;
   readonly #pipeline: Pipeline;
-  readonly #reader = new GdpReader();
   readonly #canvas: CanvasWriter;
   readonly #openedAtMs: number;
   #rates: Rates;
@@ -102,9 +101,16 @@ export class DirectPath implements StreamPath {
     this.#canvas = new CanvasWriter(this.#pipeline.input, settings.framesPerSecond);
     this.#canvas.start(settings.canvas);
     this.#canvas.segment(segmentPacket());
-    this.#pipeline.output?.on('data', (chunk: Buffer) => {
-      this.#read(chunk);
-    });
+    followPackets(
+      this.#pipeline.output,
+      (packet) => {
+        if (packet.kind === 'buffer') this.#send(packet.payload);
+      },
+      (why) => {
+        log(`no patches from the pipeline: ${why}`);
+        void this.#pipeline.stop();
+      },
+    );
   }
 
   get done(): Promise<void> {
@@ -197,23 +203,8 @@ export class DirectPath implements StreamPath {
     if (Math.round(this.#uplink.capacityBps) !== this.#toldUplinkBps) this.set(this.#rates);
   }
 
-  #read(chunk: Uint8Array): void {
-    let packets;
-    try {
-      packets = this.#reader.push(chunk);
-    } catch (error) {
-      if (!(error instanceof GdpError)) throw error;
-      this.#options.log(`no patches from the pipeline: ${error.message}`);
-      void this.#pipeline.stop();
-      return;
-    }
-    for (const packet of packets) {
-      if (packet.kind !== 'buffer') continue;
-      if (this.#options.way()?.sendPacket(packet.payload) === true) {
-        this.#sentBytes += packet.payload.length;
-      } else {
-        this.#unsent++;
-      }
-    }
+  #send(packet: Uint8Array): void {
+    if (this.#options.way()?.sendPacket(packet) === true) this.#sentBytes += packet.length;
+    else this.#unsent++;
   }
 }

@@ -1,5 +1,6 @@
 // GStreamer Data Protocol 1.0 over a pipe: reading packets as they come, and writing pictures. What
 // gdppay writes to a file and is read afterwards is elements/measure/gdp.ts.
+import type { Readable } from 'node:stream';
 
 export const headerBytes = 62;
 const bufferType = 1;
@@ -57,6 +58,28 @@ export class GdpReader {
     this.#waitingBytes = bytes.length - at;
     return packets;
   }
+}
+
+/** Each packet of a pipe; `onBroken` once, when it carries something else, and nothing after it. */
+export function followPackets(
+  pipe: Readable | null,
+  onPacket: (packet: GdpPacket) => void,
+  onBroken: (why: string) => void,
+): void {
+  const reader = new GdpReader();
+  const take = (chunk: Buffer): void => {
+    let packets;
+    try {
+      packets = reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof GdpError)) throw error;
+      pipe?.off('data', take).resume();
+      onBroken(error.message);
+      return;
+    }
+    packets.forEach(onPacket);
+  };
+  pipe?.on('data', take);
 }
 
 function readPacket(view: DataView, packet: Uint8Array, at: number): GdpPacket | undefined {

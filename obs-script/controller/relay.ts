@@ -4,7 +4,7 @@
 import { Pipeline, quoted } from '../../elements/measure/pipeline.ts';
 import { parseStructure, type StructureFields } from '../../elements/measure/structure.ts';
 import { CanvasWriter } from './canvas-writer.ts';
-import { GdpError, GdpReader } from './gdp-stream.ts';
+import { followPackets, type GdpPacket } from './gdp-stream.ts';
 import { smallHeight, smallWidth, type Luma } from './picture.ts';
 import {
   launchWords,
@@ -64,7 +64,6 @@ export class Relay {
   readonly #pipeline: Pipeline;
   readonly #settings: PathSettings;
   readonly #handlers: RelayHandlers;
-  readonly #reader = new GdpReader();
   readonly #canvas: CanvasWriter;
 
   constructor(settings: PathSettings, rates: Rates, handlers: RelayHandlers) {
@@ -79,9 +78,16 @@ export class Relay {
       },
     });
     this.#canvas = new CanvasWriter(this.#pipeline.input, settings.framesPerSecond);
-    this.#pipeline.output?.on('data', (chunk: Buffer) => {
-      this.#read(chunk);
-    });
+    followPackets(
+      this.#pipeline.output,
+      (packet) => {
+        this.#take(packet);
+      },
+      (why) => {
+        handlers.onWarning(`no pictures from the relay: ${why}`);
+        void this.#pipeline.stop();
+      },
+    );
   }
 
   /** As Pipeline.done: when OBS's connection has ended, or with what went wrong. */
@@ -112,32 +118,20 @@ export class Relay {
     this.#canvas.frame(luma, timeNs);
   }
 
-  #read(chunk: Uint8Array): void {
-    let packets;
-    try {
-      packets = this.#reader.push(chunk);
-    } catch (error) {
-      if (!(error instanceof GdpError)) throw error;
-      this.#handlers.onWarning(`no pictures from the relay: ${error.message}`);
-      void this.#pipeline.stop();
-      return;
-    }
-    for (const packet of packets) {
-      if (packet.kind === 'buffer') {
-        // The multiplexer waits for whichever input is behind.
-        this.#canvas.gap(packet.timeNs);
-        const pixels = new Uint8Array(packet.payload.subarray(0, smallWidth * smallHeight));
-        const small = { width: smallWidth, height: smallHeight, pixels };
-        this.#handlers.onStreamFrame(packet.timeNs, small);
-      } else if (packet.kind === 'event') {
-        // The canvas' stream has the decoded stream's beginning, so that their times are the same; not
-        // its start, which names objects of that process.
-        if (packet.text.startsWith('GstEventStreamStart'))
-          this.#canvas.start(this.#settings.canvas);
-        else if (packet.text.startsWith('GstEventSegment')) this.#canvas.segment(packet.packet);
-      } else if (packet.kind === 'end') {
-        this.#handlers.onEnd();
-      }
+  #take(packet: GdpPacket): void {
+    if (packet.kind === 'buffer') {
+      // The multiplexer waits for whichever input is behind.
+      this.#canvas.gap(packet.timeNs);
+      const pixels = new Uint8Array(packet.payload.subarray(0, smallWidth * smallHeight));
+      const small = { width: smallWidth, height: smallHeight, pixels };
+      this.#handlers.onStreamFrame(packet.timeNs, small);
+    } else if (packet.kind === 'event') {
+      // The canvas' stream has the decoded stream's beginning, so that their times are the same; not
+      // its start, which names objects of that process.
+      if (packet.text.startsWith('GstEventStreamStart')) this.#canvas.start(this.#settings.canvas);
+      else if (packet.text.startsWith('GstEventSegment')) this.#canvas.segment(packet.packet);
+    } else if (packet.kind === 'end') {
+      this.#handlers.onEnd();
     }
   }
 }

@@ -16,17 +16,10 @@ import { ObsClient } from '../../obs-script/controller/obs-client.ts';
 import { ScriptChannel } from '../../obs-script/controller/script-channel.ts';
 import { ControllerProcess, until } from './controller-process.ts';
 import { Browser, findBrowser } from './dock-picture.ts';
-import { freeTcpPort, HeadlessObs, missingForObs } from './headless-obs.ts';
-import { makeNumberedClip } from './numbered-clip.ts';
+import { freeTcpPort, type HeadlessObs } from './headless-obs.ts';
+import { missing, password, startNumberedObs, streamersKbps } from './numbered-obs.ts';
 import { comparePatchNumbers } from './patch-numbers.ts';
 import { costOf } from './process-cost.ts';
-
-const missing = missingForObs();
-if (missing !== undefined) console.warn(`the tests in a real OBS are skipped: ${missing}`);
-
-const password = 'a password';
-const streamersKbps = 1200;
-const framesPerSecond = 15;
 
 describe.skipIf(missing !== undefined)('in a real OBS', () => {
   let obs: HeadlessObs | undefined;
@@ -76,24 +69,13 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
         'decoded. ! queue ! identity eos-after=900 ! gdppay ' +
         `! filesink async=false buffer-mode=unbuffered location=${quoted(join(folder, 'frames.gdp'))}`,
     });
-    obs = await HeadlessObs.start({
-      clip: await makeNumberedClip(folder),
-      canvas: { width: 1280, height: 720 },
-      stream: { width: 640, height: 360 },
-      framesPerSecond,
+    ({ obs, client } = await startNumberedObs(folder, {
       server: `srt://127.0.0.1:${relayPort}`,
-      bitrateKbps: streamersKbps,
-      password,
       script: {
         server: `srt://127.0.0.1:${link.port}`,
         feedback: `ws://127.0.0.1:${feedbackPort}`,
-        stream_key: 'key',
-        token: 'token',
-        cap_kbps: 1500,
-        min_kbps: 200,
       },
-    });
-    client = await ObsClient.connect({ url: `ws://127.0.0.1:${obs.webSocketPort}`, password });
+    }));
     controller = new ControllerProcess(obs.webSocketPort, relayPort, await freeTcpPort(), password);
   });
 

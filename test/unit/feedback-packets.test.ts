@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import WebSocket from 'ws';
 import { native } from '../../elements/bridge/index.ts';
-import { FeedbackClient } from '../../elements/feedback/client.ts';
+import type { FeedbackClient } from '../../elements/feedback/client.ts';
 import {
   fullAllowance,
   isPacket,
@@ -12,6 +12,7 @@ import {
 } from '../../elements/feedback/packets.ts';
 import { openPublisher } from '../../elements/feedback/publisher.ts';
 import { FeedbackServer } from '../../elements/feedback/server.ts';
+import { feedbackClient } from './feedback-fixture.ts';
 
 const packet = native().writePacket(
   { scale: 2, streamId: 1, sequence: 0, runningTimeNs: 5, frameWidth: 1280, frameHeight: 720 },
@@ -79,22 +80,7 @@ describe('the server', () => {
   };
 
   const connect = (port: number, token: string): FeedbackClient => {
-    const client = new FeedbackClient({
-      uri: `ws://127.0.0.1:${port}`,
-      token,
-      hello: {
-        type: 'hello',
-        version: 1,
-        streamKey: 'stream',
-        streamClass: 'default',
-        scale: 2,
-        frameWidth: 1280,
-        frameHeight: 720,
-      },
-      random: () => 0,
-      nowMs: () => performance.now(),
-      log: () => undefined,
-    });
+    const client = feedbackClient(port, { token });
     open.push(client);
     return client;
   };

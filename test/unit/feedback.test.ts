@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import WebSocket from 'ws';
 import { backoffMs } from '../../elements/feedback/backoff.ts';
-import { FeedbackClient, type FeedbackClientOptions } from '../../elements/feedback/client.ts';
+import type { FeedbackClient, FeedbackClientOptions } from '../../elements/feedback/client.ts';
 import {
   ignoredInAll,
   initialReader,
@@ -13,6 +13,7 @@ import {
   type Training,
 } from '../../elements/feedback/messages.ts';
 import { FeedbackServer, type News } from '../../elements/feedback/server.ts';
+import { feedbackClient } from './feedback-fixture.ts';
 
 const news: News = {
   mediaTimeNs: 5e9,
@@ -150,23 +151,7 @@ describe('the channel', () => {
     const log: string[] = [];
     const come: Training[] = [];
     const waiting: ((training: Training) => void)[] = [];
-    const client = new FeedbackClient({
-      uri: `ws://127.0.0.1:${port}`,
-      token: '',
-      hello: {
-        type: 'hello',
-        version: 1,
-        streamKey: 'stream',
-        streamClass: 'default',
-        scale: 2,
-        frameWidth: 1280,
-        frameHeight: 720,
-      },
-      random: () => 0,
-      nowMs: () => performance.now(),
-      log: (line) => log.push(line),
-      ...change,
-    });
+    const client = feedbackClient(port, { log: (line) => log.push(line), ...change });
     client.onTraining = (training) => {
       const taker = waiting.shift();
       if (taker) taker(training);

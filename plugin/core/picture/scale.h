@@ -14,7 +14,7 @@ struct Scale {
     int down = 1;
 
     constexpr Scale() = default;
-    constexpr Scale(int times) : up(times) {}  // NOLINT(google-explicit-constructor): whole ones
+    constexpr Scale(int times) : up(times) {}  // whole ones are said as numbers
     constexpr Scale(int numerator, int denominator) : up(numerator), down(denominator) {}
 
     constexpr bool operator==(const Scale&) const = default;

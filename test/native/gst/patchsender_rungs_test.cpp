@@ -159,15 +159,8 @@ TEST_CASE(
         CHECK(step > 39 * GST_MSECOND);
         CHECK(step < 41 * GST_MSECOND);
     }
-    GstStructure* stats = nullptr;
-    g_object_get(pipeline.get("e"), "stats", &stats, nullptr);
-    guint64 changes = 0;
-    guint64 wrong = 0;
-    gst_structure_get_uint64(stats, "rung-changes", &changes);
-    gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
-    gst_structure_free(stats);
-    CHECK(changes == 5);
-    CHECK(wrong == 0);
+    CHECK(pipeline.stat("rung-changes", "e") == 5);
+    CHECK(pipeline.stat("patches-dropped-other-frame", "e") == 0);
 }
 
 TEST_CASE("patches of two thirds of the size are paired with the frames that they were made from") {
@@ -190,15 +183,8 @@ TEST_CASE("patches of two thirds of the size are paired with the frames that the
                           "max-threads=1 ! srenhancer name=e lockstep=true ! fakesink sync=false "
                           "d. ! meta/x-klv ! queue ! e.patches");
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
-        GstStructure* stats = nullptr;
-        g_object_get(pipeline.get("e"), "stats", &stats, nullptr);
-        guint64 paired = 0;
-        guint64 wrong = 0;
-        gst_structure_get_uint64(stats, "patches-aligned", &paired);
-        gst_structure_get_uint64(stats, "patches-dropped-other-frame", &wrong);
-        gst_structure_free(stats);
-        CHECK(paired > 10);
-        CHECK(wrong == 0);
+        CHECK(pipeline.stat("patches-aligned", "e") > 10);
+        CHECK(pipeline.stat("patches-dropped-other-frame", "e") == 0);
     }
 }
 

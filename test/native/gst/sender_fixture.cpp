@@ -155,9 +155,9 @@ bool Pipeline::runs_to_the_end() {
     }
 }
 
-guint64 Pipeline::stat(const char* name) const {
+guint64 Pipeline::stat(const char* name, const char* element) const {
     GstStructure* stats = nullptr;
-    g_object_get(get("s"), "stats", &stats, nullptr);
+    g_object_get(get(element), "stats", &stats, nullptr);
     guint64 value = 0;
     REQUIRE(gst_structure_get_uint64(stats, name, &value));
     gst_structure_free(stats);

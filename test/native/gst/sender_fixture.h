@@ -56,7 +56,7 @@ class Pipeline {
     const std::string& error() const { return error_; }
     const std::string& warnings() const { return warnings_; }
     // Of s.
-    guint64 stat(const char* name) const;
+    guint64 stat(const char* name, const char* element = "s") const;
     double scale() const;  // of its stats
     guint number(const char* property) const;
 
