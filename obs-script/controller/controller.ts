@@ -93,6 +93,7 @@ export class Controller {
   /** Until stop() or the script's button. Rejects never because of OBS or the network. */
   async run(): Promise<void> {
     let failures = 0;
+    const watching = this.#watchPath();
     while (!this.#isStopping) {
       try {
         await this.#connect();
@@ -107,8 +108,9 @@ export class Controller {
         this.#warn([connectionFinding(asObsError(error), url, config)]);
       }
       await this.#disconnect();
-      await this.#waitForObs(backoffMs(failures, this.#options.random()));
+      await this.#pause(backoffMs(failures, this.#options.random()));
     }
+    await watching;
     await this.#stopPath();
     this.#feedback?.close();
   }
@@ -161,19 +163,20 @@ export class Controller {
     this.#canvas.close();
   }
 
-  /** The stream may go on without the websocket; a path to which nothing comes any more is left. */
-  async #waitForObs(ms: number): Promise<void> {
-    const { nowMs } = this.#options;
-    const endMs = nowMs() + ms;
-    do {
-      await this.#pause(Math.min(beatMs, Math.max(0, endMs - nowMs())));
-      if (this.#hasFallenSilent) {
-        // Said at once: its end may take the pipeline seconds.
-        const stopped = this.#stopPath();
-        this.#change({ relay: initialState.relay });
-        await stopped;
-      }
-    } while (!this.#isStopping && nowMs() < endMs);
+  /**
+   * Without the websocket the stream may go on; a path to which nothing comes any more is left. Apart from
+   * the attempts to connect, which may hang while OBS closes.
+   */
+  async #watchPath(): Promise<void> {
+    while (!this.#isStopping) {
+      await this.#pause(beatMs);
+      const { obs, relay } = this.#state;
+      if (obs.connected || this.#isCarrying || !relay.isCarrying) continue;
+      // Said at once: its end may take the pipeline seconds.
+      const stopped = this.#stopPath();
+      this.#change({ relay: initialState.relay });
+      await stopped;
+    }
   }
 
   /** A beat a second, until the connection is lost. */
