@@ -37,6 +37,11 @@ export interface ControllerOptions {
 }
 
 const beatMs = 1000;
+/**
+ * Without the websocket the stream may go on, but so long a silence besides means that OBS is gone. SRT
+ * notices after five seconds, and what it had kept comes through then: the end is not to be waited for.
+ */
+const silenceWithoutObsMs = 3000;
 
 export class Controller {
   readonly #options: ControllerOptions;
@@ -164,14 +169,14 @@ export class Controller {
   }
 
   /**
-   * Without the websocket the stream may go on; a path to which nothing comes any more is left. Apart from
-   * the attempts to connect, which may hang while OBS closes.
+   * A path is left when the websocket and the stream are both gone. Apart from the attempts to connect, which
+   * may hang while OBS closes.
    */
   async #watchPath(): Promise<void> {
     while (!this.#isStopping) {
       await this.#pause(beatMs);
-      const { obs, relay } = this.#state;
-      if (obs.connected || this.#isCarrying || !relay.isCarrying) continue;
+      const silentMs = this.#path?.hasCarried ? this.#path.silentMs : 0;
+      if (this.#state.obs.connected || silentMs < silenceWithoutObsMs) continue;
       // Said at once: its end may take the pipeline seconds.
       const stopped = this.#stopPath();
       this.#change({ relay: initialState.relay });

@@ -80,6 +80,7 @@ export class DirectPath implements StreamPath {
   /** OBS's time of the first frame. */
   #beganNs: bigint | undefined;
   #isCarrying = true;
+  #seenMs: number;
   #sentBytes = 0;
   #unsent = 0;
   #outputs: Output[] = [];
@@ -89,6 +90,7 @@ export class DirectPath implements StreamPath {
     const { settings, rates, nowMs, log } = options;
     this.#rates = rates;
     this.#openedAtMs = nowMs();
+    this.#seenMs = nowMs();
     this.#uplink = initialDirectUplink(rates.capBps, nowMs());
     this.#pipeline = new Pipeline({
       name: 'the patches',
@@ -119,6 +121,11 @@ export class DirectPath implements StreamPath {
 
   get isCarrying(): boolean {
     return this.#isCarrying;
+  }
+
+  /** OBS says so, nobody else. */
+  get silentMs(): number {
+    return this.#options.nowMs() - this.#seenMs;
   }
 
   set(rates: Rates): void {
@@ -180,6 +187,7 @@ export class DirectPath implements StreamPath {
       return;
     }
     const atMs = nowMs();
+    this.#seenMs = atMs;
     const output = {
       atMs,
       obsBytes: status.outputBytes,

@@ -43,7 +43,11 @@ export class RelayPath implements StreamPath {
   }
 
   get isCarrying(): boolean {
-    return this.#nowMs() - this.#lastFrameMs < silentStreamMs;
+    return this.silentMs < silentStreamMs;
+  }
+
+  get silentMs(): number {
+    return this.#nowMs() - this.#lastFrameMs;
   }
 
   get hasCarried(): boolean {

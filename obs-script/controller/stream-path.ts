@@ -56,6 +56,8 @@ export interface StreamPath {
   /** When the stream has ended, or with what went wrong. */
   readonly done: Promise<void>;
   readonly isCarrying: boolean;
+  /** Since the stream was last seen to go on, ms. */
+  readonly silentMs: number;
   /** A stream has come; another one needs another path. */
   readonly hasCarried: boolean;
   /** Frames of the canvas that it has a use for. */

@@ -249,5 +249,11 @@ for (const transport of transports) {
       );
       expect(engine?.pairs.filter(({ high, low }) => high !== low)).toEqual([]);
     });
+
+    test('when OBS is closed, nothing is said to be carried', async () => {
+      obs?.kill('SIGTERM');
+      await until('it is said', 20, () => controller?.latest?.obs.connected === false);
+      await until('the way is free', 10, () => controller?.latest?.relay.isCarrying === false);
+    });
   });
 }
