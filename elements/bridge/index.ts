@@ -140,6 +140,16 @@ export interface Native {
   /** Reads an ONNX file of the family; throws an Error that says why it refuses others. */
   loadModel(bytes: Uint8Array): Model;
   saveModel(architecture: Architecture, parameters: Float32Array): Uint8Array;
+  /**
+   * These parameters, changed as little as that takes so that flat pictures of the `exact` levels are
+   * shown as they are; those of `near` are held near.
+   */
+  keepFlat(
+    architecture: Architecture,
+    parameters: Float32Array,
+    exact: Uint8Array,
+    near: Uint8Array,
+  ): Float32Array;
   /** The picture that srenhancer shows: (width*scale) x (height*scale). */
   enhance(architecture: Architecture, parameters: Float32Array, plane: Plane): Uint8Array;
   /** The network in float: pixels in [0, 1], result not clamped. */

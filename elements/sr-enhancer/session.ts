@@ -132,6 +132,7 @@ export class EnhancerSession implements Session {
   #savedEpochs: number;
   /** A cut came, and too few patches since to say what it means. */
   #isCutFresh = false;
+  #leadBeforeCutDb = 0;
   #outcome: EpochOutcome = { elapsedNs: 0, epochGainDb: null, leadDb: null };
   /** The live weights lost to others: once there are patches, training may have to begin afresh. */
   #hasRetreated = false;
@@ -159,7 +160,7 @@ export class EnhancerSession implements Session {
       newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
     });
     this.#epochWeights = from;
-    this.#weights = new Weights(start.scale, generic, from, start.liveSource, host.send);
+    this.#weights = new Weights(this.#architecture, generic, from, start.liveSource, host.send);
     this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
       this.#send({ type: 'engine.warning', cause, remedy });
     });
@@ -220,7 +221,7 @@ export class EnhancerSession implements Session {
     const weight = (patches * rehearsalWeight) / this.#rehearsal.length;
     for (const picture of this.#rehearsal) this.#trainer.setWeight(picture, weight);
     this.#steps = patchArrived(this.#steps, nowNs);
-    this.#validateAfterCut();
+    this.#validateAfterCut(patchesAfterCut);
     const refuge = retreat(this.#arrivals, this.#weights.source);
     if (refuge !== undefined) this.#show(refuge);
     if (Math.abs(nowNs - this.#decidedNs) >= decisionNs) {
@@ -265,16 +266,17 @@ export class EnhancerSession implements Session {
     this.#arrivals = [];
     this.#staleHeld = new Set(this.#pool.held);
     this.#isCutFresh = true;
+    this.#leadBeforeCutDb = this.#outcome.leadDb ?? 0;
     const { isLearned, live } = this.#weights;
     this.#trial = new Trial(this.#scenes.leave(isLearned ? live : null));
   }
 
   /** Once there are patches of the new scene: whether what was learned before still serves. */
-  #validateAfterCut(): void {
-    if (!this.#isCutFresh || this.#arrivals.length < patchesAfterCut) return;
+  #validateAfterCut(leastPatches: number): void {
+    if (!this.#isCutFresh || this.#arrivals.length < leastPatches) return;
     this.#isCutFresh = false;
     const leadDb = differenceDb(this.#arrivals, 'generic', 'live') ?? 0;
-    const isLost = isLeadLost(leadDb, this.#outcome.leadDb ?? 0, this.#recipe.thresholds);
+    const isLost = isLeadLost(leadDb, this.#leadBeforeCutDb, this.#recipe.thresholds);
     this.#scenes.settle(isLost);
     if (!isLost) return;
     this.#changePool(endScene(this.#pool, this.#sceneFirst));
@@ -404,6 +406,9 @@ export class EnhancerSession implements Session {
 
   #show(challenger: Challenger): void {
     const { isLearned, live } = this.#weights;
+    const isCutFresh = this.#isCutFresh;
+    // The last look at what was learned before the cut: from here on others are shown and scored.
+    this.#validateAfterCut(1);
     this.#weights.show(challenger, gainDb([...this.#held, ...this.#arrivals], challenger));
     if (typeof challenger !== 'number') {
       // The scene has changed, most likely: what was held before says nothing about this one.
@@ -411,7 +416,7 @@ export class EnhancerSession implements Session {
       this.#hasRetreated = isLearned;
       if (isLearned) {
         this.#arrivals = [...lostTo(this.#arrivals, challenger)];
-        if (!this.#isCutFresh) this.#sceneEnded(live);
+        if (!isCutFresh) this.#sceneEnded(live);
         this.#plan = afterRetreat(this.#start.training, this.#plan);
       }
     }

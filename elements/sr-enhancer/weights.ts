@@ -1,15 +1,16 @@
 // The weights that a stream's picture can have: those in use, those that training offers, and the
 // messages that put others into use. Which are to be is the gate's question.
-import type { Trainer } from '../bridge/index.ts';
+import { native, type Architecture, type Trainer } from '../bridge/index.ts';
 import { blobOfFloats } from '../channel/frame.ts';
 import type { WeightSource } from '../channel/messages.ts';
 import type { Send } from '../engine/contract.ts';
 import { shares, type Challenger, type Scores } from './gate.ts';
+import { withExactFlats } from './rehearsal.ts';
 
 export class Weights {
   readonly generic: Float32Array;
   readonly #send: Send;
-  readonly #scale: number;
+  readonly #architecture: Architecture;
   #live: Float32Array | null;
   #source: WeightSource;
   #candidates: readonly Float32Array[];
@@ -17,13 +18,13 @@ export class Weights {
 
   /** `trained`: what training starts from. Tells the element at once what it shows. */
   constructor(
-    scale: number,
+    architecture: Architecture,
     generic: Float32Array,
     trained: Float32Array,
     source: WeightSource,
     send: Send,
   ) {
-    this.#scale = scale;
+    this.#architecture = architecture;
     this.generic = generic;
     this.#send = send;
     this.#source = source;
@@ -86,9 +87,10 @@ export class Weights {
   }
 
   #mixed(trained: Float32Array): readonly Float32Array[] {
-    return shares.map((share) =>
-      this.generic.map((value, i) => value + share * ((trained[i] ?? value) - value)),
-    );
+    return shares.map((share) => {
+      const mixed = this.generic.map((value, i) => value + share * ((trained[i] ?? value) - value));
+      return withExactFlats(native(), this.#architecture, mixed);
+    });
   }
 
   #sendSwap(gainDb: number | null): void {
@@ -97,7 +99,7 @@ export class Weights {
       {
         type: 'model.swap',
         version: this.#version,
-        scale: this.#scale,
+        scale: this.#architecture.scale,
         source: this.#source,
         gainDb,
       },

@@ -4,6 +4,7 @@
 #include "bridge/parts.h"
 #include "core/model/model_file.h"
 #include "core/network/enhance.h"
+#include "core/network/flat_levels.h"
 #include "core/network/isa.h"
 #include "core/network/network.h"
 
@@ -54,6 +55,18 @@ Napi::Value save_model(const Napi::CallbackInfo& info) {
     });
 }
 
+// keepFlat(architecture, parameters, exact, near) -> Float32Array
+Napi::Value keep_flat_of(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Network n = network(info[0], info[1]);
+    const auto exact = bytes(info[2], "exact");
+    const auto near = bytes(info[3], "near");
+    return guarded(env, [&] {
+        keep_flat(n, exact, near);
+        return to_array(env, std::span<const float>(n.parameters));
+    });
+}
+
 // enhance(architecture, parameters, plane) -> Uint8Array
 Napi::Value enhance_plane(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
@@ -96,6 +109,7 @@ void add_networks(Napi::Env env, Napi::Object exports) {
     exports.Set("makeNetwork", Napi::Function::New(env, make_network_of));
     exports.Set("loadModel", Napi::Function::New(env, load_model));
     exports.Set("saveModel", Napi::Function::New(env, save_model));
+    exports.Set("keepFlat", Napi::Function::New(env, keep_flat_of));
     exports.Set("enhance", Napi::Function::New(env, enhance_plane));
     exports.Set("enhanceFloat", Napi::Function::New(env, enhance_floats));
 }
