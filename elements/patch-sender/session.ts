@@ -176,6 +176,8 @@ export class SenderSession implements Session {
         this.#offer(message, blob);
         break;
       case 'patch.sent':
+        // By number they are not billed: whatever a codec makes of them, the video is the same.
+        if (this.#start.patchesPerSecond > 0) break;
         this.#budget = sent(this.#budget, message.bytes, message.patches);
         this.#scheduler = patchesSent(this.#scheduler, message.bytes);
         this.#patchBytes += message.bytes;
