@@ -87,10 +87,11 @@ export function allowance(budget: PatchBudget): number {
   return Math.max(0, Math.min(mostPatchesPerRound, patches));
 }
 
-/** How many patches are due when they go by number, `sent` of them so far. */
+/** How many patches are due when they go by number, `sent` of them so far; as many together as by bit rate. */
 export function patchesDue(mediaTimeNs: number, patchesPerSecond: number, sent: number): number {
   const due = Math.floor((mediaTimeNs / 1e9) * patchesPerSecond) - sent;
-  return Math.max(0, Math.min(mostPatchesPerRound, due));
+  const together = Math.min(patchesTogether, longestWaitSeconds * patchesPerSecond);
+  return due < together ? 0 : Math.min(mostPatchesPerRound, due);
 }
 
 export function selected(budget: PatchBudget, patches: number): PatchBudget {

@@ -279,28 +279,28 @@ constexpr int jpeg_quality = 95;
 struct JpegPart {
     double spread;
     double bytes_per_byte;  // of JPEG for one of the residual
+    double coarsest;        // step, in units of the error that the patch corrects
 };
 constexpr std::array<JpegPart, 4> jpeg_parts = {
-    {{0.08, 3.8}, {0.12, 5.7}, {0.385, 5.7}, {0.43, 13.0}}};
+    {{0.08, 3.6, 3.3}, {0.13, 5.7, 3.3}, {0.385, 5.7, 3.3}, {0.43, 16.0, 4.2}}};
 
-double jpeg_bytes_per_byte(double spread) {
-    if (spread <= jpeg_parts.front().spread) return jpeg_parts.front().bytes_per_byte;
+JpegPart jpeg_part(double spread) {
+    if (spread <= jpeg_parts.front().spread) return jpeg_parts.front();
     for (std::size_t i = 1; i < jpeg_parts.size(); ++i) {
         const JpegPart& from = jpeg_parts[i - 1];
         const JpegPart& to = jpeg_parts[i];
         if (spread < to.spread) {
-            return std::lerp(from.bytes_per_byte, to.bytes_per_byte,
-                             (spread - from.spread) / (to.spread - from.spread));
+            const double way = (spread - from.spread) / (to.spread - from.spread);
+            return {spread, std::lerp(from.bytes_per_byte, to.bytes_per_byte, way),
+                    std::lerp(from.coarsest, to.coarsest, way)};
         }
     }
-    return jpeg_parts.back().bytes_per_byte;
+    return jpeg_parts.back();
 }
 
-// Steps in units of the error that the patch corrects (root mean square), as far as they were tried
-// (docs/results.md).
+// Steps in units of that error (root mean square), as far as they were tried (docs/results.md).
 constexpr double finest = 1.5;
 constexpr double usual = 2.5;
-constexpr double coarsest = 3.3;
 // Bytes go with the step to the power of -1.25 around there.
 constexpr double step_exponent = 1 / 1.25;
 // What a level that is not 0 costs with all around it: the mean of 1,400 patches of six clips.
@@ -333,13 +333,14 @@ int fitting_step(const std::vector<Block>& coefficients, std::size_t jpeg_bytes,
     const double pixels = static_cast<double>(low.width) * low.height;
     const double error = std::sqrt(squares / pixels) / (1 << transform_bits);
     const double spread = squares > 0 ? magnitudes * magnitudes / (squares * pixels) : 0;
+    const JpegPart part = jpeg_part(spread);
     const double bytes =
         patch_header_bytes + bytes_per_level * levels_at(coefficients, step_of(usual, error));
     const double units =
-        usual * std::pow(bytes * jpeg_bytes_per_byte(spread) /
+        usual * std::pow(bytes * part.bytes_per_byte /
                              static_cast<double>(std::max<std::size_t>(jpeg_bytes, 1)),
                          step_exponent);
-    return step_of(std::clamp(units, finest, coarsest), error);
+    return step_of(std::clamp(units, finest, part.coarsest), error);
 }
 
 }  // namespace
