@@ -281,8 +281,8 @@ struct JpegPart {
     double bytes_per_byte;  // of JPEG for one of the residual
     double coarsest;        // step, in units of the error that the patch corrects
 };
-constexpr std::array<JpegPart, 4> jpeg_parts = {
-    {{0.08, 3.6, 3.3}, {0.13, 5.7, 3.3}, {0.385, 5.7, 3.3}, {0.43, 16.0, 4.2}}};
+constexpr std::array<JpegPart, 5> jpeg_parts = {
+    {{0.08, 3.2, 3.3}, {0.12, 4.2, 3.3}, {0.16, 5.8, 3.3}, {0.36, 5.9, 3.3}, {0.43, 16.0, 4.4}}};
 
 JpegPart jpeg_part(double spread) {
     if (spread <= jpeg_parts.front().spread) return jpeg_parts.front();
