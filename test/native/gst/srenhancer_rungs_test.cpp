@@ -232,6 +232,43 @@ function on(kind, head, blob) {
     CHECK(harness.count("pairs-sent") == 1);
 }
 
+TEST_CASE("a stream that begins in full size has its engine, and passes as it is") {
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') {
+    begin(head, blob);
+    note({ scale: head.scale, width: head.width, height: head.height });
+    swap(1, 'generic', generic);
+    swap(2, 'online', halved());
+  }
+  if (head.type === 'time.tick') send(3, { type: head.type, id: head.id });
+}
+)js");
+    EnhancerHarness harness("lockstep=true");
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, native.width, native.height);
+    for (int number = 0; number < 12; ++number) {
+        CAPTURE(number);
+        harness.push_patch_bytes(harness.announcement(128, 96), number);
+        GstBuffer* in = numbered(native, number);
+        const auto planes_in = planes(in, GST_VIDEO_FORMAT_I420, 128, 96);
+        GstBuffer* out = harness.enhance(in);
+        REQUIRE(out != nullptr);
+        const auto shown = planes(out, GST_VIDEO_FORMAT_I420, 128, 96);
+        for (std::size_t p = 0; p < 3; ++p) CHECK(shown[p].pixels == planes_in[p].pixels);
+        gst_buffer_unref(out);
+    }
+    CHECK(harness.text("model-in-use") == "native");
+    CHECK(harness.count("frames-network") == 0);
+    CHECK(harness.count("pairs-sent") == 0);
+    // Of the rung that most senders take next.
+    const auto told = notes(engine);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0]["scale"] == 2);
+    CHECK(told[0]["width"] == 64);
+    CHECK(told[0]["height"] == 48);
+}
+
 TEST_CASE("training goes on at a rung with the weights that were shown there last") {
     const TestEngine engine(common + R"js(
 function on(kind, head, blob) {
