@@ -281,8 +281,11 @@ struct JpegPart {
     double bytes_per_byte;  // of JPEG for one of the residual
     double coarsest;        // step, in units of the error that the patch corrects
 };
-constexpr std::array<JpegPart, 5> jpeg_parts = {
-    {{0.08, 3.2, 3.3}, {0.12, 4.2, 3.3}, {0.16, 5.8, 3.3}, {0.36, 5.9, 3.3}, {0.43, 16.0, 4.4}}};
+constexpr std::array<JpegPart, 5> jpeg_parts = {{{0.08, 3.15, 3.3},
+                                                 {0.12, 3.95, 3.3},
+                                                 {0.16, 5.45, 3.3},
+                                                 {0.36, 5.45, 3.3},
+                                                 {0.42, 16.0, 4.6}}};
 
 JpegPart jpeg_part(double spread) {
     if (spread <= jpeg_parts.front().spread) return jpeg_parts.front();
