@@ -30,6 +30,20 @@ export function patchesPerSecond(arrivalsNs: readonly number[], nowNs: number): 
   return arrivalsNs.filter((t) => t > nowNs - rateWindowNs).length / (spanNs / 1e9);
 }
 
+/**
+ * A machine that runs few steps, or a pace that allows few, takes larger ones: over 600 s of six clips
+ * twice the rate is worth 0.09 dB (patches) at 100 steps a second and 0.04 at 230 (docs/results.md).
+ */
+const stepsForUsualRate = 400;
+const mostRateForFewSteps = 2;
+
+export function rateForSteps(stepsPerSecond: number): number {
+  return Math.min(
+    mostRateForFewSteps,
+    Math.max(1, Math.sqrt(stepsForUsualRate / Math.max(1, stepsPerSecond))),
+  );
+}
+
 /** LiveNAS 6: an epoch is five seconds. */
 export const epochNs = 5e9;
 
@@ -47,20 +61,40 @@ export interface StepCount {
   /** Run, or given up because they were due while training paused. */
   readonly settled: number;
   readonly sinceLatestPatch: number;
+  /** Of the last stretch of media time, oldest first. */
+  readonly runs: readonly { readonly timeNs: number; readonly steps: number }[];
 }
 
-export const noSteps: StepCount = { sinceNs: undefined, settled: 0, sinceLatestPatch: 0 };
+export const noSteps: StepCount = {
+  sinceNs: undefined,
+  settled: 0,
+  sinceLatestPatch: 0,
+  runs: [],
+};
 
 export function patchArrived(count: StepCount, nowNs: number): StepCount {
   return { ...count, sinceNs: count.sinceNs ?? nowNs, sinceLatestPatch: 0 };
 }
 
-export function stepsRun(count: StepCount, steps: number): StepCount {
+export function stepsRun(count: StepCount, steps: number, nowNs: number): StepCount {
+  const { runs } = count;
+  const latest = runs.at(-1);
+  // A live machine runs many chunks between two ticks of media time.
+  const before = latest?.timeNs === nowNs ? runs.slice(0, -1) : runs;
+  const sum = { timeNs: nowNs, steps: steps + (latest?.timeNs === nowNs ? latest.steps : 0) };
   return {
     ...count,
     settled: count.settled + steps,
     sinceLatestPatch: count.sinceLatestPatch + steps,
+    runs: [...before.filter(({ timeNs }) => Math.abs(nowNs - timeNs) < rateWindowNs), sum],
   };
+}
+
+/** Run in each second of media time lately. */
+export function stepsPerSecond({ sinceNs, runs }: StepCount, nowNs: number): number {
+  const spanNs = Math.min(rateWindowNs, Math.max(1e9, nowNs - (sinceNs ?? nowNs)));
+  const recent = runs.filter(({ timeNs }) => Math.abs(nowNs - timeNs) < rateWindowNs);
+  return recent.reduce((sum, { steps }) => sum + steps, 0) / (spanNs / 1e9);
 }
 
 export function stepsGivenUp(count: StepCount, steps: number): StepCount {

@@ -49,9 +49,11 @@ import {
   noSteps,
   patchArrived,
   patchesPerSecond,
+  rateForSteps,
   rateWindowNs,
   stepsDue,
   stepsGivenUp,
+  stepsPerSecond,
   stepsRun,
   stepsUntilPause,
   type StepCount,
@@ -370,9 +372,12 @@ export class EnhancerSession implements Session {
 
   async #train(steps: number): Promise<void> {
     const nowNs = this.#mediaTimeNs ?? 0;
-    const rate = this.#recipe.rateFactor * learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
+    const rate =
+      this.#recipe.rateFactor *
+      rateForSteps(stepsPerSecond(this.#steps, nowNs)) *
+      learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
     const loss = await this.#trainer.train(steps, rate);
-    this.#steps = stepsRun(this.#steps, steps);
+    this.#steps = stepsRun(this.#steps, steps, nowNs);
     this.#epochSteps += steps;
     this.#epochLoss += loss * steps;
     this.#weights.offer(this.#trainer.averaged());

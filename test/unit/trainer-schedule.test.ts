@@ -5,8 +5,10 @@ import {
   noSteps,
   patchArrived,
   patchesPerSecond,
+  rateForSteps,
   stepsDue,
   stepsGivenUp,
+  stepsPerSecond,
   stepsRun,
   stepsUntilPause,
 } from '../../elements/sr-enhancer/schedule.ts';
@@ -27,6 +29,31 @@ describe('the learning rate', () => {
         expect(learningRate(low)).toBeLessThanOrEqual(learningRate(high));
       }),
     );
+  });
+});
+
+describe('the rate for few steps', () => {
+  it('is doubled at a hundred steps a second and the usual one from four hundred on', () => {
+    expect(rateForSteps(0)).toBe(2);
+    expect(rateForSteps(100)).toBe(2);
+    expect(rateForSteps(225)).toBeCloseTo(4 / 3, 9);
+    expect(rateForSteps(400)).toBe(1);
+    expect(rateForSteps(5000)).toBe(1);
+  });
+
+  it('goes by the steps of the last ten seconds of media time', () => {
+    let count = patchArrived(noSteps, 0);
+    expect(stepsPerSecond(count, 0)).toBe(0);
+    for (let second = 1; second <= 30; second++) {
+      count = stepsRun(count, 60, second * 1e9);
+      count = stepsRun(count, 40, second * 1e9);
+      expect(stepsPerSecond(count, second * 1e9)).toBe(100);
+      expect(count.runs.length).toBeLessThanOrEqual(10);
+    }
+    expect(stepsPerSecond(count, 35e9)).toBe(50);
+    expect(stepsPerSecond(count, 60e9)).toBe(0);
+    // After a flush media time begins anew.
+    expect(stepsPerSecond(stepsRun(count, 10, 1e9), 1e9)).toBe(10);
   });
 });
 
@@ -56,7 +83,7 @@ describe('the steps', () => {
         for (const gap of gaps) {
           nowNs += gap;
           const steps = stepsDue(count, nowNs, stepsPerSecond);
-          count = stepsRun(count, steps);
+          count = stepsRun(count, steps, 0);
           run += steps;
         }
         expect(run).toBe(Math.floor(((nowNs - 7e9) / 1e9) * stepsPerSecond));
@@ -77,7 +104,7 @@ describe('the steps', () => {
     const withMany = stepsUntilPause(count, 500);
     expect(withOne).toBeGreaterThan(0);
     expect(withMany).toBe(10 * withOne);
-    count = stepsRun(count, withMany);
+    count = stepsRun(count, withMany, 0);
     expect(stepsUntilPause(count, 500)).toBe(0);
     expect(stepsUntilPause(patchArrived(count, 90e9), 501)).toBe(withMany);
   });
