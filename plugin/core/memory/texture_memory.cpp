@@ -25,6 +25,10 @@ constexpr std::uint32_t worst_error = 260 * window_pixels;
 // So good that no other is looked for.
 constexpr std::uint32_t good_error = 3 * window_pixels;
 
+// A block that is found with a misfit up to this is known: a new patch of it would say little that
+// the store does not. 0.2 does as well, and every match as known (docs/results.md) 0.03 dB worse.
+constexpr double known_misfit = 0.5;
+
 // Patches over a block that are tried in place, the newest ones.
 constexpr std::size_t tried_in_place = 3;
 // How far a thing may have moved from where its patch came from to be found by chance.
@@ -226,6 +230,31 @@ void TextureMemory::follow(const std::uint8_t* luma, std::ptrdiff_t stride) {
     }
 }
 
+std::vector<std::uint8_t> TextureMemory::cover(int cell, int columns, int rows) const {
+    struct Blocks {
+        int all = 0, known = 0;
+    };
+    std::vector<Blocks> cells(static_cast<std::size_t>(columns) * rows);
+    const int side = block_side * options_.scale;
+    for (int row = 0; row < rows_; ++row) {
+        for (int column = 0; column < columns_; ++column) {
+            const int x = (column * side + side / 2) / cell;
+            const int y = (row * side + side / 2) / cell;
+            if (x >= columns || y >= rows) continue;
+            Blocks& blocks = cells[static_cast<std::size_t>(y) * columns + x];
+            const Match& match = field_[static_cast<std::size_t>(row) * columns_ + column];
+            ++blocks.all;
+            if (match.patch >= 0 && match.misfit <= known_misfit) ++blocks.known;
+        }
+    }
+    std::vector<std::uint8_t> shares;
+    for (const Blocks& blocks : cells) {
+        const int share = blocks.all > 0 ? 255 * blocks.known / blocks.all : 0;
+        shares.push_back(static_cast<std::uint8_t>(share));
+    }
+    return shares;
+}
+
 void TextureMemory::lose_track() { std::ranges::fill(field_, Match{}); }
 
 void TextureMemory::refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network) {
@@ -319,10 +348,13 @@ void TextureMemory::learn(const Stored& fresh) {
                 const std::ptrdiff_t ours =
                     static_cast<std::ptrdiff_t>(y * scale + v) * fresh.width + x * scale;
                 for (int u = 0; u < side; ++u) {
-                    const double slow = stored.slow[static_cast<std::size_t>(theirs + u)];
-                    const double all = stored.detail[static_cast<std::size_t>(theirs + u)];
-                    strength_.add(slow, all - slow,
-                                  fresh.detail[static_cast<std::size_t>(ours + u)]);
+                    const auto there = static_cast<std::size_t>(theirs + u);
+                    const auto here = static_cast<std::size_t>(ours + u);
+                    const int all = stored.detail[there];
+                    const int slow = stored.slow[there];
+                    const int truth = fresh.detail[here];
+                    const int change = (stored.high[there] - all) - (fresh.high[here] - truth);
+                    strength_.add(slow, all - slow, change, truth);
                 }
             }
         }
@@ -418,10 +450,13 @@ void TextureMemory::add_detail(const Match& match, int column, int row, std::uin
             match.x * scale + match.fine_x;
         const std::int8_t* detail = stored.detail.data() + from;
         const std::int8_t* slow = stored.slow.data() + from;
+        const std::uint8_t* high = stored.high.data() + from;
         std::uint8_t* line = picture + (corner_y + v) * stride + corner_x;
         const int row_weight = down[static_cast<std::size_t>(v)];
         for (int u = 0; u < shown_width; ++u) {
-            const int added = strength.fast * detail[u] + (strength.slow - strength.fast) * slow[u];
+            const int change = high[u] - detail[u] - line[u];
+            const int added = strength.fast * detail[u] +
+                              (strength.slow - strength.fast) * slow[u] + strength.change * change;
             const int weight = row_weight * across[static_cast<std::size_t>(u)] >> 8;
             const int value = line[u] + ((added * weight + (1 << 15)) >> 16);
             line[u] = static_cast<std::uint8_t>(std::clamp(value, 0, 255));

@@ -58,6 +58,11 @@ class TextureMemory {
     double restore(const std::shared_ptr<const PackedNetwork>& network, std::uint8_t* picture,
                    std::ptrdiff_t stride, int width, int height);
 
+    // Of each of columns x rows squares of the picture with sides of `cell` high-resolution pixels,
+    // row by row: the share, of 255, of its blocks that the latest frame shows as the store has
+    // them.
+    std::vector<std::uint8_t> cover(int cell, int columns, int rows) const;
+
     // Forgets matches, not patches: the next frame shows something else.
     void lose_track();
 
