@@ -97,9 +97,8 @@ class TextureMemory {
     void learn(const Stored& fresh);
     void refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network);
     std::int32_t make_room();
-    bool continues(const Match& match, int column, int row, int right, int down) const;
-    void add_detail(const Match& match, int column, int row, std::uint8_t* picture,
-                    std::ptrdiff_t stride, int width, int height) const;
+    void gather(const Match& match, int column, int row, const std::uint8_t* picture,
+                std::ptrdiff_t stride, int width, int height);
 
     Options options_;
     int columns_;
@@ -113,6 +112,8 @@ class TextureMemory {
     EnhanceScratch scratch_;
     std::vector<std::uint8_t> padded_;  // the frame with its edge repeated around it
     std::ptrdiff_t padded_stride_ = 0;
+    // What is to be added to the picture, sixteenths of a grey level.
+    std::vector<std::int16_t> gathered_;
 };
 
 }  // namespace livesr
