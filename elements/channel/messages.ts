@@ -71,8 +71,8 @@ export const enhancerTick = z.object({
   packets: count.default(0),
   packetsLost: count.default(0),
   /**
-   * What texture memory knows of the picture that the sender's clock has at this time; the blob has a
-   * byte a cell, row by row: the share of it, of 255. null: nothing is remembered.
+   * What texture memory knows of the latest picture, and the tick's time by the sender's clock; the blob
+   * has a byte a cell, row by row: the share of it, of 255. null: nothing is remembered.
    */
   memory: patchGrid.safeExtend({ senderTimeNs: count }).nullable().default(null),
 });

@@ -131,7 +131,7 @@ class Enhancer {
     void remember(const std::vector<AlignedPatch>& pairs);
     void restore(GstVideoFrame& out, const std::shared_ptr<const PackedNetwork>& network);
     std::optional<std::int64_t> sender_offset_ns() const;
-    std::optional<MemoryCover> memory_cover() const;
+    std::optional<MemoryCover> memory_cover(std::uint64_t running_time_ns) const;
     void take_in(PatchInput::Arrivals arrivals, bool beside_stream);
     PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
                                       std::uint64_t running_time_ns);
@@ -158,8 +158,7 @@ class Enhancer {
     std::map<int, std::shared_ptr<const PackedNetwork>> small_;         // by scale
     std::map<int, std::unique_ptr<TextureMemory>> memories_;  // by scale, of one size each
     TextureMemory* memory_ = nullptr;                         // of this rung; null: none
-    // The latest picture that memory followed; absent when the one before this was made without it.
-    std::optional<std::uint64_t> followed_ns_;
+    bool followed_ = false;                                   // by memory, the latest picture was
     int width_ = 0, height_ = 0;
     Scale scale_;  // of this picture: 1 passes it on, none is of no sender of ours
     std::uint64_t interval_ns_ = 0;

@@ -32,7 +32,7 @@ void Enhancer::begin_memory(int width, int height) {
         memory = std::make_unique<TextureMemory>(options);
     }
     memory->lose_track();
-    followed_ns_.reset();
+    followed_ = false;
     memory_ = memory.get();
 }
 
@@ -71,14 +71,15 @@ std::optional<std::int64_t> Enhancer::sender_offset_ns() const {
     return side_patches_.clock_offset_ns();
 }
 
-// Of the latest picture. While the sender's clock is unknown it could not tell how old that is.
-std::optional<MemoryCover> Enhancer::memory_cover() const {
-    if (memory_ == nullptr || memory_->patches() == 0 || !followed_ns_) return std::nullopt;
+// Of the latest picture, the one before that of this time. While the sender's clock is unknown the
+// sender could not tell how old that is.
+std::optional<MemoryCover> Enhancer::memory_cover(std::uint64_t running_time_ns) const {
+    if (memory_ == nullptr || memory_->patches() == 0 || !followed_) return std::nullopt;
     const auto offset_ns = sender_offset_ns();
-    if (!offset_ns || static_cast<std::int64_t>(*followed_ns_) < *offset_ns) return std::nullopt;
+    const auto now_ns = static_cast<std::int64_t>(running_time_ns);
+    if (!offset_ns || now_ns < *offset_ns) return std::nullopt;
     MemoryCover cover;
-    cover.sender_time_ns =
-        static_cast<std::uint64_t>(static_cast<std::int64_t>(*followed_ns_) - *offset_ns);
+    cover.sender_time_ns = static_cast<std::uint64_t>(now_ns - *offset_ns);
     {
         const std::lock_guard lock(patches_mutex_);
         if (!size_) return std::nullopt;

@@ -43,7 +43,7 @@ struct Received {
 // What texture memory knows of the latest picture (TextureMemory::cover), cell by cell of the
 // sender's grid.
 struct MemoryCover {
-    std::uint64_t sender_time_ns = 0;  // of the picture, by the sender's clock
+    std::uint64_t sender_time_ns = 0;  // of the tick, by the sender's clock
     int columns = 0;
     int rows = 0;
     std::vector<std::uint8_t> shares;

@@ -65,13 +65,13 @@ TEST_CASE("each tick tells what memory knows of the frame before it, by the send
     CHECK(told[0]["cover"].empty());
     const auto& early = told[3];
     CHECK(early["memory"] ==
-          json{{"senderTimeNs", 560'000'000}, {"cell", 120}, {"columns", 2}, {"rows", 1}});
+          json{{"senderTimeNs", 600'000'000}, {"cell", 120}, {"columns", 2}, {"rows", 1}});
     // The patch lies in the first cell, and covers a part of it.
     REQUIRE(early["cover"].size() == 2);
     CHECK(early["cover"][0] > 25);
     CHECK(early["cover"][0] < 230);
     CHECK(told[6]["mediaTimeNs"] == 1'200'000'000);
-    CHECK(told[6]["memory"]["senderTimeNs"] == 360'000'000);
+    CHECK(told[6]["memory"]["senderTimeNs"] == 400'000'000);
 }
 
 TEST_CASE("without texture memory ticks say nothing of one") {
