@@ -461,7 +461,7 @@ void TextureMemory::gather(const Match& match, int column, int row, const std::u
         const std::int8_t* slow = stored.slow.data() + from;
         const std::uint8_t* high = stored.high.data() + from;
         const std::uint8_t* line = picture + (to_y + v) * stride + to_x;
-        std::int16_t* sums =
+        std::int16_t* __restrict sums =
             gathered_.data() + static_cast<std::ptrdiff_t>(to_y + v) * width + to_x;
         const std::int16_t row_weight = down[static_cast<std::size_t>(v)];
         for (int u = first_x; u < last_x; ++u) {
