@@ -3,7 +3,13 @@
 // does falls out; on an idle machine it is the time on the clock.
 import { cpus } from 'node:os';
 import { native, type Architecture } from '../bridge/index.ts';
-import { testPatch, testPicture, trainedLikeParameters, trainingBatch } from './data.ts';
+import {
+  testPatch,
+  testPicture,
+  trainedLikeParameters,
+  trainingBatch,
+  type MemoryScene,
+} from './data.ts';
 import { LibtorchTrainer } from './libtorch.ts';
 import { OnnxEnhancer, OnnxTrainer } from './onnxruntime.ts';
 import type { GraphStyle } from './training-graph.ts';
@@ -58,11 +64,19 @@ export interface PatchFigures {
   readonly jpegBytes: number;
 }
 
+/** What texture memory adds to a frame of 640x360 at x2. */
+export interface MemoryFigures {
+  readonly patches: number;
+  readonly meanMs: number;
+  readonly worstMs: number;
+}
+
 export interface BenchReport {
   readonly machine: Machine;
   readonly inference: Readonly<Record<string, InferenceFigures>>;
   readonly trainingStep: Readonly<Record<string, TrainingFigures>>;
   readonly patch: PatchFigures;
+  readonly memory: readonly MemoryFigures[];
 }
 
 const small = (scale: number): Architecture => ({ scale, channels: 16, layers: 4 });
@@ -206,6 +220,30 @@ export async function measurePatch(rounds: number): Promise<PatchFigures> {
   };
 }
 
+const memorySizes = [60, 1000];
+/** Filling the store takes longer than what is measured. */
+const mostMemoryRounds = 3;
+
+/** Each picture's fastest round counts. */
+export function measureMemory(
+  { frames, shown }: MemoryScene,
+  patches: number,
+  rounds: number,
+): MemoryFigures {
+  const architecture = small(2);
+  const parameters = trainedLikeParameters(architecture);
+  const fastest = new Float64Array(shown.length).fill(Infinity);
+  for (let round = 0; round < rounds; round += 1) {
+    const times = native().memoryTimes(architecture, parameters, frames, patches, shown);
+    for (const [i, time] of times.entries()) fastest[i] = Math.min(fastest[i] ?? Infinity, time);
+  }
+  return {
+    patches,
+    meanMs: fastest.reduce((sum, time) => sum + time, 0) / fastest.length,
+    worstMs: Math.max(...fastest),
+  };
+}
+
 export function describeMachine(): Machine {
   const processors = cpus();
   const { isa, supported } = native().cpu();
@@ -219,8 +257,10 @@ export function describeMachine(): Machine {
   };
 }
 
+/** `scene`: what texture memory is measured on. */
 export async function measureAll(
   rounds: number,
+  scene: MemoryScene,
   progress: (name: string) => void,
 ): Promise<BenchReport> {
   const inference: Record<string, InferenceFigures> = {};
@@ -235,5 +275,9 @@ export async function measureAll(
   }
   progress('a patch');
   const patch = await measurePatch(rounds);
-  return { machine: describeMachine(), inference, trainingStep, patch };
+  const memory = memorySizes.map((patches) => {
+    progress(`texture memory, ${patches} patches`);
+    return measureMemory(scene, patches, Math.min(rounds, mostMemoryRounds));
+  });
+  return { machine: describeMachine(), inference, trainingStep, patch, memory };
 }

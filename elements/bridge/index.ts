@@ -213,6 +213,17 @@ export interface Native {
     plane: Plane,
     runs: number,
   ): Float64Array;
+  /**
+   * Milliseconds of processor time that texture memory takes for each picture of `shown`, with so many
+   * patches of `frames` in its store.
+   */
+  memoryTimes(
+    architecture: Architecture,
+    parameters: Float32Array,
+    frames: readonly { readonly low: Plane; readonly high: Plane }[],
+    patches: number,
+    shown: readonly Plane[],
+  ): Float64Array;
   /** Mean loss of the batch and its gradient, in the order of the parameters. */
   lossAndGradient(
     architecture: Architecture,

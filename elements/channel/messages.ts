@@ -53,6 +53,14 @@ export const patchPair = z.object({
 });
 export type PatchPair = z.infer<typeof patchPair>;
 
+/** A message of the feedback channel tells of no more. */
+export const mostCells = 8192;
+
+/** The sender's grid of patches. */
+export const patchGrid = z
+  .object({ cell: byte.min(1), columns: count.max(1024), rows: count.max(1024) })
+  .refine(({ columns, rows }) => columns * rows <= mostCells, 'more cells than can be told of');
+
 /** Counts of what came in since the stream began. */
 export const enhancerTick = z.object({
   type: z.literal('time.tick'),
@@ -62,6 +70,11 @@ export const enhancerTick = z.object({
   patchBytes: count.default(0),
   packets: count.default(0),
   packetsLost: count.default(0),
+  /**
+   * What texture memory knows of the latest picture, and the tick's time by the sender's clock; the blob
+   * has a byte a cell, row by row: the share of it, of 255. null: nothing is remembered.
+   */
+  memory: patchGrid.safeExtend({ senderTimeNs: count }).nullable().default(null),
 });
 export type EnhancerTick = z.infer<typeof enhancerTick>;
 

@@ -2,6 +2,7 @@
 // beside ONNX Runtime and libtorch in the same run.
 import type { Command } from 'commander';
 import { measureAll, type BenchReport } from '../bench/measure.ts';
+import { clipScene, testScene } from '../bench/data.ts';
 import { wholeWithin } from './numbers.ts';
 
 /** Rows of cells in aligned columns; the first column to the left, the others to the right. */
@@ -24,7 +25,7 @@ const perSecond = (milliseconds: number): string => (1000 / milliseconds).toFixe
 
 /** The report for a person to read. */
 export function describeBench(report: BenchReport): string {
-  const { machine, inference, trainingStep, patch } = report;
+  const { machine, inference, trainingStep, patch, memory } = report;
   const hasLibtorch = Object.values(trainingStep).some((figures) => figures.libtorchMs !== null);
   const frames = columns([
     ['a frame', 'livesr ms', 'ONNX Runtime ms', 'ratio', 'frames/s on one core'],
@@ -57,6 +58,10 @@ export function describeBench(report: BenchReport): string {
       String(patch.jpegBytes),
     ],
   ]);
+  const memories = columns([
+    ['texture memory, 640x360 to 1280x720', 'mean ms', 'worst ms'],
+    ...memory.map((m) => [`${m.patches} patches`, ms(m.meanMs), ms(m.worstMs)]),
+  ]);
   return [
     `${machine.cpu}, ${machine.logicalCores} logical cores; kernels: ${machine.isa}; one thread, processor time`,
     '',
@@ -68,6 +73,8 @@ export function describeBench(report: BenchReport): string {
     steps,
     '',
     patches,
+    '',
+    memories,
     '',
     'Ratio: time of the peer (of the faster one, when there are two) over that of livesr.',
     ...(machine.isa === machine.bestIsa
@@ -90,8 +97,10 @@ export function registerBench(program: Command): void {
       wholeWithin(1, 1000),
       15,
     )
-    .action(async (options: { json?: true; rounds: number }) => {
-      const report = await measureAll(options.rounds, (name) => {
+    .option('--clip <file>', 'texture memory on this clip instead of a made-up picture')
+    .action(async (options: { json?: true; rounds: number; clip?: string }) => {
+      const scene = options.clip === undefined ? testScene() : await clipScene(options.clip);
+      const report = await measureAll(options.rounds, scene, (name) => {
         if (process.stderr.isTTY) process.stderr.write(`\r\u001b[Kmeasuring ${name}`);
       });
       if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');

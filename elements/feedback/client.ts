@@ -9,6 +9,7 @@ import {
   readFeedback,
   reconnected,
   type Hello,
+  type Memory,
   type Reader,
   type Training,
 } from './messages.ts';
@@ -45,6 +46,7 @@ const mostWaitingBytes = 131_072;
 export class FeedbackClient {
   /** Called with each message that may be acted upon. */
   onTraining: (training: Training) => void = () => undefined;
+  onMemory: (memory: Memory) => void = () => undefined;
   readonly #options: FeedbackClientOptions;
   readonly #seen = new Map<string, number>();
   #reader: Reader = initialReader;
@@ -137,8 +139,9 @@ export class FeedbackClient {
       this.#heard();
       // Binary is none of ours; as text it is malformed.
       const text = isBinary ? '' : bytes.toString('utf8');
-      const { reader, training } = readFeedback(this.#reader, text, this.#seen);
+      const { reader, training, memory } = readFeedback(this.#reader, text, this.#seen);
       this.#reader = reader;
+      if (memory) this.onMemory(memory);
       if (!training) return;
       this.#latest = training;
       this.onTraining(training);

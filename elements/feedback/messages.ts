@@ -1,7 +1,7 @@
 // What goes over the feedback channel, from the server's engine to the sender's (docs/protocol.md), and
 // how the sender reads it: as if a stranger had written it.
 import { z } from 'zod';
-import { rungScale } from '../channel/messages.ts';
+import { patchGrid, rungScale } from '../channel/messages.ts';
 
 export const feedbackVersion = 1;
 
@@ -20,6 +20,8 @@ export const hello = z.object({
   scale: rungScale,
   frameWidth: count.max(32_768),
   frameHeight: count.max(32_768),
+  /** Whether it understands `memory`. */
+  memory: z.boolean().default(false),
 });
 export type Hello = z.infer<typeof hello>;
 
@@ -54,6 +56,25 @@ export const training = z.object({
   packetLoss: z.number().min(0).max(1).nullable().default(null),
 });
 export type Training = z.infer<typeof training>;
+
+/** Levels of `cover`: a hexadecimal digit. */
+export const mostCover = 15;
+
+/** What the server's texture memory knows of a frame, about once a second; no cells: nothing. */
+export const memory = patchGrid
+  .safeExtend({
+    type: z.literal('memory'),
+    version: z.literal(feedbackVersion),
+    session: z.string().min(1).max(64),
+    /** Rising, together with those of `training`. */
+    sequence: count,
+    /** Of the sender's clock. */
+    mediaTimeNs: count,
+    /** Of each cell, row by row, the share that is in memory: a digit, f for all of it. */
+    cover: z.string().regex(/^[0-9a-f]*$/),
+  })
+  .refine(({ cover, columns, rows }) => cover.length === columns * rows, 'a digit for each cell');
+export type Memory = z.infer<typeof memory>;
 
 /** Why messages were not acted upon. */
 export interface Ignored {
@@ -95,6 +116,7 @@ export interface Reading {
   readonly reader: Reader;
   /** What may be acted upon. */
   readonly training?: Training;
+  readonly memory?: Memory;
 }
 
 /** Sessions seen before and how far they had come: a replay may come over a connection of its own. */
@@ -119,14 +141,14 @@ export function readFeedback(reader: Reader, text: string, seen: Map<string, num
     const lastSequence = seen.get(session) ?? -1;
     return { reader: { ...reader, session, takesPatches, lastSequence } };
   }
-  const told = training.safeParse(message);
+  const told = z.union([training, memory]).safeParse(message);
   if (!told.success) return ignore('malformed');
-  const { session, sequence } = told.data;
+  const { session, sequence, type } = told.data;
   if (session !== reader.session) return ignore('otherSession');
   if (sequence <= reader.lastSequence) return ignore('replayed');
   seen.set(session, sequence);
   return {
     reader: { ...reader, lastSequence: sequence, received: reader.received + 1 },
-    training: told.data,
+    ...(type === 'training' ? { training: told.data } : { memory: told.data }),
   };
 }

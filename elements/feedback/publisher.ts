@@ -1,9 +1,9 @@
-// Where a stream's training reports go out as feedback. Streams of one engine share the server of an
+// Where a stream's training reports, and what its memory knows, go out as feedback. Streams of one engine share the server of an
 // address. When the last one has gone it is closed, a moment later: a stream that begins afresh, with
 // another size say, finds its senders still there.
-import type { EnhancerStart, TrainingReport } from '../channel/messages.ts';
+import type { EnhancerStart } from '../channel/messages.ts';
 import type { Host } from '../engine/contract.ts';
-import { FeedbackServer } from './server.ts';
+import { FeedbackServer, type News } from './server.ts';
 
 type OnPacket = (packet: Uint8Array) => void;
 
@@ -21,7 +21,7 @@ const lingerMs = 1000;
 const servers = new Map<string, Shared>();
 
 export interface Publisher {
-  tell(report: TrainingReport): void;
+  tell(news: News): void;
   close(): void;
 }
 
@@ -57,22 +57,8 @@ export function openPublisher(
   const ofStream = listeners.get(streamKey) ?? new Set();
   listeners.set(streamKey, ofStream.add(onPacket));
   return {
-    tell: (report) => {
-      const { mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs } = report;
-      const { goodputBps, packetLoss } = report;
-      void server.then((open) => {
-        open?.publish(streamKey, {
-          mediaTimeNs,
-          epoch,
-          state,
-          gainDb,
-          genericGainDb,
-          epochGainDb,
-          pairs,
-          goodputBps,
-          packetLoss,
-        });
-      });
+    tell: (news) => {
+      void server.then((open) => open?.publish(streamKey, news));
     },
     close: () => {
       shared.users--;

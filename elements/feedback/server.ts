@@ -8,7 +8,14 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { feedbackVersion, hello, mostMessageBytes, type Training } from './messages.ts';
+import {
+  feedbackVersion,
+  hello,
+  mostMessageBytes,
+  type Hello,
+  type Memory,
+  type Training,
+} from './messages.ts';
 import {
   fullAllowance,
   isPacket,
@@ -37,7 +44,8 @@ export interface PacketSink {
 }
 
 /** What a stream has to say; the channel adds the rest. */
-export type News = Omit<Training, 'type' | 'version' | 'session' | 'sequence'>;
+export type News = Told<Training> | Told<Memory>;
+type Told<Message> = Omit<Message, 'version' | 'session' | 'sequence'>;
 
 export interface ServerCounts {
   readonly clients: number;
@@ -49,7 +57,7 @@ export interface ServerCounts {
 
 interface Client {
   readonly socket: WebSocket;
-  streamKey: string | undefined;
+  hello: Hello | undefined;
   answered: boolean;
   allowance: PacketAllowance | undefined;
 }
@@ -70,8 +78,8 @@ export class FeedbackServer {
   });
   readonly #session = randomBytes(8).toString('hex');
   readonly #clients = new Set<Client>();
-  /** For senders that come later. */
-  readonly #latest = new Map<string, string>();
+  /** For senders that come later: of each stream and type, in the order of their sequences. */
+  readonly #latest = new Map<string, Map<News['type'], string>>();
   readonly #pings: NodeJS.Timeout;
   #sequence = 0;
   #wrongTokens = 0;
@@ -125,17 +133,18 @@ export class FeedbackServer {
   }
 
   publish(streamKey: string, news: News): void {
-    const message: Training = {
-      type: 'training',
+    const message: Training | Memory = {
       version: feedbackVersion,
       session: this.#session,
       sequence: this.#sequence++,
       ...news,
     };
     const text = JSON.stringify(message);
-    this.#latest.set(streamKey, text);
-    for (const client of this.#clients) {
-      if (client.streamKey === streamKey) send(client.socket, text);
+    const latest = this.#latest.get(streamKey) ?? new Map<News['type'], string>();
+    latest.delete(news.type);
+    this.#latest.set(streamKey, latest.set(news.type, text));
+    for (const { socket, hello } of this.#clients) {
+      if (hello?.streamKey === streamKey && hears(hello, news.type)) send(socket, text);
     }
   }
 
@@ -179,13 +188,13 @@ export class FeedbackServer {
   #welcome(socket: WebSocket): void {
     const client: Client = {
       socket,
-      streamKey: undefined,
+      hello: undefined,
       answered: true,
       allowance: undefined,
     };
     this.#clients.add(client);
     const impatience = setTimeout(() => {
-      if (client.streamKey === undefined) socket.close(4000, 'no hello');
+      if (client.hello === undefined) socket.close(4000, 'no hello');
     }, helloMs);
     impatience.unref();
     socket.on('pong', () => (client.answered = true));
@@ -195,8 +204,8 @@ export class FeedbackServer {
       this.#clients.delete(client);
     });
     socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-      if (isBinary && client.streamKey !== undefined && this.#takesPatches) {
-        this.#takePacket(client, client.streamKey, bytes);
+      if (isBinary && client.hello !== undefined && this.#takesPatches) {
+        this.#takePacket(client, client.hello.streamKey, bytes);
         return;
       }
       const isText = !isBinary && bytes.length <= mostMessageBytes;
@@ -206,7 +215,7 @@ export class FeedbackServer {
         socket.close(4001, `a hello of version ${feedbackVersion} is wanted`);
         return;
       }
-      client.streamKey = said;
+      client.hello = said;
       send(
         socket,
         JSON.stringify({
@@ -216,8 +225,9 @@ export class FeedbackServer {
           patches: this.#takesPatches,
         }),
       );
-      const latest = this.#latest.get(said);
-      if (latest !== undefined) send(socket, latest);
+      for (const [type, text] of this.#latest.get(said.streamKey) ?? []) {
+        if (hears(said, type)) send(socket, text);
+      }
     });
   }
 
@@ -253,10 +263,15 @@ export class FeedbackServer {
   }
 }
 
-/** The stream key; undefined when it is no hello of ours. */
-function parseHello(text: string): string | undefined {
+/** What a sender of before does not know it would count as malformed. */
+function hears({ memory }: Hello, type: News['type']): boolean {
+  return type === 'training' || memory;
+}
+
+/** undefined when it is no hello of ours. */
+function parseHello(text: string): Hello | undefined {
   try {
-    return hello.parse(JSON.parse(text)).streamKey;
+    return hello.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

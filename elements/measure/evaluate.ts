@@ -225,7 +225,9 @@ class Evaluator {
       await runWhole(this.#stretch, setup, receiver);
     }
     this.#request.onProgress(name);
-    const run = await runWhole(this.#stretch, setup, receiver);
+    // A sender that hears what memory lacks spends as much, on other patches.
+    const sender = { ...setup, hearsFeedback: name === 'memory' };
+    const run = await runWhole(this.#stretch, sender, receiver);
     return { run: this.#schemeRun(run, run.frames, 'test'), epochs: run.epochs };
   }
 

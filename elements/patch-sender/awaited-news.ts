@@ -1,7 +1,6 @@
 // In lockstep a run must give the same numbers whenever messages happen to travel: the server's word on
-// an epoch takes effect one second of media after the epoch's end, and the sender waits for it there.
-import { epochNs } from '../sr-enhancer/schedule.ts';
-import type { Training } from '../feedback/messages.ts';
+// a period (an epoch of training, a second of its memory) takes effect one second of media after the
+// period's end, and the sender waits for it there.
 import type { Log } from '../engine/contract.ts';
 
 /** The way, the receiver's buffers and the server's own work, of media time. */
@@ -9,28 +8,38 @@ const travelNs = 1e9;
 /** Below the 30 s that the element waits for an answer. */
 const patienceMs = 25_000;
 
-export class AwaitedNews {
-  readonly #log: Log;
-  #waiting: Training[] = [];
-  #epochsTold = 0;
+export interface AwaitedOptions<News> {
+  /** For people. */
+  readonly what: string;
+  readonly periodNs: number;
+  /** Which period it is of, from 0. */
+  readonly periodOf: (news: News) => number;
+  readonly log: Log;
+}
+
+export class AwaitedNews<News> {
+  readonly #options: AwaitedOptions<News>;
+  #waiting: News[] = [];
+  #periodsTold = 0;
   #wake: (() => void) | undefined;
   #hasGivenUp = false;
 
-  constructor(log: Log) {
-    this.#log = log;
+  constructor(options: AwaitedOptions<News>) {
+    this.#options = options;
   }
 
-  came(news: Training): void {
+  came(news: News): void {
     this.#waiting.push(news);
-    this.#epochsTold = Math.max(this.#epochsTold, news.epoch + 1);
+    this.#periodsTold = Math.max(this.#periodsTold, this.#options.periodOf(news) + 1);
     this.#wake?.();
   }
 
   /** What takes effect now; resolves when all of it has come. */
-  async dueAt(mediaTimeNs: number): Promise<readonly Training[]> {
-    const epochsDue = Math.max(0, Math.floor((mediaTimeNs - travelNs) / epochNs));
-    await this.#until(epochsDue);
-    const isDue = ({ epoch }: Training): boolean => epoch < epochsDue;
+  async dueAt(mediaTimeNs: number): Promise<readonly News[]> {
+    const { periodNs, periodOf } = this.#options;
+    const periodsDue = Math.max(0, Math.floor((mediaTimeNs - travelNs) / periodNs));
+    await this.#until(periodsDue);
+    const isDue = (news: News): boolean => periodOf(news) < periodsDue;
     const due = this.#waiting.filter(isDue);
     this.#waiting = this.#waiting.filter((news) => !isDue(news));
     return due;
@@ -41,20 +50,21 @@ export class AwaitedNews {
     this.#wake?.();
   }
 
-  #isMissing(epochsDue: number): boolean {
-    return this.#epochsTold < epochsDue && !this.#hasGivenUp;
+  #isMissing(periodsDue: number): boolean {
+    return this.#periodsTold < periodsDue && !this.#hasGivenUp;
   }
 
-  async #until(epochsDue: number): Promise<void> {
-    if (!this.#isMissing(epochsDue)) return;
+  async #until(periodsDue: number): Promise<void> {
+    if (!this.#isMissing(periodsDue)) return;
+    const { what, log } = this.#options;
     const timer = setTimeout(() => {
-      this.#log(
-        `feedback of epoch ${epochsDue - 1} did not come within ${patienceMs / 1000} s: the sender ` +
+      log(
+        `feedback of ${what} ${periodsDue - 1} did not come within ${patienceMs / 1000} s: the sender ` +
           'goes on without waiting for it, and this run cannot be repeated',
       );
       this.close();
     }, patienceMs);
-    for (let isMissing = true; isMissing; isMissing = this.#isMissing(epochsDue)) {
+    for (let isMissing = true; isMissing; isMissing = this.#isMissing(periodsDue)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

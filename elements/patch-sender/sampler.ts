@@ -1,10 +1,15 @@
-// Which cells of a frame become patches (LiveNAS 5.2): drawn at random among those that the encoder
-// and the upscale treat worse than the frame's average, no cell again while others wait.
+// Which cells of a frame become patches. Where nothing is known of the server's memory (LiveNAS 5.2):
+// drawn at random among those that the encoder and the upscale treat worse than the frame's average, no
+// cell again while others wait. Where it is known what the memory holds: the more likely the more error
+// memory could not take away.
 
 export interface Grid {
   readonly columns: number;
   readonly rows: number;
 }
+
+/** Training wants patches of what memory has, too: of such a cell at this share of its chance. */
+export const knownWeight = 0.05;
 
 export class Sampler {
   readonly #random: () => number;
@@ -15,8 +20,41 @@ export class Sampler {
     this.#random = random;
   }
 
-  /** Up to `most` cells. `squaredErrors`: one sum a cell, row by row. */
-  select(grid: Grid, squaredErrors: Uint32Array, most: number): number[] {
+  /**
+   * Up to `most` cells. `squaredErrors`: one sum a cell, row by row. `cover`: of each cell, from 0 to 1,
+   * how much of it the server's memory has.
+   */
+  select(
+    grid: Grid,
+    squaredErrors: Uint32Array,
+    most: number,
+    cover?: readonly number[],
+  ): number[] {
+    return cover === undefined
+      ? this.#inTurns(grid, squaredErrors, most)
+      : this.#lacking(squaredErrors, most, cover);
+  }
+
+  #lacking(squaredErrors: Uint32Array, most: number, cover: readonly number[]): number[] {
+    const weights = Array.from(
+      squaredErrors,
+      (error, cell) => error * Math.max(knownWeight, 1 - (cover[cell] ?? 0)),
+    );
+    const cells: number[] = [];
+    while (cells.length < most) {
+      const sum = weights.reduce((total, weight) => total + weight, 0);
+      if (sum <= 0) break;
+      let left = this.#random() * sum;
+      const cell = weights.findIndex((weight) => (left -= weight) < 0);
+      // Sums are rounded: what is left over at the end is the last one's that has any weight.
+      const drawn = cell >= 0 ? cell : weights.findLastIndex((weight) => weight > 0);
+      weights[drawn] = 0;
+      cells.push(drawn);
+    }
+    return cells;
+  }
+
+  #inTurns(grid: Grid, squaredErrors: Uint32Array, most: number): number[] {
     if (grid.columns !== this.#grid.columns || grid.rows !== this.#grid.rows) {
       this.#grid = grid;
       this.#used.clear();

@@ -11,8 +11,10 @@ import {
 } from '../channel/messages.ts';
 import type { Host, Log, Send, Session } from '../engine/contract.ts';
 import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
-import { feedbackVersion } from '../feedback/messages.ts';
+import { feedbackVersion, type Memory, type Training } from '../feedback/messages.ts';
+import { epochNs } from '../sr-enhancer/schedule.ts';
 import { AwaitedNews } from './awaited-news.ts';
+import { cellsChosen, coverAt, memoryTold, noCoverage, type Coverage } from './coverage.ts';
 import { curveOf, slopeDbPerBps } from './curves.ts';
 import type { LinkEstimator } from './link/estimator.ts';
 import { recorded } from './link/given.ts';
@@ -82,7 +84,10 @@ export class SenderSession implements Session {
   #feedback: FeedbackClient | undefined;
   #feedbackTold: FeedbackCounts | undefined;
   /** In lockstep: what the server said takes effect at a media time of its own. */
-  readonly #awaited: AwaitedNews | undefined;
+  readonly #awaited: Awaited | undefined;
+  #coverage: Coverage = noCoverage;
+  /** Of the latest offer. */
+  #grid = { columns: 0, rows: 0, cell: 0 };
   /** Patches since the last tick. */
   #patchBytes = 0;
   #mediaTimeNs = 0;
@@ -115,10 +120,14 @@ export class SenderSession implements Session {
     this.#budget = emptyBudget(start.patches === 'jpeg' ? 'jpeg' : 'residual');
     this.#feedback = before?.handOverFeedback(start) ?? openFeedback(start, host);
     if (this.#feedback) {
-      this.#awaited = start.lockstep ? new AwaitedNews(host.log) : undefined;
+      this.#awaited = start.lockstep ? awaitAll(host.log) : undefined;
       this.#feedback.onTraining = (news) => {
-        if (this.#awaited) this.#awaited.came(news);
+        if (this.#awaited) this.#awaited.training.came(news);
         else this.#hear(news);
+      };
+      this.#feedback.onMemory = (news) => {
+        if (this.#awaited) this.#awaited.memory.came(news);
+        else this.#hearMemory(news);
       };
     }
     this.#plan(0, 0);
@@ -129,9 +138,15 @@ export class SenderSession implements Session {
   async handle(head: Head, blob: Uint8Array): Promise<void> {
     const message = parseHead(senderMessage, head);
     if (this.#awaited && message.type === 'time.tick') {
-      for (const news of await this.#awaited.dueAt(message.mediaTimeNs)) {
-        this.#mediaTimeNs = message.mediaTimeNs;
+      const { training, memory } = this.#awaited;
+      const { mediaTimeNs } = message;
+      for (const news of await training.dueAt(mediaTimeNs)) {
+        this.#mediaTimeNs = mediaTimeNs;
         this.#hear(news);
+      }
+      for (const news of await memory.dueAt(mediaTimeNs)) {
+        this.#mediaTimeNs = mediaTimeNs;
+        this.#hearMemory(news);
       }
     }
     this.#take(message, blob);
@@ -142,7 +157,8 @@ export class SenderSession implements Session {
   }
 
   close(): void {
-    this.#awaited?.close();
+    this.#awaited?.training.close();
+    this.#awaited?.memory.close();
     this.#feedback?.close();
   }
 
@@ -155,16 +171,18 @@ export class SenderSession implements Session {
   }
 
   #tellFeedback(): void {
-    const counts = this.#feedback?.counts;
+    if (!this.#feedback) return;
+    const heard = this.#feedback.counts;
+    const counts = { ...heard, ignored: heard.ignored + this.#coverage.ignored };
     const told = this.#feedbackTold;
     const isSame =
-      counts?.connected === told?.connected &&
-      counts?.received === told?.received &&
-      counts?.ignored === told?.ignored &&
-      counts?.connections === told?.connections &&
-      counts?.goodputBps === told?.goodputBps &&
-      counts?.packetLoss === told?.packetLoss;
-    if (!counts || isSame) return;
+      counts.connected === told?.connected &&
+      counts.received === told.received &&
+      counts.ignored === told.ignored &&
+      counts.connections === told.connections &&
+      counts.goodputBps === told.goodputBps &&
+      counts.packetLoss === told.packetLoss;
+    if (isSame) return;
     this.#feedbackTold = counts;
     this.#send({ type: 'feedback.state', ...counts });
   }
@@ -213,6 +231,10 @@ export class SenderSession implements Session {
   #hear(news: TrainingNews & { gainDb: number | null; genericGainDb: number | null }): void {
     this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
     this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb, this.#mediaTimeNs);
+  }
+
+  #hearMemory(news: Memory): void {
+    this.#coverage = memoryTold(this.#coverage, news, this.#grid, this.#mediaTimeNs);
   }
 
   #conditions(): Conditions {
@@ -331,11 +353,38 @@ export class SenderSession implements Session {
       const sum = errors.reduce((total, error) => total + error, 0);
       this.#scheduler = pictureSeen(this.#scheduler, sum / (cells * offer.cell ** 2));
     }
-    const chosen = this.#sampler.select(offer, errors, most);
+    const { columns, rows, cell, mediaTimeNs } = offer;
+    this.#grid = { columns, rows, cell };
+    const cover = coverAt(this.#coverage, offer, mediaTimeNs);
+    const chosen = this.#sampler.select(offer, errors, most, cover);
+    this.#coverage = cellsChosen(this.#coverage, chosen, mediaTimeNs);
     this.#patchesChosen += chosen.length;
     this.#budget = selected(this.#budget, chosen.length);
     this.#send({ type: 'patch.select', offer: offer.offer, cells: chosen });
   }
+}
+
+interface Awaited {
+  readonly training: AwaitedNews<Training>;
+  readonly memory: AwaitedNews<Memory>;
+}
+
+function awaitAll(log: Log): Awaited {
+  return {
+    training: new AwaitedNews({
+      what: 'epoch',
+      periodNs: epochNs,
+      periodOf: ({ epoch }) => epoch,
+      log,
+    }),
+    // Told at the second's end.
+    memory: new AwaitedNews({
+      what: 'memory in second',
+      periodNs: 1e9,
+      periodOf: ({ mediaTimeNs }) => Math.floor(mediaTimeNs / 1e9) - 1,
+      log,
+    }),
+  };
 }
 
 /** Between two plans: a new rate costs an encoder something. */
@@ -401,6 +450,7 @@ function feedbackOf(start: SenderStart) {
       scale: start.scale,
       frameWidth: start.frameWidth,
       frameHeight: start.frameHeight,
+      memory: true,
     },
   } as const;
 }

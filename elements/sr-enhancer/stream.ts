@@ -1,9 +1,17 @@
 // One stream's training through all changes of rung: a session for each scale, of which one is on. A
 // rung that comes back finds its patches and weights as they were left; senders hear of whichever is on.
 import type { Head } from '../channel/frame.ts';
-import type { EnhancerStart } from '../channel/messages.ts';
+import {
+  enhancerTick,
+  parseHead,
+  type EnhancerStart,
+  type EnhancerTick,
+  type TrainingReport,
+} from '../channel/messages.ts';
 import type { Host, Session } from '../engine/contract.ts';
 import { openPublisher, type Publisher } from '../feedback/publisher.ts';
+import type { News } from '../feedback/server.ts';
+import { memoryNews } from './memory-news.ts';
 import { EnhancerSession } from './session.ts';
 
 interface Kept {
@@ -16,7 +24,7 @@ export class EnhancerStream implements Session {
   readonly #publisher: Publisher | undefined;
   readonly #kept = new Map<number, Kept>();
   #current: Kept;
-  #mediaTimeNs: number | undefined;
+  #ticked: EnhancerTick | undefined;
 
   constructor(start: EnhancerStart, blob: Uint8Array, host: Host) {
     this.#publisher = openPublisher(start, host, (packet) => {
@@ -25,7 +33,7 @@ export class EnhancerStream implements Session {
     this.#host = {
       ...host,
       send: (message, payload) => {
-        if (message.type === 'training.report') this.#publisher?.tell(message);
+        if (message.type === 'training.report') this.#publisher?.tell(trainingNews(message));
         host.send(message, payload);
       },
     };
@@ -48,13 +56,16 @@ export class EnhancerStream implements Session {
       kept?.session.close();
       this.#current = this.#open(start, blob);
     }
-    if (this.#mediaTimeNs !== undefined) this.#current.session.joinAt(this.#mediaTimeNs);
+    if (this.#ticked !== undefined) this.#current.session.joinAt(this.#ticked.mediaTimeNs);
     return true;
   }
 
   handle(head: Head, blob: Uint8Array): Promise<void> {
-    if (head.type === 'time.tick' && typeof head.mediaTimeNs === 'number') {
-      this.#mediaTimeNs = head.mediaTimeNs;
+    if (head.type === 'time.tick') {
+      const tick = parseHead(enhancerTick, head);
+      const news = memoryNews(this.#ticked, tick, blob);
+      if (news) this.#publisher?.tell(news);
+      this.#ticked = tick;
     }
     return this.#current.session.handle(head, blob);
   }
@@ -73,6 +84,23 @@ export class EnhancerStream implements Session {
     this.#kept.set(start.scale, kept);
     return kept;
   }
+}
+
+function trainingNews(report: TrainingReport): News {
+  const { mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs } = report;
+  const { goodputBps, packetLoss } = report;
+  return {
+    type: 'training',
+    mediaTimeNs,
+    epoch,
+    state,
+    gainDb,
+    genericGainDb,
+    epochGainDb,
+    pairs,
+    goodputBps,
+    packetLoss,
+  };
 }
 
 function isSameStream(a: EnhancerStart, b: EnhancerStart): boolean {

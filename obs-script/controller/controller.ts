@@ -391,6 +391,8 @@ export class Controller {
         scale: this.#format?.scale ?? 1,
         frameWidth: size.width,
         frameHeight: size.height,
+        // Which patches go is chosen by patchpicker's engine.
+        memory: false,
       },
       random: this.#options.random,
       nowMs: this.#options.nowMs,

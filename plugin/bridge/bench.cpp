@@ -3,15 +3,19 @@
 #include <napi.h>
 #include <time.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "bridge/arguments.h"
 #include "bridge/parts.h"
+#include "core/memory/texture_memory.h"
 #include "core/network/adam.h"
 #include "core/network/enhance.h"
 #include "core/network/gradient.h"
 #include "core/network/trainer.h"
+#include "core/patch/packet.h"
+#include "core/picture/crop.h"
 
 namespace livesr::bridge {
 namespace {
@@ -55,6 +59,90 @@ Napi::Value enhance_times(const Napi::CallbackInfo& info) {
                 enhance(packed, scratch, low.pixels.data(), low.width, low.width, low.height,
                         out.data(), low.width * scale, 0, low.height);
             }));
+        return to_array(env, times);
+    });
+}
+
+// A frame as the decoder gives it and as it was.
+struct MemoryFrame {
+    Plane low;
+    Plane high;
+};
+
+MemoryFrame memory_frame(Napi::Env env, const Napi::Value& value, int scale) {
+    const Napi::Object o = object(value, "a frame");
+    const MemoryFrame frame{plane(o.Get("low"), "low"), plane(o.Get("high"), "high")};
+    if (frame.high.width != scale * frame.low.width ||
+        frame.high.height != scale * frame.low.height) {
+        throw_type_error(env, "high must be low's size, scaled");
+    }
+    return frame;
+}
+
+// memoryTimes(architecture, parameters, frames, patches, shown) -> Float64Array of milliseconds
+Napi::Value memory_times(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const Network n = network(info[0], info[1]);
+    const int scale = n.architecture.scale;
+    if (!info[2].IsArray() || !info[4].IsArray()) {
+        throw_type_error(env, "frames and shown must be arrays");
+    }
+    std::vector<MemoryFrame> frames;
+    const auto listed = info[2].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < listed.Length(); ++i) {
+        frames.push_back(memory_frame(env, listed.Get(i), scale));
+    }
+    const int patches = integer(info[3], "patches", 1, 10000);
+    std::vector<Plane> shown;
+    const auto next = info[4].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < next.Length(); ++i) {
+        shown.push_back(plane(next.Get(i), "shown"));
+    }
+    if (frames.empty()) throw_type_error(env, "frames must have one");
+    const auto [low, high] = frames.front();
+    const auto has_size = [&](const Plane& other) {
+        return other.width == low.width && other.height == low.height;
+    };
+    const int columns = high.width / patch_cell;
+    const int rows = high.height / patch_cell;
+    if (columns == 0 || rows == 0 || !std::ranges::all_of(shown, has_size) ||
+        !std::ranges::all_of(frames, has_size, &MemoryFrame::low)) {
+        throw_type_error(env, "all frames must have one size, of a patch at least");
+    }
+    return guarded(env, [&] {
+        const auto packed = std::make_shared<const PackedNetwork>(n);
+        TextureMemory::Options options;
+        options.scale = scale;
+        options.width = low.width;
+        options.height = low.height;
+        options.margin = margin(n.architecture);
+        options.most_patches = static_cast<std::size_t>(patches);
+        TextureMemory memory(options);
+        for (int i = 0; i < patches; ++i) {
+            // Frame by frame, each time at other places.
+            const MemoryFrame& frame =
+                frames[static_cast<std::size_t>(i) * frames.size() / patches];
+            const int x = i * 7 % columns * patch_cell;
+            const int y = i * 7 / columns % rows * patch_cell;
+            memory.follow(frame.low.pixels.data(), low.width);
+            memory.add({x, y, patch_cell, patch_cell,
+                        crop({frame.low.pixels.data(), low.width, low.width, low.height}, x / scale,
+                             y / scale, patch_cell / scale, patch_cell / scale, options.margin),
+                        crop({frame.high.pixels.data(), high.width, high.width, high.height}, x, y,
+                             patch_cell, patch_cell, 0)},
+                       packed);
+        }
+        EnhanceScratch scratch;
+        std::vector<std::uint8_t> out(high.pixels.size());
+        std::vector<double> times;
+        for (const Plane& frame : shown) {
+            enhance(*packed, scratch, frame.pixels.data(), low.width, low.width, low.height,
+                    out.data(), high.width, 0, low.height);
+            times.push_back(milliseconds([&] {
+                memory.follow(frame.pixels.data(), low.width);
+                memory.restore(packed, out.data(), high.width, high.width, high.height);
+            }));
+        }
         return to_array(env, times);
     });
 }
@@ -137,6 +225,7 @@ Napi::Value training_step_times(const Napi::CallbackInfo& info) {
 
 void add_bench(Napi::Env env, Napi::Object exports) {
     exports.Set("enhanceTimes", Napi::Function::New(env, enhance_times));
+    exports.Set("memoryTimes", Napi::Function::New(env, memory_times));
     exports.Set("lossAndGradient", Napi::Function::New(env, loss_and_gradient_of));
     exports.Set("trainingStepTimes", Napi::Function::New(env, training_step_times));
 }

@@ -18,6 +18,9 @@ const news = (epoch: number): Training => ({
   packetLoss: 0,
 });
 
+const awaitEpochs = (log: (line: string) => void = () => undefined): AwaitedNews<Training> =>
+  new AwaitedNews({ what: 'epoch', periodNs: 5e9, periodOf: ({ epoch }) => epoch, log });
+
 beforeEach(() => {
   vi.useFakeTimers();
 });
@@ -27,7 +30,7 @@ afterEach(() => {
 
 describe('news in lockstep', () => {
   it('is due one second after the end of its epoch, however early it came', async () => {
-    const awaited = new AwaitedNews(() => undefined);
+    const awaited = awaitEpochs();
     awaited.came(news(0));
     expect(await awaited.dueAt(5.8e9)).toEqual([]);
     expect(await awaited.dueAt(6e9)).toEqual([news(0)]);
@@ -35,7 +38,7 @@ describe('news in lockstep', () => {
   });
 
   it('is waited for when it is due', async () => {
-    const awaited = new AwaitedNews(() => undefined);
+    const awaited = awaitEpochs();
     let told: readonly Training[] | undefined;
     const waiting = awaited.dueAt(11e9).then((due) => (told = due));
     awaited.came(news(0));
@@ -48,7 +51,7 @@ describe('news in lockstep', () => {
 
   it('that never comes is waited for once, and said', async () => {
     const said: string[] = [];
-    const awaited = new AwaitedNews((line) => said.push(line));
+    const awaited = awaitEpochs((line) => said.push(line));
     const waiting = awaited.dueAt(6e9);
     await vi.advanceTimersByTimeAsync(25_000);
     expect(await waiting).toEqual([]);
@@ -58,7 +61,7 @@ describe('news in lockstep', () => {
   });
 
   it('is waited for no longer when the sender ends', async () => {
-    const awaited = new AwaitedNews(() => undefined);
+    const awaited = awaitEpochs();
     const waiting = awaited.dueAt(6e9);
     awaited.close();
     expect(await waiting).toEqual([]);

@@ -5,12 +5,14 @@ import {
   inferenceCases,
   inferenceName,
   measureInference,
+  measureMemory,
   measurePatch,
   measureTraining,
   trainingCases,
   trainingName,
   type BenchReport,
 } from '../../elements/bench/measure.ts';
+import { testScene } from '../../elements/bench/data.ts';
 import { describeBench } from '../../elements/cli/bench.ts';
 
 const architecture = { scale: 3, channels: 8, layers: 2 };
@@ -37,6 +39,7 @@ function report(isa: string, libtorchMs: number | null): BenchReport {
       jpegDecodeMs: 0.04,
       jpegBytes: 4000,
     },
+    memory: [{ patches: 60, meanMs: 2, worstMs: 3 }],
   };
 }
 
@@ -62,6 +65,15 @@ describe('livesr bench', () => {
     expect(figures.bytes).toBeLessThan(figures.jpegBytes / 4);
   });
 
+  it('measures texture memory frame by frame', () => {
+    const { frames, shown } = testScene();
+    const few = { frames: frames.slice(0, 2), shown: shown.slice(0, 2) };
+    const figures = measureMemory(few, 4, 1);
+    expect(figures.patches).toBe(4);
+    expect(figures.meanMs).toBeGreaterThan(0);
+    expect(figures.worstMs).toBeGreaterThanOrEqual(figures.meanMs);
+  });
+
   it('names every case once', () => {
     const names = [...inferenceCases.map(inferenceName), ...trainingCases.map(trainingName)];
     expect(new Set(names).size).toBe(names.length);
@@ -79,6 +91,7 @@ describe('livesr bench', () => {
     expect(text).toContain('a CPU, 2 logical cores; kernels: avx512vnni');
     expect(text).toMatch(/x3, 640x360\s+6\.00\s+21\.00\s+3\.50x\s+167/);
     expect(text).toMatch(/x3, 4 windows\s+0\.50\s+4\.00\s+2\.00\s+8\.00x\s+2000/);
+    expect(text).toMatch(/60 patches\s+2\.00\s+3\.00/);
     expect(text).not.toContain('libtorch-dev');
     expect(text).not.toContain('LIVESR_ISA');
   });

@@ -9,13 +9,15 @@ import {
   initialReader,
   readFeedback,
   reconnected,
+  type Memory,
   type Reader,
   type Training,
 } from '../../elements/feedback/messages.ts';
 import { FeedbackServer, type News } from '../../elements/feedback/server.ts';
-import { feedbackClient } from './feedback-fixture.ts';
+import { feedbackClient, feedbackHello } from './feedback-fixture.ts';
 
-const news: News = {
+const news: Extract<News, { type: 'training' }> = {
+  type: 'training',
   mediaTimeNs: 5e9,
   epoch: 1,
   state: 'training',
@@ -28,21 +30,37 @@ const news: News = {
 };
 
 const message = (change: Record<string, unknown> = {}): string =>
-  JSON.stringify({ type: 'training', version: 1, session: 'a', sequence: 0, ...news, ...change });
+  JSON.stringify({ version: 1, session: 'a', sequence: 0, ...news, ...change });
 
 const welcome = JSON.stringify({ type: 'welcome', version: 1, session: 'a' });
 
+const cover: Extract<News, { type: 'memory' }> = {
+  type: 'memory',
+  mediaTimeNs: 7e9,
+  cell: 120,
+  columns: 3,
+  rows: 2,
+  cover: '0f7a00',
+};
+
+const memory = (change: Record<string, unknown> = {}): string =>
+  JSON.stringify({ version: 1, session: 'a', sequence: 0, ...cover, ...change });
+
 describe('reading feedback', () => {
-  const read = (texts: readonly string[]): { reader: Reader; taken: Training[] } => {
+  const read = (
+    texts: readonly string[],
+  ): { reader: Reader; taken: Training[]; memories: Memory[] } => {
     const seen = new Map<string, number>();
     const taken: Training[] = [];
+    const memories: Memory[] = [];
     let reader = initialReader;
     for (const text of texts) {
       const reading = readFeedback(reader, text, seen);
       ({ reader } = reading);
       if (reading.training) taken.push(reading.training);
+      if (reading.memory) memories.push(reading.memory);
     }
-    return { reader, taken };
+    return { reader, taken, memories };
   };
 
   it('takes what a server says that does not know of goodput', () => {
@@ -82,6 +100,38 @@ describe('reading feedback', () => {
     expect(taken).toEqual([]);
     expect(reader.ignored[why]).toBe(1);
     expect(ignoredInAll(reader)).toBe(1);
+  });
+
+  it('takes what the memory knows, in one order with the training', () => {
+    const { reader, taken, memories } = read([
+      welcome,
+      memory({ sequence: 1 }),
+      message({ sequence: 2 }),
+      memory({ sequence: 2 }),
+      memory({ sequence: 3, columns: 0, rows: 0, cover: '' }),
+    ]);
+    expect(memories.map((told) => told.cover)).toEqual(['0f7a00', '']);
+    expect(taken).toHaveLength(1);
+    expect(reader).toMatchObject({ received: 3, lastSequence: 3 });
+    expect(reader.ignored.replayed).toBe(1);
+  });
+
+  it.each([
+    ['fewer digits than cells', { cover: '0f7a0' }],
+    ['more digits than cells', { cover: '0f7a000' }],
+    ['a digit that is none', { cover: '0f7a0g' }],
+    ['numbers for digits', { cover: [0, 1, 2, 3, 4, 5] }],
+    ['a broken number of columns', { columns: 1.5, rows: 4 }],
+    ['a negative grid', { columns: -3, rows: -2 }],
+    ['a grid that no frame has', { columns: 1024, rows: 1024, cover: '' }],
+    ['cells without a side', { cell: 0 }],
+    ['a time that is none', { mediaTimeNs: null }],
+    ['a time before the start', { mediaTimeNs: -1 }],
+    ['a time beyond all numbers', { mediaTimeNs: 1e300 }],
+  ])('counts and does not act upon a memory with %s', (_what, change) => {
+    const { reader, memories } = read([welcome, memory(change)]);
+    expect(memories).toEqual([]);
+    expect(reader.ignored.malformed).toBe(1);
   });
 
   it('takes nothing twice, not over another connection either', () => {
@@ -186,6 +236,34 @@ describe('the channel', () => {
       connections: 1,
     });
     expect(client.counts).toMatchObject({ goodputBps: 540_000, packetLoss: 0.02 });
+  });
+
+  it('tells of the memory those who understand it, and of all the latest in its order', async () => {
+    const server = await serve();
+    server.publish('stream', cover);
+    server.publish('stream', news);
+    server.publish('stream', { ...cover, cover: 'ffffff' });
+    const { client, next } = connect(server.port);
+    const memories: Memory[] = [];
+    client.onMemory = (told) => memories.push(told);
+    await next();
+    await until(() => memories.length > 0);
+    expect(memories).toMatchObject([{ cover: 'ffffff', sequence: 2 }]);
+    expect(client.counts).toMatchObject({ received: 2, ignored: 0 });
+
+    const before = new WebSocket(`ws://127.0.0.1:${server.port}`);
+    open.push(before);
+    await once(before, 'open');
+    const heard: string[] = [];
+    before.on('message', (text: Buffer) => heard.push(text.toString()));
+    // As a sender says it that does not know of memory.
+    before.send(JSON.stringify({ ...feedbackHello, memory: undefined }));
+    await until(() => heard.length === 2);
+    server.publish('stream', cover);
+    server.publish('stream', { ...news, epoch: 2 });
+    await until(() => heard.length === 3);
+    const types = heard.map((text) => (JSON.parse(text) as { type: string }).type);
+    expect(types).toEqual(['welcome', 'training', 'training']);
   });
 
   it('refuses a wrong token and says so once, and takes the right one', async () => {

@@ -9,6 +9,7 @@ const tick = (seconds: number, counts: Partial<EnhancerTick>): EnhancerTick => (
   patchBytes: 0,
   packets: 0,
   packetsLost: 0,
+  memory: null,
   ...counts,
 });
 

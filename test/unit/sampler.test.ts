@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
-import { Sampler } from '../../elements/patch-sender/sampler.ts';
+import { knownWeight, Sampler } from '../../elements/patch-sender/sampler.ts';
 
 const grid = { columns: 10, rows: 6 };
 const errorGrids = fc
@@ -66,6 +66,49 @@ describe('the sampler', () => {
     const errors = Uint32Array.of(0, 5, 5, 0);
     expect(sampler.select({ columns: 2, rows: 2 }, errors, 1)).toEqual([1]);
     expect(sampler.select({ columns: 4, rows: 1 }, errors, 1)).toEqual([1]);
+  });
+});
+
+describe('the sampler that knows what memory covers', () => {
+  const covers = fc.array(fc.float({ min: 0, max: 1, noNaN: true }), {
+    minLength: 60,
+    maxLength: 60,
+  });
+
+  it('draws as many cells as are asked for and have an error, each once: training never starves', () => {
+    fc.assert(
+      fc.property(errorGrids, covers, fc.nat(70), fc.nat(), (errors, cover, most, seed) => {
+        const cells = new Sampler(seededRandom(seed)).select(grid, errors, most, cover);
+        const wrong = [...errors.keys()].filter((cell) => (errors[cell] ?? 0) > 0);
+        expect(new Set(cells).size).toBe(cells.length);
+        expect(cells.every((cell) => wrong.includes(cell))).toBe(true);
+        expect(cells).toHaveLength(Math.min(most, wrong.length));
+      }),
+    );
+  });
+
+  it('draws what is covered as rarely as it is said to', () => {
+    const cover = Array.from({ length: 60 }, (_, cell) => (cell < 30 ? 1 : 0));
+    const errors = new Uint32Array(60).fill(50);
+    const sampler = new Sampler(seededRandom(4));
+    let known = 0;
+    for (let i = 0; i < 2000; i++)
+      known += (sampler.select(grid, errors, 1, cover)[0] ?? 60) < 30 ? 1 : 0;
+    expect(known / 2000).toBeCloseTo(knownWeight / (1 + knownWeight), 1);
+  });
+
+  it('draws a cell the more often the more error it has', () => {
+    const errors = Uint32Array.from({ length: 60 }, (_, cell) => (cell === 5 ? 590 : 10));
+    const sampler = new Sampler(seededRandom(4));
+    const none = new Array<number>(60).fill(0);
+    let drawn = 0;
+    for (let i = 0; i < 1000; i++) drawn += sampler.select(grid, errors, 1, none)[0] === 5 ? 1 : 0;
+    expect(drawn / 1000).toBeCloseTo(0.5, 1);
+  });
+
+  it('draws nothing where there is no error', () => {
+    const none = new Array<number>(60).fill(0);
+    expect(new Sampler(seededRandom(1)).select(grid, new Uint32Array(60), 5, none)).toEqual([]);
   });
 });
 

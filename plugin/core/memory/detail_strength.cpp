@@ -17,6 +17,30 @@ int bounded(double strength) {
     return static_cast<int>(std::lround(256 * std::clamp(strength, 0.0, largest)));
 }
 
+// Least squares by Cholesky's decomposition; `products` has its upper triangle only.
+template <std::size_t n>
+std::array<double, n> solve(const std::array<std::array<double, n>, n>& products,
+                            const std::array<double, n>& truths) {
+    std::array<std::array<double, n>, n> factor{};  // upper triangular
+    std::array<double, n> solved{};
+    for (std::size_t i = 0; i < n; ++i) {
+        solved[i] = truths[i];
+        for (std::size_t j = i; j < n; ++j) {
+            factor[i][j] = products[i][j] + (i == j ? regularisation : 0);
+            for (std::size_t k = 0; k < i; ++k) factor[i][j] -= factor[k][i] * factor[k][j];
+        }
+        const double root = std::sqrt(factor[i][i]);
+        for (std::size_t j = i; j < n; ++j) factor[i][j] /= root;
+        for (std::size_t k = 0; k < i; ++k) solved[i] -= factor[k][i] * solved[k];
+        solved[i] /= root;
+    }
+    for (std::size_t i = n; i-- > 0;) {
+        for (std::size_t j = i + 1; j < n; ++j) solved[i] -= factor[i][j] * solved[j];
+        solved[i] /= factor[i][i];
+    }
+    return solved;
+}
+
 }  // namespace
 
 // Bins of a factor of two.
@@ -29,26 +53,27 @@ const BandStrengths& DetailStrength::of(double misfit) const { return strengths_
 
 void DetailStrength::begin() {
     for (Sums& s : sums_) {
-        for (double* sum :
-             {&s.slow_slow, &s.slow_fast, &s.fast_fast, &s.slow_truth, &s.fast_truth}) {
-            *sum *= forget;
+        for (auto& row : s.products) {
+            for (double& sum : row) sum *= forget;
         }
+        for (double& sum : s.truths) sum *= forget;
     }
     tested_without_ = 0;
     tested_with_ = 0;
 }
 
-void DetailStrength::add(double slow, double fast, double truth) {
+void DetailStrength::add(double slow, double fast, double change, double truth) {
     Sums& s = sums_[block_bin_];
     const BandStrengths& strength = strengths_[block_bin_];
-    s.slow_slow += slow * slow;
-    s.slow_fast += slow * fast;
-    s.fast_fast += fast * fast;
-    s.slow_truth += slow * truth;
-    s.fast_truth += fast * truth;
-    const double rest = truth - (strength.slow * slow + strength.fast * fast) / 256.0;
+    const std::array<double, terms> seen{slow, fast, change};
+    for (std::size_t i = 0; i < terms; ++i) {
+        for (std::size_t j = i; j < terms; ++j) s.products[i][j] += seen[i] * seen[j];
+        s.truths[i] += seen[i] * truth;
+    }
+    const double shown =
+        (strength.slow * slow + strength.fast * fast + strength.change * change) / 256.0;
     tested_without_ += truth * truth;
-    tested_with_ += rest * rest;
+    tested_with_ += (truth - shown) * (truth - shown);
 }
 
 void DetailStrength::finish() {
@@ -58,13 +83,8 @@ void DetailStrength::finish() {
         ++tests_;
     }
     for (std::size_t bin = 0; bin < bins; ++bin) {
-        const Sums& s = sums_[bin];
-        const double slow = s.slow_slow + regularisation;
-        const double fast = s.fast_fast + regularisation;
-        const double determinant = slow * fast - s.slow_fast * s.slow_fast;
-        strengths_[bin] = {
-            bounded((s.slow_truth * fast - s.fast_truth * s.slow_fast) / determinant),
-            bounded((s.fast_truth * slow - s.slow_truth * s.slow_fast) / determinant)};
+        const std::array<double, terms> solved = solve(sums_[bin].products, sums_[bin].truths);
+        strengths_[bin] = {bounded(solved[0]), bounded(solved[1]), bounded(solved[2])};
     }
 }
 

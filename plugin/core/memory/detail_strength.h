@@ -9,10 +9,11 @@
 
 namespace livesr {
 
-// Of 256: for what changes slowly in a detail, and for the rest.
+// Of 256: for what changes slowly in a detail, for the rest, and for the change: what the network
+// showed there when the patch came, less what it shows now.
 struct BandStrengths {
-    int slow = 0, fast = 0;
-    bool any() const { return slow != 0 || fast != 0; }
+    int slow = 0, fast = 0, change = 0;
+    bool any() const { return slow != 0 || fast != 0 || change != 0; }
 };
 
 class DetailStrength {
@@ -25,7 +26,7 @@ class DetailStrength {
     // Then finish() fits anew.
     void begin();
     void begin_block(double misfit) { block_bin_ = bin_of(misfit); }
-    void add(double slow, double fast, double truth);
+    void add(double slow, double fast, double change, double truth);
     void finish();
 
     // Of the squared error on the latest patches, the share that was taken away; absent before
@@ -36,8 +37,10 @@ class DetailStrength {
     static constexpr std::size_t bins = 12;
     static std::size_t bin_of(double misfit);
 
+    static constexpr std::size_t terms = 3;  // slow, fast, change
     struct Sums {
-        double slow_slow = 0, slow_fast = 0, fast_fast = 0, slow_truth = 0, fast_truth = 0;
+        std::array<std::array<double, terms>, terms> products{};
+        std::array<double, terms> truths{};
     };
     std::array<Sums, bins> sums_{};
     std::array<BandStrengths, bins> strengths_{};

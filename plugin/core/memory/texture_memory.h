@@ -58,6 +58,11 @@ class TextureMemory {
     double restore(const std::shared_ptr<const PackedNetwork>& network, std::uint8_t* picture,
                    std::ptrdiff_t stride, int width, int height);
 
+    // Of each of columns x rows squares of the picture with sides of `cell` high-resolution pixels,
+    // row by row: the share, of 255, of its blocks that the latest frame shows as the store has
+    // them.
+    std::vector<std::uint8_t> cover(int cell, int columns, int rows) const;
+
     // Forgets matches, not patches: the next frame shows something else.
     void lose_track();
 
@@ -92,9 +97,8 @@ class TextureMemory {
     void learn(const Stored& fresh);
     void refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network);
     std::int32_t make_room();
-    bool continues(const Match& match, int column, int row, int right, int down) const;
-    void add_detail(const Match& match, int column, int row, std::uint8_t* picture,
-                    std::ptrdiff_t stride, int width, int height) const;
+    void gather(const Match& match, int column, int row, const std::uint8_t* picture,
+                std::ptrdiff_t stride, int width, int height);
 
     Options options_;
     int columns_;
@@ -108,6 +112,8 @@ class TextureMemory {
     EnhanceScratch scratch_;
     std::vector<std::uint8_t> padded_;  // the frame with its edge repeated around it
     std::ptrdiff_t padded_stride_ = 0;
+    // What is to be added to the picture, sixteenths of a grey level.
+    std::vector<std::int16_t> gathered_;
 };
 
 }  // namespace livesr

@@ -13,6 +13,10 @@
 
 namespace livesr {
 
+// Side of the squares that a frame's patches are cut from, from its top left corner on,
+// high-resolution pixels (LiveNAS 5.2).
+constexpr int patch_cell = 120;
+
 enum class PatchCodec : std::uint8_t {
     jpeg_luma = 1,  // baseline JPEG, one component; quality is JPEG's, 1-100
     residual = 2,   // core/patch/residual.h; quality is the quantiser step

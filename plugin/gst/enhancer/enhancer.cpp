@@ -205,7 +205,8 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     if (way == Way::small) network = small_.at(scale_.network()).get();
     if (way == Way::bicubic) network = nullptr;
     upscaler_.run(plane_jobs(in, out, scale_, given_, network));
-    if (way == Way::memory) restore(out, model->network);
+    followed_ = way == Way::memory;
+    if (followed_) restore(out, model->network);
     if (governed) {
         ++(way == Way::small     ? frames_small_
            : way == Way::bicubic ? frames_governed_
@@ -315,7 +316,7 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
         return;
     }
     next_tick_ns_ = (running_time_ns / tick_ns + 1) * tick_ns;
-    const bool done = session_->tick(running_time_ns, received());
+    const bool done = session_->tick(running_time_ns, received(), memory_cover(running_time_ns));
     if (settings_.lockstep && done != engine_answers_) {
         engine_answers_ = done;
         if (!done) {
@@ -340,6 +341,7 @@ std::shared_ptr<const LiveModel> Enhancer::current_model() {
 
 void Enhancer::clear_history() {
     next_tick_ns_.reset();
+    followed_ = false;
     scene_cuts_.clear();
     waits_.clear();
     {

@@ -130,6 +130,8 @@ class Enhancer {
     void begin_memory(int width, int height);
     void remember(const std::vector<AlignedPatch>& pairs);
     void restore(GstVideoFrame& out, const std::shared_ptr<const PackedNetwork>& network);
+    std::optional<std::int64_t> sender_offset_ns() const;
+    std::optional<MemoryCover> memory_cover(std::uint64_t running_time_ns) const;
     void take_in(PatchInput::Arrivals arrivals, bool beside_stream);
     PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
                                       std::uint64_t running_time_ns);
@@ -156,6 +158,7 @@ class Enhancer {
     std::map<int, std::shared_ptr<const PackedNetwork>> small_;         // by scale
     std::map<int, std::unique_ptr<TextureMemory>> memories_;  // by scale, of one size each
     TextureMemory* memory_ = nullptr;                         // of this rung; null: none
+    bool followed_ = false;                                   // by memory, the latest picture was
     int width_ = 0, height_ = 0;
     Scale scale_;  // of this picture: 1 passes it on, none is of no sender of ours
     std::uint64_t interval_ns_ = 0;
@@ -178,6 +181,8 @@ class Enhancer {
     std::deque<AnnouncedSize> pending_sizes_;
     std::optional<AnnouncedSize> size_;
     std::optional<std::uint64_t> patches_time_;
+    // What to add to a time of the sender's to have the running time.
+    std::optional<std::int64_t> sender_offset_ns_;
     bool patches_ended_ = false;
     bool flushing_ = false;
     bool interrupted_ = false;

@@ -4,6 +4,12 @@
 #include "gst/enhancer/enhancer.h"
 
 namespace livesr::gst {
+namespace {
+
+// The feedback channel tells of no more (docs/protocol.md).
+constexpr int most_cells = 8192;
+
+}  // namespace
 
 // A network that sees less around a pixel than matching does is given too small a margin.
 bool Enhancer::remembers(int scale) const {
@@ -26,6 +32,7 @@ void Enhancer::begin_memory(int width, int height) {
         memory = std::make_unique<TextureMemory>(options);
     }
     memory->lose_track();
+    followed_ = false;
     memory_ = memory.get();
 }
 
@@ -53,6 +60,35 @@ void Enhancer::restore(GstVideoFrame& out, const std::shared_ptr<const PackedNet
     memory_patches_ = memory_->patches();
     memory_cover_ = cover;
     memory_benefit_ = memory_->benefit().value_or(0);
+}
+
+std::optional<std::int64_t> Enhancer::sender_offset_ns() const {
+    {
+        const std::lock_guard lock(patches_mutex_);
+        if (sender_offset_ns_) return sender_offset_ns_;
+    }
+    const std::lock_guard lock(aligner_mutex_);
+    return side_patches_.clock_offset_ns();
+}
+
+// Of the latest picture, the one before that of this time. While the sender's clock is unknown the
+// sender could not tell how old that is.
+std::optional<MemoryCover> Enhancer::memory_cover(std::uint64_t running_time_ns) const {
+    if (memory_ == nullptr || memory_->patches() == 0 || !followed_) return std::nullopt;
+    const auto offset_ns = sender_offset_ns();
+    const auto now_ns = static_cast<std::int64_t>(running_time_ns);
+    if (!offset_ns || now_ns < *offset_ns) return std::nullopt;
+    MemoryCover cover;
+    cover.sender_time_ns = static_cast<std::uint64_t>(now_ns - *offset_ns);
+    {
+        const std::lock_guard lock(patches_mutex_);
+        if (!size_) return std::nullopt;
+        cover.columns = size_->width / patch_cell;
+        cover.rows = size_->height / patch_cell;
+    }
+    if (cover.columns * cover.rows > most_cells) return std::nullopt;
+    cover.shares = memory_->cover(patch_cell, cover.columns, cover.rows);
+    return cover;
 }
 
 }  // namespace livesr::gst

@@ -136,6 +136,10 @@ void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
     PatchInput::Arrivals arrivals = read_packets(bytes, running_time_ns.value_or(0));
     {
         const std::lock_guard lock(patches_mutex_);
+        if (running_time_ns && arrivals.sender_time_ns) {
+            sender_offset_ns_ = static_cast<std::int64_t>(*running_time_ns) -
+                                static_cast<std::int64_t>(*arrivals.sender_time_ns);
+        }
         take_in(std::move(arrivals), false);
         if (running_time_ns) {
             patches_time_ = std::max(patches_time_.value_or(0), *running_time_ns);
@@ -216,6 +220,7 @@ void Enhancer::patches_restarted() {
     const std::lock_guard lock(patches_mutex_);
     patches_ended_ = false;
     patches_time_.reset();
+    sender_offset_ns_.reset();
     inbox_.clear();
 }
 

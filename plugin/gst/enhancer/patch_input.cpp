@@ -46,6 +46,7 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes,
             foreign_scale_ = header.scale;
             continue;
         }
+        arrivals.sender_time_ns = header.running_time_ns;
         arrivals.size = {running_time_ns, header.frame_width, header.frame_height};
         if (packet.patches.empty()) ++counts_.announcements;
         for (const CodedPatch& coded : packet.patches) {

@@ -45,7 +45,8 @@ class PatchInput {
 
     struct Arrivals {
         std::vector<ReceivedPatch> patches;
-        std::optional<AnnouncedSize> size;  // the last one of the buffer
+        std::optional<AnnouncedSize> size;            // the last one of the buffer
+        std::optional<std::uint64_t> sender_time_ns;  // of the last one's frame, at the sender
     };
     // All triplets of one buffer. running_time_ns: the buffer's, hence the frame's.
     Arrivals read(std::span<const std::uint8_t> bytes, std::uint64_t running_time_ns);

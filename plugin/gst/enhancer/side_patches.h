@@ -28,7 +28,8 @@ class SidePatches {
     };
     const Counts& counts() const { return counts_; }
     std::uint64_t calibrations() const { return clock_.calibrations(); }
-    bool knows_clock() const { return clock_.offset_ns().has_value(); }
+    // What to add to a time at the sender to have the running time; absent until it is certain.
+    std::optional<std::int64_t> clock_offset_ns() const { return clock_.offset_ns(); }
 
   private:
     struct Waiting {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/patch/packet.h"
 #include "gst/engine/channel.h"
 
 namespace livesr::gst {
@@ -127,7 +128,8 @@ void TrainingSession::tell_scene_cut(std::uint64_t media_time_ns) {
     client_->notify({{"type", "scene.cut"}, {"mediaTimeNs", media_time_ns}});
 }
 
-bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received) {
+bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received,
+                           const std::optional<MemoryCover>& cover) {
     start_anew_if_resized();
     nlohmann::json head = {
         {"type", "time.tick"},         {"mediaTimeNs", media_time_ns},
@@ -135,7 +137,15 @@ bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received
         {"packets", received.packets}, {"packetsLost", received.packets_lost},
     };
     if (received.video_bytes) head["videoBytes"] = *received.video_bytes;
-    if (!options_.lockstep) return client_->notify(head);
+    std::span<const std::uint8_t> blob;
+    if (cover) {
+        head["memory"] = {{"senderTimeNs", cover->sender_time_ns},
+                          {"cell", patch_cell},
+                          {"columns", cover->columns},
+                          {"rows", cover->rows}};
+        blob = cover->shares;
+    }
+    if (!options_.lockstep) return client_->notify(head, blob);
 
     const auto deadline = std::chrono::steady_clock::now() + lockstep_patience;
     while (true) {
@@ -148,7 +158,7 @@ bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0) return false;
-        if (client_->request(head, {}, left)) return true;
+        if (client_->request(head, blob, left)) return true;
         // Lost: the client says so on its own thread, perhaps a moment later.
         std::unique_lock lock(mutex_);
         changed_.wait_for(lock, std::chrono::milliseconds(100),

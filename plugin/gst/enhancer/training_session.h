@@ -40,6 +40,15 @@ struct Received {
     std::uint64_t packets_lost = 0;
 };
 
+// What texture memory knows of the latest picture (TextureMemory::cover), cell by cell of the
+// sender's grid.
+struct MemoryCover {
+    std::uint64_t sender_time_ns = 0;  // of the tick, by the sender's clock
+    int columns = 0;
+    int rows = 0;
+    std::vector<std::uint8_t> shares;
+};
+
 class TrainingSession {
   public:
     struct Options {
@@ -76,8 +85,10 @@ class TrainingSession {
     // The frame of this time begins another scene.
     void tell_scene_cut(std::uint64_t media_time_ns);
     // Media time has come this far. In lockstep: waits until the engine has done what is due, so
-    // that live() is what this frame is made with. False when it did not answer.
-    bool tick(std::uint64_t media_time_ns, const Received& received);
+    // that live() is what this frame is made with. False when it did not answer. cover: absent
+    // where nothing is remembered.
+    bool tick(std::uint64_t media_time_ns, const Received& received,
+              const std::optional<MemoryCover>& cover = std::nullopt);
     // Ends a wait in tick(), for good. Called when the element stops.
     void interrupt();
 

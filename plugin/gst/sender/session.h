@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/patch/packet.h"
 #include "gst/engine/engine_client.h"
 #include "gst/sender/link_probe.h"
 #include "gst/sender/settings.h"
@@ -79,7 +80,7 @@ class SenderSession {
     Plan plan() const;
     void add_stats(GstStructure* stats) const;
 
-    static constexpr int cell = 120;  // LiveNAS 5.2
+    static constexpr int cell = patch_cell;
 
   private:
     EngineMessage hello() const;

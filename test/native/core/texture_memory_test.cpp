@@ -77,7 +77,11 @@ struct World {
                   .seed = 3}) {}
 
     void patch(const Picture& high, int x, int y, int size = side) {
-        const Picture low = shrink(high);
+        patch(high, shrink(high), x, y, size);
+    }
+
+    // low: what was decoded of it.
+    void patch(const Picture& high, const Picture& low, int x, int y, int size = side) {
         const Bytes under = livesr::crop({low.pixels.data(), low.width, low.width, low.height},
                                          x / scale, y / scale, size / scale, size / scale, margin);
         const Bytes pixels = livesr::crop({high.pixels.data(), high.width, high.width, high.height},
@@ -85,8 +89,9 @@ struct World {
         memory.add({x, y, size, size, under, pixels}, network);
     }
 
-    Bytes plain(const Picture& high) {
-        const Picture low = shrink(high);
+    Bytes plain(const Picture& high) { return plain_low(shrink(high)); }
+
+    Bytes plain_low(const Picture& low) {
         Bytes out(static_cast<std::size_t>(width) * height);
         livesr::enhance(*network, scratch, low.pixels.data(), low.width, low.width, low.height,
                         out.data(), width, 0, low.height);
@@ -95,9 +100,12 @@ struct World {
 
     // The picture with what is remembered; `cover`: how much of it has something.
     Bytes show(const Picture& high, double* cover = nullptr) {
-        const Picture low = shrink(high);
+        return show_low(shrink(high), cover);
+    }
+
+    Bytes show_low(const Picture& low, double* cover = nullptr) {
         memory.follow(low.pixels.data(), low.width);
-        Bytes out = plain(high);
+        Bytes out = plain_low(low);
         const double share = memory.restore(network, out.data(), width, width, height);
         if (cover != nullptr) *cover = share;
         return out;
@@ -154,6 +162,68 @@ TEST_CASE("texture memory: detail follows a camera that pans, by whole and by ha
         }
         CHECK(with < 0.75 * without);
     }
+}
+
+TEST_CASE(
+    "texture memory: what a worse picture lacks is put back from a better one that it showed") {
+    World world;
+    const Picture high = view(scene(11), 0);
+    learn(world, high);
+    // From now on the decoded picture is another one in each frame, as at a low bit rate.
+    std::mt19937 random(11);
+    const auto coded = [&] {
+        Picture low = shrink(high);
+        for (std::uint8_t& pixel : low.pixels) {
+            const int noise = static_cast<int>(random() % 17) - 8;
+            pixel = static_cast<std::uint8_t>(std::clamp(pixel + noise, 0, 255));
+        }
+        return low;
+    };
+    for (int i = 0; i < 30; ++i) {
+        world.show_low(coded());
+        world.patch(high, coded(), i % 5 * side, i % 3 * side);
+    }
+    const Picture low = coded();
+    const double without = error(world.plain_low(low), high);
+    CHECK(error(world.show_low(low), high) < 0.3 * without);
+}
+
+TEST_CASE("texture memory: a cell is covered as far as its blocks are in the store") {
+    World world;
+    const Picture high = view(scene(12), 0);
+    for (int y = 0; y < height; y += side) world.patch(high, 0, y);
+    CHECK(world.memory.cover(side, 5, 3) == Bytes(15, 0));
+    world.show(high);
+    const Bytes cover = world.memory.cover(side, 5, 3);
+    REQUIRE(cover.size() == 15);
+    for (std::size_t i = 0; i < cover.size(); ++i) {
+        CAPTURE(i);
+        if (i % 5 == 0) {
+            CHECK(cover[i] > 200);
+        } else {
+            CHECK(cover[i] < 30);
+        }
+    }
+    // Squares beyond the picture have no blocks.
+    CHECK(world.memory.cover(side, 7, 3)[6] == 0);
+    CHECK(world.memory.cover(side, 0, 0).empty());
+    world.memory.lose_track();
+    CHECK(world.memory.cover(side, 5, 3) == Bytes(15, 0));
+}
+
+TEST_CASE("texture memory: a full store of another scene harms no picture, and gives way") {
+    World world(30);
+    learn(world, view(scene(13), 0));
+    REQUIRE(world.memory.patches() == 30);
+    const Picture other = view(scene(14), 0);
+    world.memory.lose_track();
+    for (int frame = 0; frame < 60; ++frame) {
+        const Bytes shown = world.show(other);
+        CHECK(error(shown, other) <= 1.002 * error(world.plain(other), other));
+        world.patch(other, frame % 5 * side, frame % 3 * side);
+        REQUIRE(world.memory.patches() == 30);
+    }
+    CHECK(error(world.show(other), other) < 0.4 * error(world.plain(other), other));
 }
 
 TEST_CASE("texture memory: what it knows of another scene harms no picture") {

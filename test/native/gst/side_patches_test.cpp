@@ -61,7 +61,7 @@ TEST_CASE("patches beside the stream find their frames, whichever comes first") 
         CAPTURE(delay);
         Placed placed;
         placed.play(0, 300, delay, itself);
-        CHECK(placed.side.knows_clock());
+        CHECK(placed.side.clock_offset_ns().has_value());
         CHECK(placed.side.calibrations() == 1);
         CHECK(placed.frames.size() > 20);
         for (const auto& [patch, frame] : placed.frames) CHECK(frame == patch);
@@ -73,7 +73,7 @@ TEST_CASE("where nothing moves no constant is guessed, and no patch is used") {
     Placed placed;
     placed.play(
         0, 300, 0, [](int) { return 0; }, false);
-    CHECK_FALSE(placed.side.knows_clock());
+    CHECK_FALSE(placed.side.clock_offset_ns().has_value());
     CHECK(placed.frames.empty());
     CHECK(placed.side.counts().unplaced > 20);
 }
@@ -88,7 +88,7 @@ TEST_CASE("patches later or earlier than any frame that is compared are dropped"
 TEST_CASE("a patch that shows another frame than its time says is not used") {
     Placed placed;
     placed.play(0, 200, 0, itself);
-    REQUIRE(placed.side.knows_clock());
+    REQUIRE(placed.side.clock_offset_ns().has_value());
     placed.frames.clear();
     // Now and then an encoder repeats a frame.
     placed.play(200, 240, 0, [](int number) { return number % 10 == 0 ? number - 1 : number; });
@@ -104,7 +104,7 @@ TEST_CASE("a patch that shows another frame than its time says is not used") {
 TEST_CASE("a clock that has jumped is found anew, and nothing is used wrongly meanwhile") {
     Placed placed;
     placed.play(0, 200, 0, itself);
-    REQUIRE(placed.side.knows_clock());
+    REQUIRE(placed.side.clock_offset_ns().has_value());
     placed.frames.clear();
     placed.play(200, 600, 0, itself, true, 1, ahead_ns + 5 * frame_ns);
     CHECK(placed.side.calibrations() == 2);
@@ -115,9 +115,9 @@ TEST_CASE("a clock that has jumped is found anew, and nothing is used wrongly me
 TEST_CASE("another stream of the sender has another clock") {
     Placed placed;
     placed.play(0, 200, 0, itself);
-    REQUIRE(placed.side.knows_clock());
+    REQUIRE(placed.side.clock_offset_ns().has_value());
     placed.side.add(beside(200, 200, 2, 0), placed.aligner);
-    CHECK_FALSE(placed.side.knows_clock());
+    CHECK_FALSE(placed.side.clock_offset_ns().has_value());
 }
 
 TEST_CASE("residuals and patches outside the frame are dropped") {
@@ -149,8 +149,8 @@ TEST_CASE("times at the end of the range harm nothing") {
 TEST_CASE("frames that begin anew make what was known void") {
     Placed placed;
     placed.play(0, 200, 0, itself);
-    REQUIRE(placed.side.knows_clock());
+    REQUIRE(placed.side.clock_offset_ns().has_value());
     add_frame(placed.aligner, 3);
     CHECK(placed.side.take_placed(placed.aligner).empty());
-    CHECK_FALSE(placed.side.knows_clock());
+    CHECK_FALSE(placed.side.clock_offset_ns().has_value());
 }
