@@ -93,16 +93,18 @@ async function decode(
 function dropOldest(folder: string): void {
   const files = readdirSync(folder)
     .map((name) => join(folder, name))
-    .map((path) => ({ path, ...pick(statSync(path)) }))
+    .flatMap((path) => {
+      // Another evaluation may have renamed or dropped it since.
+      const stats = statSync(path, { throwIfNoEntry: false });
+      return stats ? [{ path, mtimeMs: stats.mtimeMs, size: stats.size }] : [];
+    })
     .sort((a, b) => b.mtimeMs - a.mtimeMs);
   let total = 0;
   for (const { path, size } of files) {
     total += size;
-    if (total > largestCacheBytes && path !== files[0]?.path) rmSync(path);
+    if (total > largestCacheBytes && path !== files[0]?.path) rmSync(path, { force: true });
   }
 }
-
-const pick = ({ mtimeMs, size }: { mtimeMs: number; size: number }) => ({ mtimeMs, size });
 
 /** The first `seconds` of a video file as raw frames. */
 export async function openClip(source: string, seconds: number, shape?: ClipShape): Promise<Clip> {
