@@ -147,6 +147,8 @@ export const senderStart = z.object({
   streamKey: z.string(),
   feedbackUri: z.string(), // empty: no feedback
   token: z.string(),
+  /** Whether the sender keeps each frame within what 2 s of the uplink have left for it. */
+  limitsFrames: z.boolean().optional(),
   lockstep: z.boolean(),
   seed: count,
 });
@@ -175,6 +177,8 @@ export const senderTick = z.object({
   type: z.literal('time.tick'),
   mediaTimeNs: count,
   videoBytes: count,
+  /** Of them in key frames. */
+  keyFrameBytes: count.optional(),
 });
 
 const sequence16 = z.int().min(0).max(65_535);
@@ -249,6 +253,8 @@ export const planSet = z.object({
   type: z.literal('plan.set'),
   mediaTimeNs: count,
   videoBitrateBps: bitrateBps,
+  /** What the encoder is to be told so that it gives that; missing: just that. */
+  encoderBitrateBps: bitrateBps.optional(),
   patchBitrateBps: bitrateBps,
   estimatedUplinkBps: bitrateBps,
   /** dB by a further 100 kbit/s of patches, and of video; null: not known yet. */

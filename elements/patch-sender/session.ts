@@ -62,13 +62,16 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type TrainingNews,
+  type VideoGiven,
 } from './scheduler.ts';
 import { constantUplink, UplinkError } from './uplink.ts';
 
 /** When the caps do not say. */
 const usualFramesPerSecond = 25;
 
+/** Between two plans: a new rate costs an encoder something, but for one that is steered finely. */
 const leastChange = 0.05;
+const leastFineChange = 0.02;
 
 export class SenderSession implements Session {
   readonly #start: SenderStart;
@@ -130,7 +133,7 @@ export class SenderSession implements Session {
         else this.#hearMemory(news);
       };
     }
-    this.#plan(0, 0);
+    this.#plan(0);
     const [only, ...others] = start.rungs;
     if (only !== undefined && others.length === 0) this.#change(initialRung(only), 0);
   }
@@ -205,7 +208,10 @@ export class SenderSession implements Session {
         this.#budget = advance(this.#budget, message.mediaTimeNs);
         this.#link.handle({ kind: 'media', bytes: message.videoBytes + this.#patchBytes });
         this.#patchBytes = 0;
-        this.#plan(message.mediaTimeNs, message.videoBytes);
+        this.#plan(message.mediaTimeNs, {
+          bytes: message.videoBytes,
+          keyFrameBytes: message.keyFrameBytes ?? 0,
+        });
         this.#tryRung();
         this.#tellFeedback();
         break;
@@ -292,28 +298,30 @@ export class SenderSession implements Session {
     this.#settings = settingsOf(this.#start, rung.rung);
     this.#scheduler = rungChanged(this.#scheduler);
     this.#send({ type: 'rung.set', scale: rung.rung });
-    this.#plan(mediaTimeNs, 0);
+    this.#plan(mediaTimeNs);
   }
 
-  #plan(mediaTimeNs: number, videoBytes: number): void {
+  #plan(mediaTimeNs: number, given: VideoGiven = { bytes: 0 }): void {
     const carriedBps = this.#link.estimateBps(mediaTimeNs);
     const limitBps = this.#start.maxBitrateBps;
     const uplinkBps = limitBps > 0 ? Math.min(carriedBps, limitBps) : carriedBps;
     this.#uplinkBps = uplinkBps;
     const before = this.#scheduler;
-    this.#scheduler = schedule(before, this.#settings, uplinkBps, videoBytes, mediaTimeNs);
+    this.#scheduler = schedule(before, this.#settings, uplinkBps, given, mediaTimeNs);
     this.#warnOfEncoder();
     const { plan, plannedNs } = this.#scheduler;
     const targetBps = encoderTargetBps(this.#scheduler);
     const isSame = plan === before.plan && plannedNs === before.plannedNs;
-    if (isSame && !isWorthTelling(this.#toldBps, targetBps)) return;
+    const least = this.#settings.limitsFrames ? leastFineChange : leastChange;
+    if (isSame && Math.abs(targetBps - this.#toldBps) <= least * this.#toldBps) return;
     this.#toldBps = targetBps;
     this.#budget = { ...this.#budget, patchBitrateBps: plan.patchBitrateBps };
     const { byPatchesDb, byVideoDb } = gradients(this.#scheduler, this.#settings);
     this.#send({
       type: 'plan.set',
       mediaTimeNs,
-      videoBitrateBps: targetBps,
+      videoBitrateBps: Math.min(targetBps, plan.videoBitrateBps),
+      ...(this.#settings.limitsFrames && { encoderBitrateBps: targetBps }),
       patchBitrateBps: plan.patchBitrateBps,
       estimatedUplinkBps: carriedBps,
       gainByPatchesDb: byPatchesDb,
@@ -323,7 +331,7 @@ export class SenderSession implements Session {
 
   #patchesWithRoom(): number {
     const { underway, meanPatchBits } = this.#budget;
-    const bits = patchRoomBits(this.#scheduler) - underway * meanPatchBits;
+    const bits = patchRoomBits(this.#scheduler, this.#settings) - underway * meanPatchBits;
     return Math.max(0, Math.floor(bits / meanPatchBits));
   }
 
@@ -387,11 +395,6 @@ function awaitAll(log: Log): Awaited {
   };
 }
 
-/** Between two plans: a new rate costs an encoder something. */
-function isWorthTelling(toldBps: number, targetBps: number): boolean {
-  return Math.abs(targetBps - toldBps) > leastChange * toldBps;
-}
-
 /** Of bits that one side of a comparison had more, in the whole: further apart, the curve is a guess. */
 const mostCorrection = 0.15;
 
@@ -433,6 +436,7 @@ function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
     patchesOn: start.patches !== 'off' && isTrained(rung),
     patchBitrateBps: start.patchBitrateBps,
     minVideoBitrateBps: start.minVideoBitrateBps,
+    limitsFrames: start.limitsFrames ?? false,
     expectsFeedback: start.feedbackUri !== '',
     pixelsPerSecond: framePixels * framesPerSecond,
   };

@@ -75,7 +75,7 @@ function scheduled(world: World, name: ScheduleName): number {
       lastGainDb = gainDb;
     }
     state = pictureSeen(state, 255 ** 2 / 10 ** (psnrDb / 10));
-    const videoBytes = state.plan.videoBitrateBps / 8;
+    const bytes = state.plan.videoBitrateBps / 8;
     state = schedule(
       state,
       {
@@ -84,11 +84,12 @@ function scheduled(world: World, name: ScheduleName): number {
         patchesOn: true,
         patchBitrateBps: 0,
         minVideoBitrateBps: leastVideoBps,
+        limitsFrames: false,
         expectsFeedback: true,
         pixelsPerSecond,
       },
       world.uplinkBps(second),
-      videoBytes,
+      { bytes },
       second * 1e9,
     );
     state = patchesSent(state, state.plan.patchBitrateBps / 8);

@@ -21,6 +21,7 @@ const settings: SchedulerSettings = {
   patchesOn: true,
   patchBitrateBps: 0,
   minVideoBitrateBps: 200_000,
+  limitsFrames: false,
   expectsFeedback: true,
   pixelsPerSecond: 640 * 360 * 25,
 };
@@ -44,7 +45,7 @@ function run(
     const told = tick % 25 === 0 && tick > 0 ? news(now) : undefined;
     if (told) state = newsCame(state, told, now * second);
     const bytes = encoderTargetBps(state) / 40;
-    state = schedule(state, used, uplinkBps(now), bytes, now * second);
+    state = schedule(state, used, uplinkBps(now), { bytes }, now * second);
     states.push(state);
   }
   return states;
@@ -79,7 +80,7 @@ describe('the schedule of residual patches', () => {
         state = patchesSent(state, state.plan.patchBitrateBps / 40);
         if (tick % 25 === 24) state = newsCame(state, learning(0.3)(), tick * 2e8);
         const bytes = Math.min(mostVideoBps, 0.9 * encoderTargetBps(state)) / 40;
-        state = schedule(state, settings, 1.2e6, bytes, tick * 2e8);
+        state = schedule(state, settings, 1.2e6, { bytes }, tick * 2e8);
       }
       return share(state);
     };
@@ -167,7 +168,7 @@ describe('any schedule', () => {
             now += step.seconds * second;
             state = patchesSent(pictureSeen(state, step.squaredError), 500);
             if (step.news) state = newsCame(state, step.news, now);
-            state = schedule(state, used, step.uplinkBps, step.videoBytes, now);
+            state = schedule(state, used, step.uplinkBps, { bytes: step.videoBytes }, now);
             const { videoBitrateBps, patchBitrateBps } = state.plan;
             expect(videoBitrateBps + patchBitrateBps).toBeLessThanOrEqual(step.uplinkBps + 1e-6);
             expect(patchBitrateBps).toBeGreaterThanOrEqual(0);
@@ -227,7 +228,8 @@ describe('the rate of the encoder', () => {
   it('is asked for less where it gives more than it is told', () => {
     let state = initialScheduler;
     for (let tick = 0; tick < 200; tick++) {
-      state = schedule(state, settings, 600e3, (encoderTargetBps(state) * 1.2) / 40, tick * 2e8);
+      const bytes = (encoderTargetBps(state) * 1.2) / 40;
+      state = schedule(state, settings, 600e3, { bytes }, tick * 2e8);
     }
     expect(encoderTargetBps(state) * 1.2).toBeLessThan(1.03 * state.plan.videoBitrateBps);
   });
@@ -235,7 +237,7 @@ describe('the rate of the encoder', () => {
   it('that ignores its rate takes from the patches, not from the uplink', () => {
     let state = initialScheduler;
     for (let tick = 0; tick < 200; tick++) {
-      state = schedule(state, settings, 600e3, 1_200_000 / 40, tick * 2e8);
+      state = schedule(state, settings, 600e3, { bytes: 1_200_000 / 40 }, tick * 2e8);
     }
     expect(state.plan.patchBitrateBps).toBe(0);
     expect(encoderTrouble(state)?.cause).toContain('gives 1200 kbit/s');
@@ -247,10 +249,91 @@ describe('the rate of the encoder', () => {
     let given = 0;
     for (let tick = 0; tick < 400; tick++) {
       const scene = tick % 60 === 30 ? 3 : 1;
-      state = schedule(state, settings, tick % 100 < 50 ? 2e6 : 5e5, given / 40, tick * 2e8);
+      state = schedule(
+        state,
+        settings,
+        tick % 100 < 50 ? 2e6 : 5e5,
+        { bytes: given / 40 },
+        tick * 2e8,
+      );
       given = scene * (0.7 * given + 0.3 * encoderTargetBps(state));
       expect(encoderTrouble(state)).toBeUndefined();
     }
+  });
+});
+
+describe('an encoder whose frames are limited', () => {
+  const fine = { ...settings, patchesOn: false, limitsFrames: true };
+
+  /** It gives a share of what it is told, and a key frame each 12 ticks. */
+  function steered(share: number, keyBits: number, used = fine): SchedulerState[] {
+    let state = initialScheduler;
+    const states: SchedulerState[] = [];
+    for (let tick = 0; tick < 300; tick++) {
+      const keyFrameBytes = tick % 12 === 1 ? keyBits / 8 : 0;
+      const bytes = (share * encoderTargetBps(state)) / 40 + keyFrameBytes;
+      state = schedule(state, used, 600e3, { bytes, keyFrameBytes }, tick * 2e8);
+      states.push(state);
+    }
+    return states;
+  }
+
+  it('is told more where it gives less, a quarter at most', () => {
+    const boosts = (share: number): number => steered(share, 0).at(-1)?.boost ?? NaN;
+    expect(boosts(1)).toBeCloseTo(1, 1);
+    expect(boosts(0.9)).toBeCloseTo(1 / 0.9, 1);
+    expect(boosts(0.5)).toBeCloseTo(1.25);
+    expect(boosts(1.2)).toBeCloseTo(1 / 1.2, 1);
+  });
+
+  it('is not told more than its share where they are not limited', () => {
+    const states = steered(0.8, 0, { ...fine, limitsFrames: false });
+    for (const state of states) {
+      expect(encoderTargetBps(state)).toBeLessThanOrEqual(state.plan.videoBitrateBps);
+    }
+  });
+
+  it('leaves room for the key frame that is due, and no 2 s have more than the uplink', () => {
+    const keyBits = 0.1 * 600e3;
+    const states = steered(0.9, keyBits);
+    const sent = states.map((_, tick) => {
+      const before = states[tick - 1] ?? initialScheduler;
+      return (0.9 * encoderTargetBps(before)) / 5 + (tick % 12 === 1 ? keyBits : 0);
+    });
+    for (let from = 100; from + 10 <= sent.length; from++) {
+      const bits = sent.slice(from, from + 10).reduce((a, b) => a + b, 0);
+      expect(bits).toBeLessThan(1.01 * 2 * 600e3);
+      expect(bits).toBeGreaterThan(0.85 * 2 * 600e3);
+    }
+  });
+
+  it('never has video and patches steered above the uplink', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            uplinkBps: fc.integer({ min: 100_000, max: 5_000_000 }),
+            bytes: fc.nat(200_000),
+            keyFrameBytes: fc.nat(100_000),
+            seconds: fc.double({ min: 0, max: 3, noNaN: true }),
+          }),
+          { maxLength: 60 },
+        ),
+        (steps) => {
+          let state = initialScheduler;
+          let now = 0;
+          for (const { uplinkBps, bytes, keyFrameBytes, seconds } of steps) {
+            now += seconds * second;
+            const given = { bytes: bytes + keyFrameBytes, keyFrameBytes };
+            state = schedule(state, { ...fine, patchesOn: true }, uplinkBps, given, now);
+            const { plan, mostVideoBps, boost } = state;
+            const videoBps = Math.min(plan.videoBitrateBps, mostVideoBps);
+            expect(videoBps + plan.patchBitrateBps).toBeLessThanOrEqual(uplinkBps + 1e-6);
+            expect(boost).toBeLessThanOrEqual(1.25);
+          }
+        },
+      ),
+    );
   });
 });
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allowedBps, roomBits, went, type Span } from '../../elements/patch-sender/span-guard.ts';
+import {
+  allowedBps,
+  roomBits,
+  steeredBps,
+  went,
+  type Span,
+} from '../../elements/patch-sender/span-guard.ts';
 
 const tick = 0.2;
 
@@ -125,5 +131,65 @@ describe('the guard of any 2 s', () => {
     );
     expect(later).toHaveLength(10);
     expect(allowedBps(later, 600e3)).toBe(600e3);
+  });
+});
+
+describe('the rate that is steered', () => {
+  const spanOf = (bits: readonly number[]): Span =>
+    bits
+      .map((sentBits) => ({ seconds: tick, sentBits, carriedBits: 120_000 }))
+      .reduce<Span>(went, []);
+  const filled = new Array<number>(10).fill(120_000);
+
+  it('is that of the uplink while no 2 s have more, and never above it', () => {
+    expect(steeredBps([], 600e3)).toBe(600e3);
+    expect(steeredBps(spanOf(filled), 600e3)).toBeCloseTo(600e3);
+    expect(steeredBps(spanOf(filled.map((bits) => bits / 2)), 600e3)).toBe(600e3);
+  });
+
+  it('pays a burst back until it leaves the span, evenly', () => {
+    let span = spanOf([...filled.slice(1).map(() => 100_000), 120_000 + 90_000]);
+    const rates: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      const rate = steeredBps(span, 600e3);
+      rates.push(rate);
+      span = went(span, { seconds: tick, sentBits: rate * tick, carriedBits: 120_000 });
+    }
+    for (const rate of rates) expect(rate).toBeCloseTo(600e3 - 90_000 / 1.8);
+    expect(steeredBps(span, 600e3)).toBeCloseTo(600e3);
+  });
+
+  it.each([
+    ['is due at once', 0, 600e3 - 72_000 / 0.2],
+    ['is due in a second', 1, 600e3 - 72_000 / 1.2],
+    ['is due when the span that has the last one ends', 1.8, 600e3 - 72_000 / 2],
+    ['is longer ahead than the span', 2.4, 600e3],
+  ])('keeps its bits for a key frame that %s', (_, aheadSeconds, expected) => {
+    const steered = steeredBps(spanOf(filled), 600e3, { aheadSeconds, bits: 72_000 });
+    expect(steered).toBeCloseTo(Math.max(0.4 * 600e3, expected));
+  });
+
+  it('keeps any 2 s to what was carried where the encoder keeps to it, key frames and all', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 10, max: 20 }),
+        fc.double({ min: 0.02, max: 0.12, noNaN: true }),
+        fc.integer({ min: 300_000, max: 3_000_000 }),
+        (interval, keySeconds, uplinkBps) => {
+          let span: Span = [];
+          const sent: number[] = [];
+          for (let i = 0; i < 120; i++) {
+            const aheadSeconds = (interval - (i % interval)) % interval;
+            const due = { aheadSeconds: aheadSeconds * tick, bits: keySeconds * uplinkBps };
+            const key = aheadSeconds === 0 ? due.bits : 0;
+            const bits = steeredBps(span, uplinkBps, due) * tick + key;
+            sent.push(bits);
+            const carriedBits = uplinkBps * tick;
+            span = went(span, { seconds: tick, sentBits: bits, carriedBits });
+          }
+          expect(mostInSpan(sent, () => uplinkBps)).toBeLessThan(1 + 1e-6);
+        },
+      ),
+    );
   });
 });

@@ -10,9 +10,9 @@
 namespace livesr::gst {
 
 // One thread: a low-resolution picture needs no more, and slices cost bits. The rate control's
-// buffer follows the bit rate: 250 ms of it keep a key frame below what a link's queue of 300 ms
-// holds and any 2 s within what the uplink carries (span-guard.ts); 600 ms give 0.1 dB more
-// (docs/results.md) and a second's delay.
+// buffer follows the bit rate: 250 ms of it at most keep a key frame below what a link's queue of
+// 300 ms holds; x264_buffer.h makes it smaller. 400 ms would give 0.1 dB more and a queue of half a
+// second (docs/results.md).
 const char* const default_encoder =
     "x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=250";
 const char* const no_encoder = "none";

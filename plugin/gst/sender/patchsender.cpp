@@ -229,7 +229,7 @@ static void gst_patch_sender_init(GstPatchSender* self) {
 
     self->state = new SenderState(GST_BIN(self), picker, sink, src, patches);
     livesr::gst::picker_of(picker).watch_plan([self](const Plan& plan) {
-        self->state->graph.set_video_bitrate(plan.video_bitrate_bps);
+        self->state->graph.set_video_bitrate(plan.encoder_bitrate_bps);
         g_object_notify(G_OBJECT(self), "video-bitrate");
     });
 }

@@ -110,6 +110,11 @@ GstElement* SenderGraph::add_encoder(const std::string& fragment) {
         const std::lock_guard lock(mutex_);
         control_ = *control;
         gst_object_ref(control_.encoder);
+        x264_buffer_ = X264Buffer::of(control_.encoder);
+        if (x264_buffer_) {
+            probe(encoder, "sink", &SenderGraph::limit_frame, this);
+            picker_of(picker_).session().set_limits_frames(true);
+        }
     } else {
         GST_ELEMENT_WARNING(bin_, RESOURCE, SETTINGS,
                             ("The bit rate of \"%s\" is not ours to set: it must keep to "
@@ -179,12 +184,14 @@ bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool 
 
 void SenderGraph::take_down() {
     picker_of(picker_).set_encoder(nullptr, "");
+    picker_of(picker_).session().set_limits_frames(false);
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), nullptr);
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), nullptr);
     std::vector<GstElement*> built;
     {
         const std::lock_guard lock(mutex_);
         built.swap(built_);
+        x264_buffer_.reset();
         gst_clear_object(&control_.encoder);
         side_branch_ = decoder_ = nullptr;
         told_unlinked_ = false;
@@ -229,6 +236,18 @@ std::uint64_t SenderGraph::frames_skipped() const {
     return side_branch_ ? livesr::gst::frames_skipped(side_branch_) : 0;
 }
 
+GstPadProbeReturn SenderGraph::limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+    auto& self = *static_cast<SenderGraph*>(graph);
+    if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER)) return GST_PAD_PROBE_OK;
+    const double room_bits = picker_of(self.picker_).session().room_bits();
+    const std::lock_guard lock(self.mutex_);
+    if (self.x264_buffer_) {
+        self.x264_buffer_->before_frame(room_bits,
+                                        GST_BUFFER_DURATION(GST_PAD_PROBE_INFO_BUFFER(info)));
+    }
+    return GST_PAD_PROBE_OK;
+}
+
 GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph) {
     const gsize bytes = info->type & GST_PAD_PROBE_TYPE_BUFFER
                             ? gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info))
@@ -236,8 +255,14 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
     GstBuffer* first = info->type & GST_PAD_PROBE_TYPE_BUFFER
                            ? GST_PAD_PROBE_INFO_BUFFER(info)
                            : gst_buffer_list_get(GST_PAD_PROBE_INFO_BUFFER_LIST(info), 0);
-    Picker& picker = picker_of(static_cast<SenderGraph*>(graph)->picker_);
-    picker.session().add_video_bytes(bytes);
+    auto& self = *static_cast<SenderGraph*>(graph);
+    Picker& picker = picker_of(self.picker_);
+    const bool is_key = first && !GST_BUFFER_FLAG_IS_SET(first, GST_BUFFER_FLAG_DELTA_UNIT);
+    {
+        const std::lock_guard lock(self.mutex_);
+        if (self.x264_buffer_) self.x264_buffer_->frame_came(is_key);
+    }
+    picker.session().add_video_bytes(bytes, is_key);
     if (first) picker.output().video_sent(GST_BUFFER_DTS_OR_PTS(first), bytes);
     return GST_PAD_PROBE_OK;
 }

@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gst/sender/encoder.h"
 #include "gst/sender/settings.h"
+#include "gst/sender/x264_buffer.h"
 
 namespace livesr::gst {
 
@@ -51,6 +53,7 @@ class SenderGraph {
     GstElement* add_encoder(const std::string& fragment);
     GstElement* make_decoder(GstElement* coded, bool lockstep);
     bool build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep);
+    static GstPadProbeReturn limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn check_links(GstPad*, GstPadProbeInfo* info, gpointer graph);
 
@@ -64,7 +67,8 @@ class SenderGraph {
     std::vector<GstElement*> built_;
     GstElement* side_branch_ = nullptr;
     GstElement* decoder_ = nullptr;
-    BitrateControl control_;  // its encoder is a reference of ours
+    BitrateControl control_;                 // its encoder is a reference of ours
+    std::optional<X264Buffer> x264_buffer_;  // of control_'s encoder
     bool told_unlinked_ = false;
 };
 

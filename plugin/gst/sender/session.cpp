@@ -65,7 +65,9 @@ void SenderSession::start(const SenderSettings& settings, GstElement* element) {
         rung_fixed_ = false;
         stream_ = {};
         next_tick_ = 0;
-        untold_video_bytes_ = video_bytes_ = offers_ = 0;
+        untold_video_bytes_ = untold_key_bytes_ = video_bytes_ = offers_ = 0;
+        now_ = 0;
+        ledger_.restart();
         feedback_ = {};
         last_trouble_.clear();
         waiting_.clear();
@@ -199,6 +201,7 @@ EngineMessage SenderSession::hello() const {
                 {"streamKey", settings_.stream_key},
                 {"feedbackUri", settings_.feedback_uri},
                 {"token", settings_.token},
+                {"limitsFrames", limits_frames_},
                 {"lockstep", settings_.lockstep},
                 {"seed", settings_.seed},
             },
@@ -246,15 +249,23 @@ void SenderSession::flush(EngineClient& engine) {
 
 void SenderSession::tick(GstClockTime running_time) {
     std::uint64_t bytes = 0;
+    std::uint64_t key_bytes = 0;
     {
         const std::lock_guard lock(mutex_);
+        now_ = running_time;
+        ledger_.carries(now_, std::min(plan_.estimated_uplink_bps, settings_.max_bitrate_bps));
         // Frames may come after a gap that was later than they are, a segment may begin anew.
         const bool due = running_time >= next_tick_ || running_time + longest_return < next_tick_;
         if (!due) return;
         next_tick_ = (running_time / tick_interval + 1) * tick_interval;
         bytes = std::exchange(untold_video_bytes_, 0);
+        key_bytes = std::exchange(untold_key_bytes_, 0);
     }
-    send({{"type", "time.tick"}, {"mediaTimeNs", running_time}, {"videoBytes", bytes}}, {}, true);
+    send({{"type", "time.tick"},
+          {"mediaTimeNs", running_time},
+          {"videoBytes", bytes},
+          {"keyFrameBytes", key_bytes}},
+         {}, true);
 }
 
 void SenderSession::restart_ticks() {
@@ -262,8 +273,20 @@ void SenderSession::restart_ticks() {
     next_tick_ = 0;
 }
 
-void SenderSession::add_video_bytes(std::uint64_t bytes) {
+double SenderSession::room_bits() {
     const std::lock_guard lock(mutex_);
+    return ledger_.room_bits(now_);
+}
+
+void SenderSession::set_limits_frames(bool limits) {
+    const std::lock_guard lock(mutex_);
+    limits_frames_ = limits;
+}
+
+void SenderSession::add_video_bytes(std::uint64_t bytes, bool is_key) {
+    const std::lock_guard lock(mutex_);
+    ledger_.sent(now_, bytes);
+    if (is_key) untold_key_bytes_ += bytes;
     untold_video_bytes_ += bytes;
     video_bytes_ += bytes;
 }
@@ -318,6 +341,10 @@ std::uint64_t SenderSession::video_bytes() const {
 }
 
 void SenderSession::sent(GstClockTime running_time, std::size_t bytes, std::size_t patches) {
+    {
+        const std::lock_guard lock(mutex_);
+        ledger_.sent(now_, bytes);
+    }
     send_with_next({{"type", "patch.sent"},
                     {"mediaTimeNs", running_time},
                     {"bytes", bytes},
@@ -328,8 +355,10 @@ void SenderSession::receive(const EngineMessage& message) {
     const auto& head = message.head;
     const std::string type = head["type"];
     if (type == "plan.set") {
+        const char* told =
+            head.contains("encoderBitrateBps") ? "encoderBitrateBps" : "videoBitrateBps";
         set_plan({bitrate_field(head, "videoBitrateBps"), bitrate_field(head, "patchBitrateBps"),
-                  bitrate_field(head, "estimatedUplinkBps")});
+                  bitrate_field(head, "estimatedUplinkBps"), bitrate_field(head, told)});
         callbacks_.on_plan_report(head);
     } else if (type == "engine.warning") {
         const auto text = [&head](const char* name) {

@@ -15,6 +15,7 @@
 #include "gst/engine/engine_client.h"
 #include "gst/sender/link_probe.h"
 #include "gst/sender/settings.h"
+#include "gst/sender/span_ledger.h"
 #include "gst/sender/trial.h"
 
 namespace livesr::gst {
@@ -63,7 +64,11 @@ class SenderSession {
     void tick(GstClockTime running_time);
     // After a flush: time may begin anywhere.
     void restart_ticks();
-    void add_video_bytes(std::uint64_t bytes);
+    void add_video_bytes(std::uint64_t bytes, bool is_key);
+    // How large the next frame may be so that no 2 s get more than the uplink carries.
+    double room_bits();
+    // Whether the encoder keeps each frame to it.
+    void set_limits_frames(bool limits);
     // Offers a frame; errors has columns * rows values. In lockstep returns after on_select.
     void offer(std::uint64_t offer, GstClockTime running_time, int columns, int rows,
                const std::vector<std::uint32_t>& errors);
@@ -106,6 +111,10 @@ class SenderSession {
     std::string last_trouble_;
     GstClockTime next_tick_ = 0;
     std::uint64_t untold_video_bytes_ = 0;
+    std::uint64_t untold_key_bytes_ = 0;
+    GstClockTime now_ = 0;  // of the last frame
+    SpanLedger ledger_;
+    bool limits_frames_ = false;
     std::uint64_t video_bytes_ = 0;
     std::uint64_t offers_ = 0;
     std::vector<nlohmann::json> waiting_;  // for the next message

@@ -129,7 +129,7 @@ Plan initial_plan(const SenderSettings& settings) {
     const std::uint32_t spare = carried - std::min(carried, settings.min_video_bitrate_bps);
     const std::uint32_t patch =
         settings.sends_patches() ? std::min(settings.patch_bitrate_bps, spare) : 0;
-    return {carried - patch, patch, carried};
+    return {carried - patch, patch, carried, carried - patch};
 }
 
 std::string describe_problem(const SenderSettings& settings) {

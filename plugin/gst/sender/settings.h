@@ -53,6 +53,8 @@ struct Plan {
     std::uint32_t video_bitrate_bps = 0;
     std::uint32_t patch_bitrate_bps = 0;
     std::uint32_t estimated_uplink_bps = 0;
+    std::uint32_t encoder_bitrate_bps =
+        0;  // what the encoder is told so that it gives the video its rate
 
     bool operator==(const Plan&) const = default;
 };

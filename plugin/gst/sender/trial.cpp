@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "gst/sender/encoder.h"
 #include "gst/sender/lowres_scaler.h"
 #include "gst/sender/patches.h"
+#include "gst/sender/x264_buffer.h"
 
 GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
 #define GST_CAT_DEFAULT patch_sender_debug
@@ -47,6 +49,12 @@ std::shared_ptr<const PackedNetwork> generic_network(int scale) {
     }
     known[scale] = network;
     return network;
+}
+
+GstClockTime frame_duration(const GstVideoInfo& info) {
+    if (info.fps_n <= 0) return GST_CLOCK_TIME_NONE;
+    return gst_util_uint64_scale(GST_SECOND, static_cast<guint64>(info.fps_d),
+                                 static_cast<guint64>(info.fps_n));
 }
 
 LumaFrame luma_of(GstBuffer* buffer, const GstVideoInfo& info, GstClockTime running_time) {
@@ -117,6 +125,11 @@ struct RungTrial::Chain {
         const auto control = find_bitrate_control(encoder);
         if (!control) throw std::runtime_error("the bit rate of its encoder is not ours to set");
         set_bitrate(*control, trial.order_.video_bitrate_bps);
+        // As large as the stream's own when nothing limits it.
+        if (auto buffer = X264Buffer::of(control->encoder)) {
+            buffer->before_frame(std::numeric_limits<double>::infinity(),
+                                 frame_duration(trial.info_));
+        }
         GstCaps* caps = output_caps(encoder);
         const std::string fragment = decoder_for(caps);
         gst_caps_unref(caps);

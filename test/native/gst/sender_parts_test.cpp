@@ -226,11 +226,11 @@ TEST_CASE("sender parts: the first plan never gives out more than the uplink car
         settings.uplink = uplink;
         return initial_plan(settings);
     };
-    CHECK(plan(600'000, 50'000, "auto") == Plan{550'000, 50'000, 600'000});
-    CHECK(plan(600'000, 50'000, "fixed:400") == Plan{350'000, 50'000, 400'000});
-    CHECK(plan(600'000, 50'000, "fixed:4000") == Plan{550'000, 50'000, 600'000});
-    CHECK(plan(220'000, 50'000, "auto") == Plan{200'000, 20'000, 220'000});
-    CHECK(plan(150'000, 50'000, "auto") == Plan{150'000, 0, 150'000});
+    CHECK(plan(600'000, 50'000, "auto") == Plan{550'000, 50'000, 600'000, 550'000});
+    CHECK(plan(600'000, 50'000, "fixed:400") == Plan{350'000, 50'000, 400'000, 350'000});
+    CHECK(plan(600'000, 50'000, "fixed:4000") == Plan{550'000, 50'000, 600'000, 550'000});
+    CHECK(plan(220'000, 50'000, "auto") == Plan{200'000, 20'000, 220'000, 200'000});
+    CHECK(plan(150'000, 50'000, "auto") == Plan{150'000, 0, 150'000, 150'000});
     SenderSettings settings;
     settings.scale = 1;
     CHECK(initial_plan(settings).patch_bitrate_bps == 0);
