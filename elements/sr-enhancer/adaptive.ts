@@ -70,7 +70,7 @@ export const defaultThresholds: AdaptiveThresholds = {
   leadKeptOverCut: 0.5,
   slowGainDb: 0.12,
   fullEpochs: 4,
-  leastPace: 0.125,
+  leastPace: 0.25,
   shareOfTime: 0.36,
   mostSavedEpochs: 4,
 };
