@@ -59,7 +59,7 @@ export interface AdaptiveThresholds {
 
 /**
  * Measured on a session of five scenes of a minute each (docs/results.md, "When training pays"): pausing
- * at 0.03 dB after two epochs without slowing down to an eighth first cost 0.03 dB more for the same
+ * at 0.03 dB after two epochs without slowing down (to an eighth then) first cost 0.03 dB more for the same
  * training time.
  */
 export const defaultThresholds: AdaptiveThresholds = {
