@@ -13,7 +13,9 @@ export class Weights {
   readonly #architecture: Architecture;
   #live: Float32Array | null;
   #source: WeightSource;
-  #candidates: readonly Float32Array[];
+  #trained: Float32Array;
+  /** Made when they are asked for: training offers weights far more often. */
+  #mixed: readonly Float32Array[] | undefined;
   #version = 0;
 
   /** `trained`: what training starts from. Tells the element at once what it shows. */
@@ -29,7 +31,7 @@ export class Weights {
     this.#send = send;
     this.#source = source;
     this.#live = source === 'bicubic' ? null : trained;
-    this.#candidates = this.#mixed(trained);
+    this.#trained = trained;
     this.#sendSwap(null);
   }
 
@@ -53,7 +55,8 @@ export class Weights {
 
   /** Training has come to these. */
   offer(trained: Float32Array): void {
-    this.#candidates = this.#mixed(trained);
+    this.#trained = trained;
+    this.#mixed = undefined;
   }
 
   show(challenger: Challenger, expectedGainDb: number | null): void {
@@ -86,11 +89,14 @@ export class Weights {
     }));
   }
 
-  #mixed(trained: Float32Array): readonly Float32Array[] {
-    return shares.map((share) => {
-      const mixed = this.generic.map((value, i) => value + share * ((trained[i] ?? value) - value));
+  get #candidates(): readonly Float32Array[] {
+    this.#mixed ??= shares.map((share) => {
+      const mixed = this.generic.map(
+        (value, i) => value + share * ((this.#trained[i] ?? value) - value),
+      );
       return withExactFlats(native(), this.#architecture, mixed);
     });
+    return this.#mixed;
   }
 
   #sendSwap(gainDb: number | null): void {
