@@ -343,7 +343,8 @@ std::uint64_t SenderSession::video_bytes() const {
 void SenderSession::sent(GstClockTime running_time, std::size_t bytes, std::size_t patches) {
     {
         const std::lock_guard lock(mutex_);
-        ledger_.sent(now_, bytes);
+        // By number they are not billed: whatever a codec makes of them, the video is the same.
+        if (settings_.patches_per_second == 0) ledger_.sent(now_, bytes);
     }
     send_with_next({{"type", "patch.sent"},
                     {"mediaTimeNs", running_time},

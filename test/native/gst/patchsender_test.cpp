@@ -59,6 +59,26 @@ TEST_CASE("patchsender: in lockstep the same input gives the same bytes") {
     CHECK(patches[0].buffers.size() > 10);
 }
 
+TEST_CASE("patchsender: patches by number leave the video as it is, whatever they cost") {
+    const TestEngine engine(planning_engine);
+    Tap video[2];
+    Tap patches[2];
+    const char* const steps[] = {"1", "40"};
+    for (int run = 0; run < 2; ++run) {
+        Pipeline pipeline(
+            "videotestsrc pattern=snow num-buffers=60 ! "
+            "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! "
+            "patchsender name=s lockstep=true max-bitrate=600000 patches-per-second=10 "
+            "residual-step=" +
+            std::string(steps[run]) + sender_sinks);
+        pipeline.tap("video", "sink", video[run]);
+        pipeline.tap("patches", "sink", patches[run]);
+        CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+    }
+    CHECK(video[0].buffers == video[1].buffers);
+    CHECK(patches[0].bytes() > 2 * patches[1].bytes());
+}
+
 TEST_CASE("patchsender: the encoder follows the plan while it runs") {
     const TestEngine engine(planning_engine);
     Pipeline pipeline(
