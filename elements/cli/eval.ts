@@ -55,7 +55,9 @@ the same command gives the same numbers on the same kind of machine. Every schem
   persistent                   the second of two sessions: it starts from what the first one learned
   residual, jpeg, raw          as continuous, with patches of that codec; the others have residual ones,
                                raw is without loss
-  ladder                       all of it video, at the best of native, 2/3, 1/2 and 1/3 size; Lanczos
+  memory                       as online, with texture memory, the sender hearing what it holds
+  ladder                       all of it video, at the best of native, 2/3, 1/2 and 1/3 size; Lanczos.
+                               Beside all it has as many bits as that has sent
   fixed:N                      N kbit/s of patches (0: none), trained as online
   scheduled                    the sender's scheduler, told by the server what patches bring
   optimal                      of each ${optimumSeconds} s the best picture among constant rates: ${optimumRatesKbps.join(', ')} kbit/s
@@ -64,6 +66,7 @@ the same command gives the same numbers on the same kind of machine. Every schem
   two-thirds                   as scheduled, at two thirds of the width and height
   auto                         as scheduled, and the sender chooses the size; what the meter calls bicubic
                                of the same frames is theirs at full size as well
+  all                          as auto, with texture memory: everything that livesr has
 
 The encoder's target is corrected until the bits that it really sends fill 99 to 100 % of the uplink,
 for each scheme alike but fixed:N and those after it: these run as they do for people, and "filled"
@@ -103,7 +106,7 @@ function parseSchemes(list: string): SchemeName[] {
     const name = schemeNames.find((known) => known === trimmed) ?? sharingScheme(trimmed);
     if (name === undefined) {
       throw new UsageError(
-        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal, native, two-thirds, auto`,
+        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal, native, two-thirds, auto, all`,
       );
     }
     return name;

@@ -151,15 +151,15 @@ class Evaluator {
     return (totalBytes(video) + patchBytes) / this.#bytesAllowed();
   }
 
-  /** The setup whose stream fills the uplink and does not exceed it. */
-  async #calibrate(choice: SenderChoice, what: string): Promise<SenderSetup> {
+  /** The setup whose stream fills the uplink, or that share of it, and does not exceed it. */
+  async #calibrate(choice: SenderChoice, what: string, share = 1): Promise<SenderSetup> {
     const { uplink, seconds, onProgress } = this.#request;
     const trials: (Trial & { readonly setup: SenderSetup })[] = [];
     for (let asked = nextAsked(trials); asked !== null; asked = nextAsked(trials)) {
       onProgress(`${what}: filling the uplink, trial ${trials.length + 1}`);
       const trace = join(this.#stretch.folder, `share-${asked.toFixed(6)}.trace`);
       const setup = { ...choice, uplink: shareOfUplink(uplink, asked, seconds, trace) };
-      const sent = this.#filled(await runSender(this.#stretch, setup), choice);
+      const sent = this.#filled(await runSender(this.#stretch, setup), choice) / share;
       trials.push({ asked, sent, setup });
     }
     const best = bestTrial(trials);
@@ -231,13 +231,13 @@ class Evaluator {
     return { run: this.#schemeRun(run, run.frames, 'test'), epochs: run.epochs };
   }
 
-  /** The rung that shows the best picture, enlarged by Lanczos. */
-  async ladder(): Promise<{ readonly run: SchemeRun; readonly rung: Rung }> {
+  /** The rung that shows the best picture with that share of the uplink, enlarged by Lanczos. */
+  async ladder(share: number): Promise<{ readonly run: SchemeRun; readonly rung: Rung }> {
     const { width, height } = this.#stretch.clip;
     let best: { run: SchemeRun; rung: Rung; psnrDb: number } | undefined;
     for (const rung of rungsOf(width, height)) {
       const what = `ladder ${rung.width}x${rung.height}`;
-      const setup = await this.#calibrate({ ...this.#choice('off'), size: rung }, what);
+      const setup = await this.#calibrate({ ...this.#choice('off'), size: rung }, what, share);
       this.#request.onProgress(what);
       const run = await runWhole(this.#stretch, setup, { kind: 'enlarged' });
       const schemeRun = this.#schemeRun(run, run.frames, 'lanczos');
@@ -278,6 +278,9 @@ class Evaluator {
   }
 }
 
+/** The ladder comes after what it is compared with. */
+const rankOf = (name: SchemeName): number => (name === 'ladder' ? 1 : 0);
+
 function totalBytes(sent: readonly SentBuffer[]): number {
   return sent.reduce((sum, { bytes }) => sum + bytes, 0);
 }
@@ -292,9 +295,10 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
     const plain = await evaluator.plain();
     const sharing = evaluator.sharing();
     const schemes: Evaluation['schemes'] = {};
-    for (const name of request.schemes) {
+    // Equal bits: what `all`, which keeps every 2 s, leaves unused is not the ladder's either.
+    for (const name of request.schemes.toSorted((a, b) => rankOf(a) - rankOf(b))) {
       if (name === 'ladder') {
-        const { run, rung } = await evaluator.ladder();
+        const { run, rung } = await evaluator.ladder(schemes.all?.sharing?.filled ?? 1);
         schemes.ladder = { ...summariseScheme(run, plain, clip.switchSeconds), rung };
       } else if (isSharing(name)) {
         const shared = await sharing.run(name);
