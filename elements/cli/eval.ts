@@ -51,7 +51,7 @@ the same command gives the same numbers on the same kind of machine. Every schem
   online, adaptive             video and patches; the network trained on the patches while that gains
   continuous                   the same, but trained without a pause
   once                         trained over the first 60 s and never again
-  early-stop                   trained until the gain first saturates and never again
+  early-stop                   trained until the gain first saturates and never again, one set of weights
   persistent                   the second of two sessions: it starts from what the first one learned
   residual, jpeg, raw          as continuous, with patches of that codec; the others have residual ones,
                                raw is without loss

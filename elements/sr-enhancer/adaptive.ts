@@ -164,6 +164,11 @@ export function nextPlan(
   return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb, thresholds) : plan;
 }
 
+/** The rules of LiveNAS 8.3 that train once: whoever takes them wants no more work, whatever comes. */
+export function isOver(mode: TrainingMode, { phase }: TrainingPlan): boolean {
+  return phase === 'suspended' && mode !== 'adaptive';
+}
+
 /** The gate, or the first patches after a cut, say that the scene has changed: only `adaptive` heeds it. */
 export function afterRetreat(mode: TrainingMode, plan: TrainingPlan): TrainingPlan {
   return mode === 'adaptive' ? initialPlan : plan;

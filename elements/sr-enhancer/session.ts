@@ -15,6 +15,7 @@ import {
   afterRetreat,
   initialPlan,
   isLeadLost,
+  isOver,
   nextPlan,
   paceWithin,
   patchesAfterCut,
@@ -270,7 +271,13 @@ export class EnhancerSession implements Session {
     this.#isCutFresh = true;
     this.#leadBeforeCutDb = this.#outcome.leadDb ?? 0;
     const { isLearned, live } = this.#weights;
-    this.#trial = new Trial(this.#scenes.leave(isLearned ? live : null));
+    this.#tryScenes(isLearned ? live : null);
+  }
+
+  /** `learned`: of the scene that may have ended. Once training is over none is recalled either. */
+  #tryScenes(learned: Float32Array | null): void {
+    const scenes = this.#scenes.leave(learned);
+    this.#trial = new Trial(isOver(this.#start.training, this.#plan) ? [] : scenes);
   }
 
   /** Once there are patches of the new scene: whether what was learned before still serves. */
@@ -287,7 +294,7 @@ export class EnhancerSession implements Session {
 
   /** Without a cut that was seen. */
   #sceneEnded(learned: Float32Array | null): void {
-    this.#trial = new Trial(this.#scenes.leave(learned));
+    this.#tryScenes(learned);
     this.#scenes.settle(true);
     this.#sceneFirst = this.#latest;
     this.#changePool(endScene(this.#pool, this.#sceneFirst));

@@ -201,6 +201,26 @@ describe('the trainer of a stream', () => {
     expect(harness.reports.at(-1)?.steps).toBeLessThanOrEqual(250);
   }, 60_000);
 
+  it('recalls no scene once training is over for good', async () => {
+    const harness = new Harness({ training: 'once', stepsPerSecond: 2 });
+    const random = seededRandom(9);
+    const until = async (seconds: number, kind: typeof faded): Promise<void> => {
+      for (; tick < seconds * 5; tick++) {
+        if (tick % 5 === 1) await harness.patch(tick * 200e6, ...kind(random));
+        await harness.tick(tick * 200e6);
+      }
+    };
+    let tick = 0;
+    await until(66, faded);
+    expect(harness.reports.at(-1)?.state).toBe('suspended');
+    expect(harness.sources).toContain('online');
+    for (const kind of [tamed, faded]) {
+      await harness.sceneCut(tick * 200e6);
+      await until(tick / 5 + 20, kind);
+    }
+    expect(harness.sources).not.toContain('stored');
+  }, 60_000);
+
   it('does not count patches of the scene before as evidence of the new one', async () => {
     const harness = new Harness({ training: 'off' });
     await harness.tick(0);
