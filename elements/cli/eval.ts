@@ -5,7 +5,7 @@ import { ssimEvery } from '../measure/lockstep.ts';
 import type { ClipShape } from '../measure/clip.ts';
 import { evaluate, schemeNames, type Evaluation, type SchemeName } from '../measure/evaluate.ts';
 import { plotPage } from '../measure/plots.ts';
-import { optimumRatesKbps, optimumSeconds, sharingScheme } from '../measure/sharing.ts';
+import { optimumSeconds, optimumStepKbps, sharingScheme } from '../measure/sharing.ts';
 import { openUplink, type RateRange } from '../measure/uplink.ts';
 import { runContest } from './eval-contest.ts';
 import { UsageError } from './failure.ts';
@@ -60,8 +60,9 @@ the same command gives the same numbers on the same kind of machine. Every schem
                                Beside all it has as many bits as that has sent
   fixed:N                      N kbit/s of patches (0: none), trained as online
   scheduled                    the sender's scheduler, told by the server what patches bring
-  optimal                      of each ${optimumSeconds} s the best picture among constant rates: ${optimumRatesKbps.join(', ')} kbit/s
-                               and each fixed:N asked for before it
+  optimal                      of each ${optimumSeconds} s the best picture among the constant rates 0, ${optimumStepKbps}, ${2 * optimumStepKbps},
+                               ${3 * optimumStepKbps} ... kbit/s: all up to the first that is worse than the one
+                               below it in every such window, or leaves only the least video
   native                       all of it video at full size
   two-thirds                   as scheduled, at two thirds of the width and height
   auto                         as scheduled, and the sender chooses the size; what the meter calls bicubic
@@ -72,9 +73,10 @@ The encoder's target is corrected until the bits that it really sends fill 99 to
 for each scheme alike but fixed:N and those after it: these run as they do for people, and "filled"
 says how much of the uplink they took, "most in 2 s" the most that they sent within any 2 s, of what it
 carried then, "queue" how long a byte waited at most before a link of just that rate. The report of an
-epoch takes effect one second after its end. optimal knows the future, but a window may show what
-another window's patches paid for (it is then too high), and no constant rate learns early and saves
-late (too low).
+epoch takes effect one second after its end. optimal knows the future and tries each rate of its
+steps, but not all plans that change between them, which would need runs that can be taken back to each
+window's start: a window may show what another window's patches paid for (it is then too high), and no
+constant rate learns early and saves late (too low).
 
 With --trace each clip runs on its own over each trace, multiplied to a mean of the range's geometric
 mean and kept within the range second by second; --json keeps what is done, and the same command goes

@@ -1,5 +1,5 @@
 // How the uplink is shared between video and patches, compared: constant patch rates, the scheduler with
-// the server's feedback, and the best that windows of the constant rates could have shown. Nothing of
+// the server's feedback, and the best that windows of all constant rates could have shown. Nothing of
 // the encoder's target is corrected here: the sender runs as it does for people.
 import { join } from 'node:path';
 import {
@@ -14,14 +14,15 @@ import {
 } from './lockstep.ts';
 import { mean, type SchemeRun, type SentBuffer } from './summary.ts';
 import { shareOfUplink, type EvaluatedUplink } from './uplink.ts';
+import { leastVideoBesidePatchesBps } from '../patch-sender/plan.ts';
 import type { CumulativeBits } from '../patch-sender/uplink.ts';
 
 export type SharingScheme =
   `fixed:${number}` | 'scheduled' | 'optimal' | 'native' | 'two-thirds' | 'auto' | 'all';
 
-/** Window of the optimum (LiveNAS figure 5), and its patch rates. */
+/** Window of the optimum and the step of its patch rates (LiveNAS figure 5). */
 export const optimumSeconds = 5;
-export const optimumRatesKbps: readonly number[] = [0, 25, 50, 100];
+export const optimumStepKbps = 25;
 
 const mostFixedKbps = 100_000;
 
@@ -47,8 +48,9 @@ export interface SharingSummary {
   readonly mostInSpan: number;
   /** The longest that a byte waited before a link that carries just the uplink's rate, s. */
   readonly longestQueueSeconds: number;
-  /** Of the optimum: patch rate of each window. */
+  /** Of the optimum: patch rate of each window, and all rates that were tried. */
   readonly windowsKbps?: readonly number[];
+  readonly searchedKbps?: readonly number[];
   readonly plans: readonly SenderPlan[];
   /** Where the sender chooses the size. */
   readonly rungs?: readonly RungChange[];
@@ -103,13 +105,14 @@ export class Sharing {
   }
 
   async #optimal(): Promise<SharedRun> {
-    const rates = [...new Set([...optimumRatesKbps, ...this.#fixed.keys()])];
-    const candidates: Candidate[] = [];
-    for (const kbps of rates.toSorted((a, b) => a - b)) {
-      candidates.push({ kbps, run: (await this.#atRate(kbps)).run });
-    }
+    const { uplink, seconds } = this.#request;
+    const candidates = await searched(
+      mostPatchKbps(uplink.carried, seconds),
+      async (kbps) => (await this.#atRate(kbps)).run,
+    );
     const { run, windowsKbps } = bestWindows(candidates);
-    return { run, sharing: { ...this.#summary(run, []), windowsKbps } };
+    const searchedKbps = candidates.map(({ kbps }) => kbps);
+    return { run, sharing: { ...this.#summary(run, []), windowsKbps, searchedKbps } };
   }
 
   /** `scale`: of the sender, instead of the request's. */
@@ -213,24 +216,67 @@ export interface Candidate {
   readonly run: SchemeRun;
 }
 
+/** Where patches have all but the least video in the widest second: a higher rate sends the same. */
+export function mostPatchKbps(carried: CumulativeBits, seconds: number): number {
+  const widest = Array.from(
+    { length: Math.ceil(seconds) },
+    (_, second) => carried(second + 1) - carried(second),
+  );
+  return Math.max(0, (Math.max(...widest) - leastVideoBesidePatchesBps) / 1000);
+}
+
+/**
+ * All steps from 0 up to the first that shows a worse picture than the one below it in every window:
+ * more patches teach less and less, and what they take from the video costs it more and more, so that
+ * what is above is worse still. At the latest to the first that is no less than `mostKbps`.
+ */
+export async function searched(
+  mostKbps: number,
+  runAt: (kbps: number) => Promise<SchemeRun>,
+): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  let below: readonly number[] | undefined;
+  for (let kbps = 0; ; kbps += optimumStepKbps) {
+    const run = await runAt(kbps);
+    candidates.push({ kbps, run });
+    const windowsDb = windowsOf(run).map(meanPsnrDb);
+    if (below?.every((psnrDb, window) => (windowsDb[window] ?? psnrDb) < psnrDb)) break;
+    if (kbps >= mostKbps) break;
+    below = windowsDb;
+  }
+  return candidates;
+}
+
+type Part = Pick<SchemeRun, 'frames' | 'video' | 'packets'>;
+
+function windowsOf(run: SchemeRun): Part[] {
+  return Array.from({ length: Math.ceil(run.seconds / optimumSeconds) }, (_, window) => {
+    const isWithin = ({ timeSeconds }: { readonly timeSeconds: number }): boolean =>
+      Math.floor(timeSeconds / optimumSeconds) === window;
+    return {
+      frames: run.frames.filter(isWithin),
+      video: run.video.filter(isWithin),
+      packets: run.packets.filter(isWithin),
+    };
+  });
+}
+
+const meanPsnrDb = ({ frames }: Part): number => mean(frames.map(({ psnrDb }) => psnrDb));
+
 /** Of each window the run that shows the best picture there. */
 export function bestWindows(candidates: readonly Candidate[]): {
   readonly run: SchemeRun;
   readonly windowsKbps: readonly number[];
 } {
   const seconds = Math.max(...candidates.map(({ run }) => run.seconds));
+  const cut = candidates.map(({ kbps, run }) => ({ kbps, windows: windowsOf(run) }));
   const parts = Array.from({ length: Math.ceil(seconds / optimumSeconds) }, (_, window) => {
-    const isWithin = ({ timeSeconds }: { readonly timeSeconds: number }): boolean =>
-      Math.floor(timeSeconds / optimumSeconds) === window;
-    const cut = candidates.map(({ kbps, run }) => ({
-      kbps,
-      frames: run.frames.filter(isWithin),
-      video: run.video.filter(isWithin),
-      packets: run.packets.filter(isWithin),
-    }));
-    const psnrDb = cut.map(({ frames }) => mean(frames.map((frame) => frame.psnrDb)));
-    return cut[psnrDb.indexOf(Math.max(...psnrDb))] ?? [];
-  }).flat();
+    const shown = cut.flatMap(({ kbps, windows }) => {
+      const part = windows[window];
+      return part ? [{ ...part, kbps, psnrDb: meanPsnrDb(part) }] : [];
+    });
+    return shown.reduce((best, one) => (one.psnrDb > best.psnrDb ? one : best));
+  });
   return {
     run: {
       frames: parts.flatMap(({ frames }) => frames),

@@ -8,6 +8,8 @@ import {
   bestWindows,
   longestQueueSeconds,
   mostInSpan,
+  mostPatchKbps,
+  searched,
   sharingScheme,
 } from '../../elements/measure/sharing.ts';
 import { sharingPage, steps } from '../../elements/measure/sharing-plot.ts';
@@ -126,6 +128,51 @@ describe('the offline optimum', () => {
       ...new Array<number>(5).fill(100),
       ...new Array<number>(7).fill(1),
     ]);
+  });
+});
+
+describe('the rates that the optimum is searched among', () => {
+  /** PSNR of the windows of 12 s at each step of 25 kbit/s; beyond the last step no run is expected. */
+  const ratesTried = async (steps: readonly (readonly number[])[], mostKbps = Infinity) => {
+    const candidates = await searched(mostKbps, (kbps) => {
+      const windows = steps[kbps / 25] ?? [];
+      return Promise.resolve(run((second) => windows[Math.floor(second / 5)] ?? NaN, 100));
+    });
+    return candidates.map(({ kbps }) => kbps);
+  };
+
+  it('go on while any window gains by the last step', async () => {
+    const steps = [
+      [30, 30, 30],
+      [29, 31, 30.5],
+      [28, 30.5, 30.6],
+      [27, 30, 30.4],
+    ];
+    expect(await ratesTried(steps)).toEqual([0, 25, 50, 75]);
+  });
+
+  it('go on from one that is best nowhere but not worse everywhere', async () => {
+    const steps = [
+      [33, 33, 33],
+      [30, 30, 30.5],
+      [29, 29, 30.6],
+      [28, 28, 34],
+      [27, 27, 33],
+    ];
+    expect(await ratesTried(steps.slice(1))).toEqual([0, 25, 50, 75]);
+    expect(await ratesTried(steps)).toEqual([0, 25]);
+  });
+
+  it('end where only the least video is left', async () => {
+    const rising = Array.from({ length: 20 }, (_, i) => [30 + i, 30 + i, 30 + i]);
+    const carried = (seconds: number): number => 250e3 * seconds + (seconds > 3 ? 60e3 : 0);
+    expect(mostPatchKbps(carried, 12)).toBeCloseTo(110);
+    expect(await ratesTried(rising, 110)).toEqual([0, 25, 50, 75, 100, 125]);
+  });
+
+  it('are none but 0 on an uplink that has no room for patches', async () => {
+    expect(mostPatchKbps(steady(150e3), 12)).toBe(0);
+    expect(await ratesTried([[30, 30, 30]], 0)).toEqual([0]);
   });
 });
 
