@@ -61,6 +61,9 @@ describe('the SRT estimator on a link that goes 3 -> 0.8 -> 2 Mbit/s', () => {
       );
       const below = observations.find((o) => o.seconds >= 20 && o.targetBps < 0.8e6);
       expect(below?.seconds).toBeLessThan(22);
+      // Nor is the link overrun again when its queue has gone.
+      const again = from(observations, 23, 40).map(({ targetBps }) => targetBps);
+      expect(Math.max(...again)).toBeLessThan(2 * 0.8e6);
       const above = observations.find((o) => o.seconds >= 40 && o.targetBps > 0.8 * 2e6);
       expect(above?.seconds).toBeLessThan(50);
       // Neither stuck nor swinging once it has settled.

@@ -7,7 +7,9 @@
 // itself and says nothing. While a queue stands, what is delivered is what the link carries:
 //   sent / (1 + growth of the delay), less what was lost,
 // so a drop is answered with a measured rate instead of a guess. Above the last such rate the estimate
-// creeps, far from it it runs: it neither swings around a steady link nor sticks at a low rate.
+// creeps, far from it it runs: it neither swings around a steady link nor sticks at a low rate. When
+// most of what was sent did not get through nothing can be measured, since SRT's own repeats fill the
+// link and are lost untold: the estimate then comes back from where the queue went, growing.
 import type { LinkEstimator, SrtSample } from './estimator.ts';
 import { between, delaySlope, lossOf, rateOf, since, sumOf, type Interval } from './srt-history.ts';
 import { initialOverhead, mediaSent, mostOverhead, wireSent, type Overhead } from './overhead.ts';
@@ -51,11 +53,11 @@ const burstSeconds = 2.5;
 const overflowLoss = 0.3;
 /** A queue that costs this much is emptied before the rate goes back to what the link carries. */
 const drainMs = 100;
-const shareOfDelivered = 0.9;
+const shareOfDelivered = 0.95;
 const shareToDrain = 0.65;
 /** What a moment says of the link is vague while losses are still being told: steps stay in bounds. */
 const mostOfSevere = 0.8;
-const mostOfOverflow = 0.45;
+const mostOfOverflow = 0.42;
 const leastOfCarried = 0.5;
 const leastOfSevere = 0.5;
 const leastOfOverflow = 0.35;
@@ -63,6 +65,10 @@ const leastOfMeasure = 0.75;
 /** A queue that stood for less was hardly measured. */
 const leastMeasureNs = 700e6;
 const mostMeasureNs = 1.2e9;
+/** One that overflows is measured by its losses, from the first on: they need longer to tell enough. */
+const mostOverflowNs = 2e9;
+/** While packets are missing libsrt measures no round trip: the time that a packet took is told late. */
+const rttSilenceNs = 1e9;
 const busyShare = 0.95;
 const leastLoss = 0.02;
 const shareOfFailed = 0.75;
@@ -76,14 +82,16 @@ const patienceNs = 1.5e9;
 const congestionLoss = 0.1;
 /** Delay falling by this share of time: the queue is being emptied. */
 const falling = -0.05;
+/** To begin with, and after an overflow: without a queue that was measured. */
 const startGrowthPerSecond = 0.3;
-const mostGrowthPerSecond = 0.4;
+/** A queue that comes is seen after a second: what grows faster fills 300 ms of it with the next key frame. */
+const mostGrowthPerSecond = 0.3;
 /** Back to what the link carried a moment ago. */
 const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
 const ceilingGrowthPerSecond = 0.015;
 
-const growthByDistance = 1.4;
+const growthByDistance = 1;
 /** What failed is known less well than what was delivered: care close to it only. */
 const failedWeight = 2.5;
 /** For each second beyond these without congestion: what was full before may have become wider. */
@@ -201,7 +209,8 @@ function step(state: SrtState, now: Interval): SrtState {
   if (view.loss > congestionLoss) {
     return isBurst ? state : decreasedByLoss(state, now.timeNs, view);
   }
-  const isClear = view.standingMs < view.mostMs / 2;
+  // Whatever the reason: what is in the queue now leaves less room for what would be asked too much.
+  const isClear = now.rttMs - view.floorMs < view.mostMs / 2;
   return isClear && drainingSinceNs === undefined ? grown({ ...state, unmoved: 0 }, now) : state;
 }
 
@@ -256,37 +265,49 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
 /**
  * What went through since the queue came: the link was busy as long as it stood. Better than any
  * moment of it, since losses are told late: what was sent a round trip ago has arrived or is told of.
+ * Only of late, since the link may have changed again.
  */
-function carriedBps({ intervals }: SrtState, sinceNs: number, now: Interval): number {
-  const sent = between(intervals, sinceNs, now.timeNs - now.rttMs * 1e6);
-  const loss = lossOf(sent, since(intervals, sinceNs));
+function carriedBps({ intervals }: SrtState, queuedNs: number, now: Interval): number {
+  const { timeNs } = now;
+  const lossNs = since(intervals, queuedNs).find(({ lostPackets }) => lostPackets > 0)?.timeNs;
+  const fromNs = Math.min(
+    timeNs - leastMeasureNs,
+    lossNs === undefined
+      ? Math.max(queuedNs, timeNs - mostMeasureNs)
+      : Math.max(lossNs, timeNs - mostOverflowNs),
+  );
+  const near = between(intervals, fromNs - rttTrailNs, fromNs + rttSilenceNs);
+  const fromRttMs = Math.max(...near.map(({ rttMs }) => rttMs));
+  const sent = between(intervals, fromNs - fromRttMs * 1e6, timeNs - now.rttMs * 1e6);
+  const loss = lossOf(sent, since(intervals, fromNs));
   const carriedBits = sumOf(sent, (interval) => interval.sentBits) * (1 - loss);
-  return Math.max(leastRateBps, (carriedBits * 1e9) / (now.timeNs - sinceNs));
+  return Math.max(leastRateBps, (carriedBits * 1e9) / (timeNs - fromNs));
 }
 
-/** The link may have changed again since the queue came. */
+/** As it is now: while the queue is being emptied the best that was measured may be long ago. */
 function recentlyCarriedBps(state: SrtState, now: Interval, view: View): number {
   if (state.drainingSinceNs === undefined || state.carriedBps === undefined) {
     return view.deliveredBps;
   }
-  const sinceNs = Math.max(state.drainingSinceNs, now.timeNs - mostMeasureNs);
-  return Math.min(state.carriedBps, carriedBps(state, sinceNs, now));
+  return Math.min(state.carriedBps, carriedBps(state, state.drainingSinceNs, now));
 }
 
 /** The queue is gone. */
 function drained(state: SrtState, now: Interval): SrtState {
-  // A queue that was gone before it could be measured was of a link nearly wide enough.
-  const nearlyBps = shareOfFailed * (state.failedBps ?? 0);
-  const ceilingBps = state.carriedBps ?? Math.max(nearlyBps, state.rateBps / shareToDrain);
-  return {
+  const busy = since(state.intervals, state.drainingSinceNs ?? now.timeNs);
+  const settled = {
     ...state,
-    rateBps: within(shareOfDelivered * ceilingBps, leastRateBps, state.mostBps),
-    ceilingBps,
     drainingSinceNs: undefined,
     carriedBps: undefined,
     settledNs: now.timeNs,
     unmoved: 0,
   };
+  if (lossOf(busy, busy) > overflowLoss) return { ...settled, ceilingBps: undefined };
+  // A queue that was gone before it could be measured was of a link nearly wide enough.
+  const nearlyBps = shareOfFailed * (state.failedBps ?? 0);
+  const ceilingBps = state.carriedBps ?? Math.max(nearlyBps, state.rateBps / shareToDrain);
+  const rateBps = within(shareOfDelivered * ceilingBps, leastRateBps, state.mostBps);
+  return { ...settled, rateBps, ceilingBps };
 }
 
 /** When the delay was last at its floor. */
