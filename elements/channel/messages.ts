@@ -161,6 +161,8 @@ export const frameOffer = z.object({
   columns: count.max(1024),
   rows: count.max(1024),
   cell: byte.min(1),
+  /** What patches may take now so that no 2 s get more than the uplink carries; not there: the plan says it. */
+  roomBits: count.optional(),
 });
 export type FrameOffer = z.infer<typeof frameOffer>;
 

@@ -329,10 +329,11 @@ export class SenderSession implements Session {
     });
   }
 
-  #patchesWithRoom(): number {
+  /** `roomBits`: beside the last frame; the plan's room is that of the second to come. */
+  #patchesWithRoom(roomBits = Infinity): number {
     const { underway, meanPatchBits } = this.#budget;
     const bits = patchRoomBits(this.#scheduler, this.#settings) - underway * meanPatchBits;
-    return Math.max(0, Math.floor(bits / meanPatchBits));
+    return Math.max(0, Math.floor(Math.min(bits, roomBits) / meanPatchBits));
   }
 
   #warnOfEncoder(): void {
@@ -356,7 +357,7 @@ export class SenderSession implements Session {
       ? 0
       : patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
-        : Math.min(allowance(this.#budget), this.#patchesWithRoom());
+        : Math.min(allowance(this.#budget), this.#patchesWithRoom(offer.roomBits));
     if (cells > 0) {
       const sum = errors.reduce((total, error) => total + error, 0);
       this.#scheduler = pictureSeen(this.#scheduler, sum / (cells * offer.cell ** 2));

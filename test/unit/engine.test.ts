@@ -165,6 +165,23 @@ describe('the engine as a child', () => {
     expect(output).toEqual({ stdout: '', stderr: '' });
   });
 
+  it('selects no more than the element has room for', async () => {
+    const engine = startEngine(['--fd', '3']);
+    const element = overFd3(engine);
+    const offered = (number: number, roomBits: number): [Head, Uint8Array] => {
+      const [head, blob] = offer(number);
+      return [{ ...head, roomBits }, blob];
+    };
+    element.channel.notify(senderStart);
+    await element.ask(...offer(0));
+    await element.ask(...offered(5, 1000));
+    await element.ask(...offered(6, 100_000));
+    const selected = element.received.filter(({ type }) => type === 'patch.select');
+    expect(selected.map(({ cells }) => cells)).toEqual([[], [], [3]]);
+    element.channel.close();
+    expect(await exitCode(engine)).toBe(0);
+  });
+
   it('trains: its answer to a tick comes after the report', async () => {
     const engine = startEngine(['--fd', '3']);
     const element = overFd3(engine);

@@ -2,6 +2,7 @@
 #include "gst/sender/packet_writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -49,7 +50,10 @@ PacketStamp PacketWriter::next_stamp() {
 
 void PacketWriter::send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet,
                         std::size_t patches) {
-    const bool taken = output_.push(klv_buffer(packet, frame.pts));
+    // An announcement is needed, and its 44 bytes are in the ledger's margin.
+    const auto room = patches == 0 ? std::nullopt : session_.patch_room_bits();
+    const bool fits = !room || static_cast<double>(packet.size()) * 8 <= *room;
+    const bool taken = fits && output_.push(klv_buffer(packet, frame.pts));
     if (taken) session_.sent(frame.running_time, packet.size(), patches);
     const std::lock_guard lock(mutex_);
     if (taken) {

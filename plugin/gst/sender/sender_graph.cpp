@@ -239,12 +239,10 @@ std::uint64_t SenderGraph::frames_skipped() const {
 GstPadProbeReturn SenderGraph::limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph) {
     auto& self = *static_cast<SenderGraph*>(graph);
     if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER)) return GST_PAD_PROBE_OK;
-    const double room_bits = picker_of(self.picker_).session().room_bits();
+    const GstClockTime frame_time = GST_BUFFER_DURATION(GST_PAD_PROBE_INFO_BUFFER(info));
+    const double room_bits = picker_of(self.picker_).session().room_bits(frame_time);
     const std::lock_guard lock(self.mutex_);
-    if (self.x264_buffer_) {
-        self.x264_buffer_->before_frame(room_bits,
-                                        GST_BUFFER_DURATION(GST_PAD_PROBE_INFO_BUFFER(info)));
-    }
+    if (self.x264_buffer_) self.x264_buffer_->before_frame(room_bits, frame_time);
     return GST_PAD_PROBE_OK;
 }
 

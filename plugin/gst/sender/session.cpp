@@ -248,24 +248,30 @@ void SenderSession::flush(EngineClient& engine) {
 }
 
 void SenderSession::tick(GstClockTime running_time) {
+    bool due = false;
     std::uint64_t bytes = 0;
     std::uint64_t key_bytes = 0;
     {
         const std::lock_guard lock(mutex_);
         now_ = running_time;
-        ledger_.carries(now_, std::min(plan_.estimated_uplink_bps, settings_.max_bitrate_bps));
         // Frames may come after a gap that was later than they are, a segment may begin anew.
-        const bool due = running_time >= next_tick_ || running_time + longest_return < next_tick_;
-        if (!due) return;
-        next_tick_ = (running_time / tick_interval + 1) * tick_interval;
-        bytes = std::exchange(untold_video_bytes_, 0);
-        key_bytes = std::exchange(untold_key_bytes_, 0);
+        due = running_time >= next_tick_ || running_time + longest_return < next_tick_;
+        if (due) {
+            next_tick_ = (running_time / tick_interval + 1) * tick_interval;
+            bytes = std::exchange(untold_video_bytes_, 0);
+            key_bytes = std::exchange(untold_key_bytes_, 0);
+        }
     }
-    send({{"type", "time.tick"},
-          {"mediaTimeNs", running_time},
-          {"videoBytes", bytes},
-          {"keyFrameBytes", key_bytes}},
-         {}, true);
+    if (due) {
+        send({{"type", "time.tick"},
+              {"mediaTimeNs", running_time},
+              {"videoBytes", bytes},
+              {"keyFrameBytes", key_bytes}},
+             {}, true);
+    }
+    // Where the plan of this very time is there already, it holds for this time.
+    const std::lock_guard lock(mutex_);
+    ledger_.carries(now_, std::min(plan_.estimated_uplink_bps, settings_.max_bitrate_bps));
 }
 
 void SenderSession::restart_ticks() {
@@ -273,9 +279,18 @@ void SenderSession::restart_ticks() {
     next_tick_ = 0;
 }
 
-double SenderSession::room_bits() {
+double SenderSession::room_bits(GstClockTime frame_time) {
     const std::lock_guard lock(mutex_);
-    return ledger_.room_bits(now_);
+    return ledger_.room_bits(now_, GST_CLOCK_TIME_IS_VALID(frame_time) ? frame_time : 0);
+}
+
+std::optional<double> SenderSession::patch_room_bits() const {
+    const std::lock_guard lock(mutex_);
+    // By number they go whatever they cost.
+    const bool by_number = settings_.patches_per_second > 0;
+    if (!limits_frames_ || by_number || stream_.frames_per_second <= 0) return std::nullopt;
+    const auto frame_ns = static_cast<std::uint64_t>(GST_SECOND / stream_.frames_per_second);
+    return ledger_.patch_room_bits(now_, frame_ns);
 }
 
 void SenderSession::set_limits_frames(bool limits) {
@@ -299,13 +314,10 @@ void SenderSession::offer(std::uint64_t offer, GstClockTime running_time, int co
         const std::lock_guard lock(mutex_);
         ++offers_;
     }
-    send({{"type", "frame.offer"},
-          {"offer", offer},
-          {"mediaTimeNs", running_time},
-          {"columns", columns},
-          {"rows", rows},
-          {"cell", cell}},
-         blob, true);
+    nlohmann::json head = {{"type", "frame.offer"}, {"offer", offer}, {"mediaTimeNs", running_time},
+                           {"columns", columns},    {"rows", rows},   {"cell", cell}};
+    if (const auto room = patch_room_bits()) head["roomBits"] = static_cast<std::uint64_t>(*room);
+    send(head, blob, true);
 }
 
 void SenderSession::tell_trial(const RungTrial::Outcome& outcome) {

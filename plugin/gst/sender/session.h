@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,9 +66,13 @@ class SenderSession {
     // After a flush: time may begin anywhere.
     void restart_ticks();
     void add_video_bytes(std::uint64_t bytes, bool is_key);
-    // How large the next frame may be so that no 2 s get more than the uplink carries.
-    double room_bits();
-    // Whether the encoder keeps each frame to it.
+    // How large the next frame, shown for this long, may be so that no 2 s get more than the uplink
+    // carries.
+    double room_bits(GstClockTime frame_time);
+    // What patches may take beside the last frame; nothing where frames are not limited: the plan
+    // alone says it.
+    std::optional<double> patch_room_bits() const;
+    // Whether the encoder keeps each frame to room_bits.
     void set_limits_frames(bool limits);
     // Offers a frame; errors has columns * rows values. In lockstep returns after on_select.
     void offer(std::uint64_t offer, GstClockTime running_time, int columns, int rows,

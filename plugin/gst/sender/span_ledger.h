@@ -17,8 +17,12 @@ class SpanLedger {
     // The uplink carries this (bit/s) from now on.
     void carries(std::uint64_t now_ns, double rate_bps);
     void sent(std::uint64_t now_ns, std::size_t bytes);
-    // What may go now; below 0 when too much went already.
-    double room_bits(std::uint64_t now_ns);
+    // What may go now, of the 2 s that end when the frame of this time has been shown for frame_ns;
+    // below 0 when too much went already.
+    double room_bits(std::uint64_t now_ns, std::uint64_t frame_ns) const;
+    // What patches may take beside the frame of this time, which went already: a usual frame more
+    // still fits at the next one's.
+    double patch_room_bits(std::uint64_t now_ns, std::uint64_t frame_ns) const;
 
   private:
     struct Change {
@@ -34,7 +38,6 @@ class SpanLedger {
 
     std::deque<Change> rates_;
     std::deque<Sent> sent_;
-    double sent_bits_ = 0;
 };
 
 }  // namespace livesr::gst
