@@ -9,6 +9,8 @@ const leastPacketsForLoss = 20;
 export interface Interval {
   readonly timeNs: number;
   readonly seconds: number;
+  /** The estimate of that time. */
+  readonly askedBps: number;
   readonly sentBits: number;
   readonly packets: number;
   readonly lostPackets: number;

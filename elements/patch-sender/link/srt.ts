@@ -53,7 +53,7 @@ const burstSeconds = 2.5;
 const overflowLoss = 0.3;
 /** A queue that costs this much is emptied before the rate goes back to what the link carries. */
 const drainMs = 100;
-const shareOfDelivered = 0.95;
+const shareOfDelivered = 0.97;
 const shareToDrain = 0.65;
 /** What a moment says of the link is vague while losses are still being told: steps stay in bounds. */
 const mostOfSevere = 0.8;
@@ -84,18 +84,19 @@ const congestionLoss = 0.1;
 const falling = -0.05;
 /** To begin with, and after an overflow: without a queue that was measured. */
 const startGrowthPerSecond = 0.3;
-/** A queue that comes is seen after a second: what grows faster fills 300 ms of it with the next key frame. */
 const mostGrowthPerSecond = 0.3;
+/** So long a queue takes to be seen: with the next key frame faster growth would fill 300 ms of it. */
+const unseenNs = 1e9;
 /** Back to what the link carried a moment ago. */
 const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
 const ceilingGrowthPerSecond = 0.015;
 
-const growthByDistance = 1;
+const growthByDistance = 1.4;
 /** What failed is known less well than what was delivered: care close to it only. */
 const failedWeight = 2.5;
 /** For each second beyond these without congestion: what was full before may have become wider. */
-const growthByQuiet = 0.015;
+const growthByQuiet = 0.025;
 const quietSeconds = 2;
 /** A rate far above what was tried lately was never put to the test (as GCC, 5.5, has it). */
 const mostUntried = 1.5;
@@ -140,6 +141,7 @@ export function srtSample(state: SrtState, sample: SrtSample): SrtState {
   const interval = {
     timeNs: sample.timeNs,
     seconds,
+    askedBps: state.rateBps,
     sentBits,
     packets: sample.packetsSent - last.packetsSent,
     lostPackets: sample.packetsLost - last.packetsLost,
@@ -209,9 +211,15 @@ function step(state: SrtState, now: Interval): SrtState {
   if (view.loss > congestionLoss) {
     return isBurst ? state : decreasedByLoss(state, now.timeNs, view);
   }
+  if (drainingSinceNs !== undefined) return state;
+  const queuedMs = now.rttMs - view.floorMs;
+  // Whether it stands is not known yet: what was tried while it could not be seen is taken back.
+  if (queuedMs - now.burstMs > view.mostMs) {
+    const asked = since(state.intervals, now.timeNs - unseenNs).map(({ askedBps }) => askedBps);
+    return { ...state, rateBps: Math.min(state.rateBps, ...asked) };
+  }
   // Whatever the reason: what is in the queue now leaves less room for what would be asked too much.
-  const isClear = now.rttMs - view.floorMs < view.mostMs / 2;
-  return isClear && drainingSinceNs === undefined ? grown({ ...state, unmoved: 0 }, now) : state;
+  return queuedMs < view.mostMs / 2 ? grown({ ...state, unmoved: 0 }, now) : state;
 }
 
 /** What the last moments say. */
