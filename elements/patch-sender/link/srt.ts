@@ -215,7 +215,8 @@ function step(state: SrtState, now: Interval): SrtState {
   const queuedMs = now.rttMs - view.floorMs;
   // Whether it stands is not known yet: what was tried while it could not be seen is taken back.
   if (queuedMs - now.burstMs > view.mostMs) {
-    const asked = since(state.intervals, now.timeNs - unseenNs).map(({ askedBps }) => askedBps);
+    const triedNs = Math.max(state.settledNs, now.timeNs - unseenNs);
+    const asked = since(state.intervals, triedNs).map(({ askedBps }) => askedBps);
     return { ...state, rateBps: Math.min(state.rateBps, ...asked) };
   }
   // Whatever the reason: what is in the queue now leaves less room for what would be asked too much.
