@@ -22,6 +22,9 @@ export type TrainingMode = z.infer<typeof trainingMode>;
 export const enhancerStart = z.object({
   type: z.literal('enhancer.start'),
   streamKey: z.string(),
+  /** What the training is for: two of them have networks of scale 1. */
+  rung: rungScale,
+  /** Of the network. */
   scale: z.int().min(1).max(4),
   channels: positive.max(64),
   layers: positive.max(16),
@@ -87,8 +90,7 @@ export type EnhancerMessage = z.infer<typeof enhancerMessage>;
 export const modelSwap = z.object({
   type: z.literal('model.swap'),
   version: positive,
-  /** Of the network that they are for. */
-  scale: z.int().min(1).max(4),
+  rung: rungScale,
   source: weightSource,
   gainDb: finiteDb.nullable(),
 });
@@ -96,6 +98,7 @@ export type ModelSwap = z.infer<typeof modelSwap>;
 
 export const trainingReport = z.object({
   type: z.literal('training.report'),
+  rung: rungScale,
   epoch: count,
   mediaTimeNs: count,
   state: z.enum(['waiting', 'training', 'suspended', 'off']),

@@ -64,6 +64,7 @@ the same command gives the same numbers on the same kind of machine. Every schem
                                ${3 * optimumStepKbps} ... kbit/s: all up to the first that is worse than the one
                                below it in every such window, or leaves only the least video
   native                       all of it video at full size
+  native-online                as scheduled, at full size
   two-thirds                   as scheduled, at two thirds of the width and height
   auto                         as scheduled, and the sender chooses the size; what the meter calls bicubic
                                of the same frames is theirs at full size as well
@@ -108,7 +109,7 @@ function parseSchemes(list: string): SchemeName[] {
     const name = schemeNames.find((known) => known === trimmed) ?? sharingScheme(trimmed);
     if (name === undefined) {
       throw new UsageError(
-        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal, native, two-thirds, auto, all`,
+        `--schemes: "${word}" is none of ${schemeNames.join(', ')}, fixed:KBITS, scheduled, optimal, native, native-online, two-thirds, auto, all`,
       );
     }
     return name;

@@ -42,6 +42,8 @@ export const training = z.object({
   sequence: count,
   /** Of the server's stream. */
   mediaTimeNs: count,
+  /** That was trained for; null, or not there: unknown. */
+  rung: rungScale.nullable().default(null),
   epoch: count,
   state: z.enum(['waiting', 'training', 'suspended', 'off']),
   /** Over bicubic, on patches held out of training. */

@@ -18,7 +18,14 @@ import { leastVideoBesidePatchesBps } from '../patch-sender/plan.ts';
 import type { CumulativeBits } from '../patch-sender/uplink.ts';
 
 export type SharingScheme =
-  `fixed:${number}` | 'scheduled' | 'optimal' | 'native' | 'two-thirds' | 'auto' | 'all';
+  | `fixed:${number}`
+  | 'scheduled'
+  | 'optimal'
+  | 'native'
+  | 'native-online'
+  | 'two-thirds'
+  | 'auto'
+  | 'all';
 
 /** Window of the optimum and the step of its patch rates (LiveNAS figure 5). */
 export const optimumSeconds = 5;
@@ -28,7 +35,15 @@ const mostFixedKbps = 100_000;
 
 /** undefined: no scheme of this family. */
 export function sharingScheme(word: string): SharingScheme | undefined {
-  const named = ['scheduled', 'optimal', 'native', 'two-thirds', 'auto', 'all'] as const;
+  const named = [
+    'scheduled',
+    'optimal',
+    'native',
+    'native-online',
+    'two-thirds',
+    'auto',
+    'all',
+  ] as const;
   const name = named.find((known) => known === word);
   if (name !== undefined) return name;
   const kbps = Number(/^fixed:(\d+(?:\.\d+)?)$/.exec(word)?.[1]);
@@ -91,6 +106,7 @@ export class Sharing {
     if (name === 'scheduled') return this.#play(name, 0, true);
     if (name === 'optimal') return this.#optimal();
     if (name === 'native') return this.#play(name, 0, false, 1);
+    if (name === 'native-online') return this.#play(name, 0, true, 1);
     if (name === 'two-thirds') return this.#play(name, 0, true, 1.5);
     if (name === 'auto' || name === 'all') return this.#play(name, 0, true, 'auto');
     return this.#atRate(Number(name.slice('fixed:'.length)));

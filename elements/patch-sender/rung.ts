@@ -6,7 +6,7 @@
 /** A rung is the scale that its video is sent at: 1 is native, 1.5 is 2/3. */
 export type Rung = number;
 
-/** At native there is nothing to restore. */
+/** At native the picture is what it is, but for the little that patches teach (`leadDb`). */
 export const isTrained = (rung: Rung): boolean => rung !== 1;
 
 export interface RungState {
@@ -136,7 +136,7 @@ export function trainingTold(
   genericGainDb: number | null,
   mediaTimeNs: number,
 ): RungState {
-  if (gainDb === null || genericGainDb === null || !isTrained(state.rung)) return state;
+  if (gainDb === null || genericGainDb === null) return state;
   // At first the picture is still made by the generic network.
   if (gainDb <= genericGainDb && mediaTimeNs < hopeNs) return state;
   const toldDb = leadOfFrame * Math.max(0, gainDb - genericGainDb);
@@ -208,9 +208,11 @@ export function leadDb(
   rung: Rung,
   mediaTimeNs: number,
 ): number {
-  if (!isTrained(rung) || !settings.trains) return 0;
+  if (!settings.trains) return 0;
+  // Nothing is hoped for there, only what was told counts.
+  if (!isTrained(rung)) return state.learnedDb[rung] ?? 0;
   if (!settings.expectsFeedback) return usualLeadDb;
-  const elsewhereDb = Object.values(state.learnedDb)[0];
+  const elsewhereDb = Object.entries(state.learnedDb).find(([of]) => isTrained(Number(of)))?.[1];
   const learnedDb =
     state.learnedDb[rung] ?? (elsewhereDb === undefined ? undefined : leadAnew * elsewhereDb);
   const isYoung = mediaTimeNs < hopeNs && isTrained(state.rung);

@@ -63,6 +63,21 @@ export const schedules = {
 
 export type ScheduleName = keyof typeof schedules;
 
+/**
+ * In full size: there is little to gain, most of it from the first patches, and the picture shows every
+ * bit that video lacks.
+ */
+export const fullSizeSchedule: Schedule = {
+  stepBps: 2_000,
+  gamma: 0.9,
+  firstBps: 8_000,
+  firstShare: 0,
+  leastBps: 1_000,
+  leastShare: 0,
+  mostShare: 0.01,
+  mostUnusedShare: 0.01,
+};
+
 export interface SchedulerSettings {
   readonly schedule: Schedule;
   readonly curve: Curve;
@@ -248,12 +263,24 @@ export function newsCame(
   };
 }
 
+/**
+ * In full size what is learned may not be good enough to be shown for as long as the stream lasts (a game
+ * whose damage is another every second): then it gains nothing, whatever an epoch adds to it.
+ */
+export function newsOfFullSize(
+  news: TrainingNews & { readonly gainDb: number | null; readonly genericGainDb: number | null },
+): TrainingNews {
+  const isShown = (news.gainDb ?? 0) > (news.genericGainDb ?? 0);
+  return news.epochGainDb !== null && !isShown ? { ...news, epochGainDb: 0 } : news;
+}
+
 /** The video is of another size from now on: what is known of the one before says nothing. */
 export function rungChanged(state: SchedulerState): SchedulerState {
   return {
     ...state,
     plannedNs: undefined,
     patchBitrateBps: undefined,
+    gainDbPerBit: undefined,
     video: { ...state.video, bits: 0, sinceNs: undefined, rateBps: undefined },
   };
 }

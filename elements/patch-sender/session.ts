@@ -50,10 +50,12 @@ import {
   aim,
   encoderTargetBps,
   encoderTrouble,
+  fullSizeSchedule,
   gradients,
   initialScheduler,
   patchRoomBits,
   newsCame,
+  newsOfFullSize,
   patchesSent,
   pictureSeen,
   rungChanged,
@@ -61,7 +63,6 @@ import {
   schedules,
   type SchedulerSettings,
   type SchedulerState,
-  type TrainingNews,
   type VideoGiven,
 } from './scheduler.ts';
 import { constantUplink, UplinkError } from './uplink.ts';
@@ -234,8 +235,14 @@ export class SenderSession implements Session {
     }
   }
 
-  #hear(news: TrainingNews & { gainDb: number | null; genericGainDb: number | null }): void {
-    this.#scheduler = newsCame(this.#scheduler, news, this.#mediaTimeNs);
+  #hear(news: Training): void {
+    // Of the rung that was left, which is still on its way.
+    if (news.rung !== null && news.rung !== this.#rung.rung) return;
+    this.#scheduler = newsCame(
+      this.#scheduler,
+      this.#rung.rung === 1 ? newsOfFullSize(news) : news,
+      this.#mediaTimeNs,
+    );
     this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb, this.#mediaTimeNs);
   }
 
@@ -353,7 +360,7 @@ export class SenderSession implements Session {
     }
     const errors = wordsOfBlob(blob);
     const { patchesPerSecond } = this.#start;
-    const most = !isTrained(this.#rung.rung)
+    const most = !this.#settings.patchesOn
       ? 0
       : patchesPerSecond > 0
         ? patchesDue(offer.mediaTimeNs, patchesPerSecond, this.#patchesChosen)
@@ -399,7 +406,7 @@ function awaitAll(log: Log): Awaited {
 /** Of bits that one side of a comparison had more, in the whole: further apart, the curve is a guess. */
 const mostCorrection = 0.15;
 
-/** Of a rung that is not sent, at the share that patches have to begin with. */
+/** Of a rung that is not sent, at the share that patches have to begin with; none in full size. */
 function patchBps(
   rung: Rung,
   uplinkBps: number,
@@ -428,13 +435,17 @@ function trialBps(
   return aim * (uplinkBps - patchBps(rung, uplinkBps, start, settings));
 }
 
+/** Little is to be gained there: by residuals alone, and only where somebody tells whether. */
+const sendsAtFullSize = ({ patches, feedbackUri }: SenderStart): boolean =>
+  patches === 'residual' && feedbackUri !== '';
+
 function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
   const framesPerSecond = start.framesPerSecond > 0 ? start.framesPerSecond : usualFramesPerSecond;
   const framePixels = (start.frameWidth * start.frameHeight) / rung ** 2;
   return {
-    schedule: schedules[start.schedule],
+    schedule: rung === 1 ? fullSizeSchedule : schedules[start.schedule],
     curve: curveOf(start.streamClass),
-    patchesOn: start.patches !== 'off' && isTrained(rung),
+    patchesOn: rung === 1 ? sendsAtFullSize(start) : start.patches !== 'off',
     patchBitrateBps: start.patchBitrateBps,
     minVideoBitrateBps: start.minVideoBitrateBps,
     limitsFrames: start.limitsFrames ?? false,

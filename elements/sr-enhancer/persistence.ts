@@ -25,7 +25,8 @@ export class Persistence {
     this.#key = start.streamKey;
     this.#architecture = architecture;
     this.models = [];
-    if (start.modelStore === '') return;
+    // What full size gains is small, and learned within seconds.
+    if (start.modelStore === '' || start.rung === 1) return;
     this.#store = new ModelStore({ folder: start.modelStore, core, onTrouble });
     if (start.streamKey === '') {
       onTrouble(

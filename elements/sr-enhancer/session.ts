@@ -40,7 +40,7 @@ import {
 } from './gate.ts';
 import { admit, emptyPool, endScene, trainingWeight, type Pool, type PoolChange } from './pool.ts';
 import { Persistence } from './persistence.ts';
-import { defaultRecipe, type Recipe } from './recipe.ts';
+import { recipeOf, type Recipe } from './recipe.ts';
 import { receptionBetween, type Reception } from './reception.ts';
 import { makeRehearsal } from './rehearsal.ts';
 import { SceneMemory } from './scenes.ts';
@@ -144,7 +144,7 @@ export class EnhancerSession implements Session {
   /** Arrivals of this epoch. */
   #epochArrivals: Scores[] = [];
 
-  constructor(start: EnhancerStart, blob: Uint8Array, host: Host, recipe = defaultRecipe) {
+  constructor(start: EnhancerStart, blob: Uint8Array, host: Host, recipe = recipeOf(start.rung)) {
     this.#recipe = recipe;
     this.#savedEpochs = recipe.thresholds.mostSavedEpochs;
     this.#start = start;
@@ -163,7 +163,8 @@ export class EnhancerSession implements Session {
       newestWeight: start.trainingThreads > 1 ? newestWeight : 1,
     });
     this.#epochWeights = from;
-    this.#weights = new Weights(this.#architecture, generic, from, start.liveSource, host.send);
+    const { rung, liveSource } = start;
+    this.#weights = new Weights(this.#architecture, rung, generic, from, liveSource, host.send);
     this.#persistence = new Persistence(start, this.#architecture, native(), (cause, remedy) => {
       this.#send({ type: 'engine.warning', cause, remedy });
     });
@@ -442,6 +443,7 @@ export class EnhancerSession implements Session {
     const state = mode === 'off' ? 'off' : this.#plan.phase;
     this.#send({
       type: 'training.report',
+      rung: this.#start.rung,
       epoch: this.#epoch ?? 0,
       mediaTimeNs,
       state: state === 'training' && training.length === 0 ? 'waiting' : state,

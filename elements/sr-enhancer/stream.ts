@@ -1,4 +1,4 @@
-// One stream's training through all changes of rung: a session for each scale, of which one is on. A
+// One stream's training through all changes of rung: a session for each, of which one is on. A
 // rung that comes back finds its patches and weights as they were left; senders hear of whichever is on.
 import type { Head } from '../channel/frame.ts';
 import {
@@ -40,13 +40,13 @@ export class EnhancerStream implements Session {
     this.#current = this.#open(start, blob);
   }
 
-  /** Whether a new start is of this stream too; then it goes on at that start's scale. */
+  /** Whether a new start is of this stream too; then it goes on at that start's rung. */
   goesOn(start: EnhancerStart, blob: Uint8Array): boolean {
     if (!isSameStream(this.#current.start, start)) return false;
-    const kept = this.#kept.get(start.scale);
+    const kept = this.#kept.get(start.rung);
     const isBack =
       kept !== undefined &&
-      start.scale !== this.#current.start.scale &&
+      start.rung !== this.#current.start.rung &&
       kept.start.width === start.width &&
       kept.start.height === start.height;
     if (isBack) {
@@ -81,16 +81,17 @@ export class EnhancerStream implements Session {
 
   #open(start: EnhancerStart, blob: Uint8Array): Kept {
     const kept = { start, session: new EnhancerSession(start, blob, this.#host) };
-    this.#kept.set(start.scale, kept);
+    this.#kept.set(start.rung, kept);
     return kept;
   }
 }
 
 function trainingNews(report: TrainingReport): News {
-  const { mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs } = report;
+  const { rung, mediaTimeNs, epoch, state, gainDb, genericGainDb, epochGainDb, pairs } = report;
   const { goodputBps, packetLoss } = report;
   return {
     type: 'training',
+    rung,
     mediaTimeNs,
     epoch,
     state,

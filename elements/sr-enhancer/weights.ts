@@ -11,6 +11,7 @@ export class Weights {
   readonly generic: Float32Array;
   readonly #send: Send;
   readonly #architecture: Architecture;
+  readonly #rung: number;
   #live: Float32Array | null;
   #source: WeightSource;
   #trained: Float32Array;
@@ -21,12 +22,14 @@ export class Weights {
   /** `trained`: what training starts from. Tells the element at once what it shows. */
   constructor(
     architecture: Architecture,
+    rung: number,
     generic: Float32Array,
     trained: Float32Array,
     source: WeightSource,
     send: Send,
   ) {
     this.#architecture = architecture;
+    this.#rung = rung;
     this.generic = generic;
     this.#send = send;
     this.#source = source;
@@ -105,7 +108,7 @@ export class Weights {
       {
         type: 'model.swap',
         version: this.#version,
-        scale: this.#architecture.scale,
+        rung: this.#rung,
         source: this.#source,
         gainDb,
       },

@@ -8,6 +8,7 @@ const news = (epoch: number): Training => ({
   session: 's',
   sequence: epoch,
   mediaTimeNs: (epoch + 1) * 5e9,
+  rung: 2,
   epoch,
   state: 'training',
   gainDb: 1,

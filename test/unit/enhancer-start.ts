@@ -5,6 +5,7 @@ import type { EnhancerStart } from '../../elements/channel/messages.ts';
 export const smallEnhancer = {
   type: 'enhancer.start',
   streamKey: 'test',
+  rung: 2,
   width: 320,
   height: 180,
   training: 'continuous',

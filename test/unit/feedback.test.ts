@@ -19,6 +19,7 @@ import { feedbackClient, feedbackHello } from './feedback-fixture.ts';
 const news: Extract<News, { type: 'training' }> = {
   type: 'training',
   mediaTimeNs: 5e9,
+  rung: 2,
   epoch: 1,
   state: 'training',
   gainDb: 1.5,

@@ -199,6 +199,23 @@ describe('the choice of the rung', () => {
     expect(leadDb(trainingTold(initialRung(2), 0, 1, 20e9), hopeful, 2, 60e9)).toBe(0);
   });
 
+  it('counts at native what was told of it, and takes it for nothing that another size would gain', () => {
+    const hopeful = { ...settings, expectsFeedback: true };
+    const told = trainingTold(initialRung(1), 0.5, 0, 20e9);
+    expect(leadDb(told, hopeful, 1, 60e9)).toBeCloseTo(0.3);
+    expect(leadDb(told, hopeful, 2, 60e9)).toBe(0.5);
+    expect(leadDb(told, { ...hopeful, trains: false }, 1, 60e9)).toBe(0);
+    // Half size 0.2 dB ahead untrained: 0.5 with what it usually learns, 0.4 more than native has.
+    const now = { uplinkBps: 1e6, psnrDb: 36, mediaTimeNs: 60e9 };
+    const tried = (state: RungState, gainDb: number): Rung => {
+      const { state: trying, order } = nextTrial(state, { ...hopeful, rungs: [1, 2] }, now);
+      return trialCame(trying, hopeful, order?.trial ?? -1, gainDb, now).rung;
+    };
+    expect(tried(initialRung(1), 0.2)).toBe(2);
+    expect(tried(told, 0.2)).toBe(1);
+    expect(tried(told, 0.5)).toBe(2);
+  });
+
   it('tries nothing where there is no choice, and not for ever where trials fail', () => {
     const fixed = live({
       seconds: 60,

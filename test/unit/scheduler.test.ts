@@ -4,10 +4,13 @@ import { curveOf, slopeDbPerBps, streamClasses } from '../../elements/patch-send
 import {
   encoderTargetBps,
   encoderTrouble,
+  fullSizeSchedule,
   initialScheduler,
   newsCame,
+  newsOfFullSize,
   patchesSent,
   pictureSeen,
+  rungChanged,
   schedule,
   schedules,
   type SchedulerSettings,
@@ -59,6 +62,43 @@ const learning = (gained: number) => (): TrainingNews => ({
 const share = (state: SchedulerState | undefined): number =>
   (state?.plan.patchBitrateBps ?? NaN) /
   ((state?.plan.patchBitrateBps ?? NaN) + (state?.plan.videoBitrateBps ?? NaN));
+
+describe('the schedule of patches in full size', () => {
+  const inFullSize = { schedule: fullSizeSchedule };
+  const rateBps = (seconds: number, news: (seconds: number) => TrainingNews | undefined): number =>
+    run(seconds, inFullSize, () => 1e6, news).at(-1)?.plan.patchBitrateBps ?? NaN;
+
+  it('is 1 % at most, and next to nothing where training gains nothing or nobody tells', () => {
+    expect(rateBps(1, learning(0))).toBe(8_000);
+    expect(rateBps(60, learning(0.3))).toBe(10_000);
+    expect(rateBps(60, learning(0))).toBe(1_000);
+    expect(rateBps(60, () => ({ state: 'suspended', epochGainDb: null }))).toBe(1_000);
+    expect(rateBps(60, () => undefined)).toBe(1_000);
+  });
+
+  it('counts what an epoch gained where it is shown', () => {
+    const news = { state: 'training', epochGainDb: 0.3, genericGainDb: 0 } as const;
+    expect(newsOfFullSize({ ...news, gainDb: 0.2 }).epochGainDb).toBe(0.3);
+    expect(newsOfFullSize({ ...news, gainDb: 0 }).epochGainDb).toBe(0);
+    // Nothing is known yet.
+    expect(newsOfFullSize({ ...news, gainDb: 0, epochGainDb: null }).epochGainDb).toBeNull();
+  });
+
+  it('keeps nothing of what another size gained', () => {
+    const [before] = run(20, {}, () => 1e6, learning(0.3)).slice(-1);
+    if (!before) throw new Error('no state');
+    expect(before.gainDbPerBit).toBeGreaterThan(0);
+    const [first] = run(
+      1,
+      inFullSize,
+      () => 1e6,
+      () => undefined,
+      rungChanged(before),
+    );
+    expect(first?.gainDbPerBit).toBeUndefined();
+    expect(first?.plan.patchBitrateBps).toBe(8_000);
+  });
+});
 
 describe('the schedule of residual patches', () => {
   it('begins with 5 % of the uplink, with 40 kbit/s at least, and no more than 7 %', () => {

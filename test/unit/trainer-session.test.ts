@@ -136,7 +136,7 @@ describe('the trainer of a stream', () => {
     expect(sent[0]?.message).toEqual({
       type: 'model.swap',
       version: 1,
-      scale: 2,
+      rung: 2,
       source: 'generic',
       gainDb: null,
     });

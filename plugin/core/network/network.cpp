@@ -1,6 +1,8 @@
 #include "core/network/network.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/network/random.h"
 
@@ -38,6 +40,21 @@ Network make_network(const Architecture& a, std::uint64_t seed) {
             weights[i] = static_cast<float>(deviation * random.normal());
     }
     return network;
+}
+
+namespace {
+
+auto last_layer(auto& network) {
+    const Architecture& a = network.architecture;
+    return std::span(network.parameters).subspan(parameter_offset(a, a.layers - 1));
+}
+
+}  // namespace
+
+void add_nothing(Network& network) { std::ranges::fill(last_layer(network), 0.0F); }
+
+bool adds_anything(const Network& network) {
+    return std::ranges::any_of(last_layer(network), [](float value) { return value != 0.0F; });
 }
 
 }  // namespace livesr

@@ -73,4 +73,9 @@ struct Network {
 // or as the picture itself.
 Network make_network(const Architecture& a, std::uint64_t seed);
 
+// Makes the last layer all zero: the picture is bicubic's, or the picture itself, whatever the
+// layers before have learned.
+void add_nothing(Network& network);
+bool adds_anything(const Network& network);
+
 }  // namespace livesr

@@ -18,15 +18,16 @@ struct Scale {
     constexpr Scale(int numerator, int denominator) : up(numerator), down(denominator) {}
 
     constexpr bool operator==(const Scale&) const = default;
+    constexpr bool operator<(const Scale& other) const { return up * other.down < other.up * down; }
 
-    // Scale of the network that makes the picture; 0 where there is none to make. What is sent at
-    // 3/2 is enlarged plainly, and restored at scale 1.
-    constexpr int network() const { return down != 1 ? 1 : up > 1 ? up : 0; }
+    // Scale of the network that makes the picture; 0 of none. Scale 1 restores: what is sent in
+    // full size as it is, what is sent at 3/2 once it is enlarged plainly.
+    constexpr int network() const { return down != 1 ? 1 : up; }
     constexpr double value() const { return static_cast<double>(up) / down; }
     // Where a number must be whole: 1 to 4, and 15 for 3/2.
     constexpr int code() const { return down == 1 ? up : 10 * up / down; }
     // Patches lie on multiples of it: whole pixels of what a network is given, and whole cells.
-    constexpr int patch_unit() const { return down == 1 ? up : 2 * up; }
+    constexpr int patch_unit() const { return network() == 1 ? 2 * up : up; }
     constexpr int enlarged(int side) const { return side * up / down; }
 };
 

@@ -57,37 +57,52 @@ std::vector<PlaneJob> plane_jobs(const GstVideoFrame& in, GstVideoFrame& out, co
     return jobs;
 }
 
+// What makes the picture where no network does.
+const char* plain_way(const Scale& scale) {
+    if (scale == 1) return "native";
+    return plain_filter(scale) == Filter::lanczos ? "lanczos" : "bicubic";
+}
+
 }  // namespace
 
-Enhancer::Enhancer(const EnhancerSettings& settings, std::map<int, Network> start,
+Enhancer::Enhancer(const EnhancerSettings& settings, const std::map<int, Network>& start,
                    const std::map<int, Network>& small, Listener listener)
     : settings_(settings),
       listener_(std::move(listener)),
       upscaler_(settings.threads),
       last_model_(std::make_shared<LiveModel>()),
       patch_input_(settings.scale) {
-    for (const auto& [scale, network] : small) {
-        small_[scale] = std::make_shared<const PackedNetwork>(network);
+    for (const Scale& scale : scales) {
+        const auto found = small.find(scale.network());
+        if (scale == 1 || found == small.end()) continue;
+        small_[scale] = std::make_shared<const PackedNetwork>(found->second);
     }
     if (settings_.training == "off") {
-        for (const auto& [scale, network] : start) {
+        for (const Scale& scale : scales) {
+            const auto found = start.find(scale.network());
+            if (scale == 1 || found == start.end()) continue;
             LiveModel model;
             model.source = "generic";
-            model.network = std::make_shared<const PackedNetwork>(network);
+            model.network = std::make_shared<const PackedNetwork>(found->second);
             untrained_[scale] = std::make_shared<const LiveModel>(std::move(model));
         }
-        const auto first = untrained_.find(settings_.scale.network());
+        const auto first = untrained_.find(settings_.scale);
         if (first != untrained_.end()) model_in_use_ = first->second->source;
         return;
     }
     TrainingSession::Options options;
-    options.generic = std::move(start);
-    for (const int scale : {1, 2, 3, 4}) {
-        if (settings_.scale != 0 && settings_.scale.network() != scale) continue;
-        options.generic.try_emplace(scale, make_network({.scale = scale}, settings_.seed));
-    }
-    for (const auto& [scale, network] : options.generic) {
-        expectations_[scale] = std::make_shared<const PackedNetwork>(network);
+    for (const Scale& scale : scales) {
+        if (settings_.scale != 0 && settings_.scale != scale) continue;
+        const auto found = start.find(scale.network());
+        Network network = found != start.end()
+                              ? found->second
+                              : make_network({.scale = scale.network()}, settings_.seed);
+        if (scale == 1) {
+            add_nothing(network);
+        } else {
+            expectations_[scale] = std::make_shared<const PackedNetwork>(network);
+        }
+        options.generic.emplace(scale, std::move(network));
     }
     options.engine = settings_.engine;
     options.stream_key = settings_.stream_key;
@@ -137,7 +152,7 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     height_ = height;
     scene_cuts_.clear();
     if (!session_) return;
-    const bool trains = session_->serves(enlargement);
+    const bool trains = session_->serves(scale);
     {
         const std::lock_guard lock(aligner_mutex_);
         if (aligner_) {
@@ -151,16 +166,17 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
         if (trains) {
             PatchAligner::Options options;
             options.scale = enlargement;
-            options.margin = margin(session_->generic(enlargement).architecture);
+            options.margin = margin(session_->generic(scale).architecture);
             options.width = given_width;
             options.height = given_height;
-            options.expectation = expectations_.at(enlargement);
+            const auto expectation = expectations_.find(scale);
+            if (expectation != expectations_.end()) options.expectation = expectation->second;
             aligner_.emplace(options);
         }
     }
     begin_memory(given_width, given_height);
     if (trains) {
-        session_->set_size(enlargement, given_width, given_height);
+        session_->set_size(scale, given_width, given_height);
     } else if (first) {
         // Senders are to find the feedback, and the next rung an engine that runs.
         const int full_width = scale == 0 ? width : scale.enlarged(width);
@@ -174,9 +190,8 @@ void Enhancer::begin_rung(const Scale& scale) {
     scale_ = scale;
     scale_now_ = scale;
     LiveModel plain;
-    if (scale == 1) plain.source = "native";
-    if (plain_filter(scale) == Filter::lanczos) plain.source = "lanczos";
-    const auto model = untrained_.find(scale.network());
+    plain.source = plain_way(scale);
+    const auto model = untrained_.find(scale);
     last_model_ = model != untrained_.end() ? model->second
                                             : std::make_shared<const LiveModel>(std::move(plain));
     {
@@ -186,8 +201,7 @@ void Enhancer::begin_rung(const Scale& scale) {
     // What pictures of another size took says nothing.
     const std::lock_guard lock(governor_mutex_);
     earlier_retreats_ += governor_.retreats();
-    governor_ =
-        Governor({.memory = remembers(scale.network()), .small = small_.contains(scale.network())});
+    governor_ = Governor({.memory = remembers(scale), .small = small_.contains(scale)});
 }
 
 void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
@@ -202,7 +216,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     // Where bicubic is the best there is, there is nothing to choose.
     const bool governed = network != nullptr;
     const Way way = governed ? choose_way(deadline) : Way::bicubic;
-    if (way == Way::small) network = small_.at(scale_.network()).get();
+    if (way == Way::small) network = small_.at(scale_).get();
     if (way == Way::bicubic) network = nullptr;
     upscaler_.run(plane_jobs(in, out, scale_, given_, network));
     followed_ = way == Way::memory;
@@ -224,7 +238,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
 void Enhancer::give(const GstVideoFrame& in) {
     given_ = {plane_data(in, 0), GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0), GST_VIDEO_FRAME_WIDTH(&in),
               GST_VIDEO_FRAME_HEIGHT(&in)};
-    if (scale_.network() != 1) return;
+    if (scale_.down == 1) return;
     const int width = scale_.enlarged(given_.width);
     const int height = scale_.enlarged(given_.height);
     enlarged_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
@@ -282,7 +296,7 @@ Received Enhancer::received() {
 void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
     std::vector<ReceivedPatch> arrived = take_patches(running_time_ns);
     std::vector<AlignedPatch> pairs;
-    if (session_->serves(scale_.network())) {
+    if (session_->serves(scale_)) {
         const std::lock_guard lock(aligner_mutex_);
         aligner_->add_frame(running_time_ns, interval_ns_, given_.pixels, given_.stride);
         for (ReceivedPatch& patch : arrived) {
@@ -327,14 +341,14 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
 }
 
 std::shared_ptr<const LiveModel> Enhancer::current_model() {
-    if (!session_ || !session_->serves(scale_.network())) return last_model_;
-    auto model = session_->live(scale_.network());
+    if (!session_ || !session_->serves(scale_)) return last_model_;
+    auto model = session_->live(scale_);
     if (model != last_model_) {
         const bool swapped = model->version != 0 || model->network;
         last_model_ = model;
         const std::lock_guard lock(timing_mutex_);
         if (swapped) swap_latency_us_ = milliseconds_since(model->received) * 1000.0;
-        model_in_use_ = model->source;
+        model_in_use_ = scale_ == 1 && !model->network ? plain_way(scale_) : model->source;
     }
     return model;
 }
@@ -372,8 +386,7 @@ std::string Enhancer::model_in_use() const {
 }
 
 double Enhancer::gain_db() const {
-    return session_ && session_->serves(scale_now_.load().network()) ? session_->status().gain_db
-                                                                     : 0.0;
+    return session_ && session_->serves(scale_now_) ? session_->status().gain_db : 0.0;
 }
 
 }  // namespace livesr::gst

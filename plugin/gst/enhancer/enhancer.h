@@ -62,9 +62,10 @@ class Enhancer {
         std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
     };
 
-    // start: the weights to begin with, by scale; where there are none, a fresh network when
-    // training, else bicubic. small: those for frames that have no time for more, by scale.
-    Enhancer(const EnhancerSettings& settings, std::map<int, Network> start,
+    // start: the weights to begin with, by scale of the network; where there are none, a fresh
+    // network when training, else bicubic. small: those for frames that have no time for more.
+    // What comes in full size is shown as it is until training knows better.
+    Enhancer(const EnhancerSettings& settings, const std::map<int, Network>& start,
              const std::map<int, Network>& small, Listener listener);
     ~Enhancer();
 
@@ -126,7 +127,7 @@ class Enhancer {
 
     Scale scale_of(int width, int height) const;
     void begin_rung(const Scale& scale);
-    bool remembers(int scale) const;
+    bool remembers(const Scale& scale) const;
     void begin_memory(int width, int height);
     void remember(const std::vector<AlignedPatch>& pairs);
     void restore(GstVideoFrame& out, const std::shared_ptr<const PackedNetwork>& network);
@@ -150,15 +151,16 @@ class Enhancer {
     // Luma as networks take it and patches are about it: decoded, at 3/2 enlarged as well.
     PlaneView given_;
     std::vector<std::uint8_t> enlarged_;
-    std::map<int, std::shared_ptr<const LiveModel>> untrained_;  // training is off; by scale
+    // What follows by the scale that is sent.
+    std::map<Scale, std::shared_ptr<const LiveModel>> untrained_;  // training is off
     std::shared_ptr<const LiveModel> last_model_;
     // The weights of the start: what residual patches are read with. They stay what they are, so
     // that what training is told does not depend on what it has learned.
-    std::map<int, std::shared_ptr<const PackedNetwork>> expectations_;  // by scale
-    std::map<int, std::shared_ptr<const PackedNetwork>> small_;         // by scale
-    std::map<int, std::unique_ptr<TextureMemory>> memories_;  // by scale, of one size each
-    TextureMemory* memory_ = nullptr;                         // of this rung; null: none
-    bool followed_ = false;                                   // by memory, the latest picture was
+    std::map<Scale, std::shared_ptr<const PackedNetwork>> expectations_;
+    std::map<Scale, std::shared_ptr<const PackedNetwork>> small_;
+    std::map<Scale, std::unique_ptr<TextureMemory>> memories_;  // of one size each
+    TextureMemory* memory_ = nullptr;                           // of this rung; null: none
+    bool followed_ = false;                                     // by memory, the latest picture was
     int width_ = 0, height_ = 0;
     Scale scale_;  // of this picture: 1 passes it on, none is of no sender of ours
     std::uint64_t interval_ns_ = 0;

@@ -12,22 +12,21 @@ constexpr int most_cells = 8192;
 }  // namespace
 
 // A network that sees less around a pixel than matching does is given too small a margin.
-bool Enhancer::remembers(int scale) const {
+bool Enhancer::remembers(const Scale& scale) const {
     return settings_.texture_memory && session_ && session_->serves(scale) &&
            margin(session_->generic(scale).architecture) >= TextureMemory::least_margin;
 }
 
 void Enhancer::begin_memory(int width, int height) {
     memory_ = nullptr;
-    const int scale = scale_.network();
-    if (!remembers(scale)) return;
-    auto& memory = memories_[scale];
+    if (!remembers(scale_)) return;
+    auto& memory = memories_[scale_];
     if (!memory || memory->width() != width || memory->height() != height) {
         TextureMemory::Options options;
-        options.scale = scale;
+        options.scale = scale_.network();
         options.width = width;
         options.height = height;
-        options.margin = margin(session_->generic(scale).architecture);
+        options.margin = margin(session_->generic(scale_).architecture);
         options.seed = settings_.seed + 1;
         memory = std::make_unique<TextureMemory>(options);
     }
@@ -38,7 +37,7 @@ void Enhancer::begin_memory(int width, int height) {
 
 void Enhancer::remember(const std::vector<AlignedPatch>& pairs) {
     if (memory_ == nullptr || pairs.empty()) return;
-    const auto model = session_->live(scale_.network());
+    const auto model = session_->live(scale_);
     // What bicubic lacks is the network's to learn first.
     if (!model->network) return;
     for (const AlignedPatch& pair : pairs) {

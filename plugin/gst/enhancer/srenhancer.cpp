@@ -127,7 +127,7 @@ gboolean start(GstBaseTransform* transform) {
     };
     std::shared_ptr<Enhancer> enhancer;
     try {
-        enhancer = std::make_shared<Enhancer>(settings, std::move(choice.networks), choice.small,
+        enhancer = std::make_shared<Enhancer>(settings, choice.networks, choice.small,
                                               std::move(listener));
     } catch (const std::exception& fault) {
         GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS, ("The model cannot be run: %s", fault.what()),

@@ -40,7 +40,7 @@ TrainingSession::TrainingSession(Options options, Listener listener)
 
 TrainingSession::~TrainingSession() { interrupt(); }
 
-void TrainingSession::set_size(int scale, int width, int height) {
+void TrainingSession::set_size(const Scale& scale, int width, int height) {
     bool first = false;
     {
         const std::lock_guard lock(mutex_);
@@ -71,6 +71,7 @@ EngineMessage TrainingSession::hello() {
     message.head = {
         {"type", "enhancer.start"},
         {"streamKey", options_.stream_key},
+        {"rung", input_.scale.value()},
         {"scale", architecture.scale},
         {"channels", architecture.channels},
         {"layers", architecture.layers},
@@ -213,10 +214,9 @@ void TrainingSession::on_report(const nlohmann::json& report) {
 }
 
 void TrainingSession::on_swap(const EngineMessage& message) {
-    const int scale = message.head.at("scale").get<int>();
-    if (!serves(scale)) {
-        throw ChannelError("model.swap: no network of scale " + std::to_string(scale) + " is here");
-    }
+    const auto& rung = message.head.at("rung");
+    const Scale scale = scale_of_value(rung.get<double>());
+    if (!serves(scale)) throw ChannelError("model.swap: nothing is known of rung " + rung.dump());
     const Network& generic = options_.generic.at(scale);
     LiveModel model;
     model.received = std::chrono::steady_clock::now();
@@ -239,8 +239,11 @@ void TrainingSession::on_swap(const EngineMessage& message) {
     if (!bicubic) {
         std::memcpy(parameters.data(), message.blob.data(), message.blob.size());
         try {
-            model.network =
-                std::make_shared<const PackedNetwork>(Network{generic.architecture, parameters});
+            const Network network{generic.architecture, parameters};
+            // The picture itself needs none.
+            if (scale != 1 || adds_anything(network)) {
+                model.network = std::make_shared<const PackedNetwork>(network);
+            }
         } catch (const std::invalid_argument& fault) {
             // Training gone wrong, not a broken channel: a new engine would do no better.
             {
@@ -276,7 +279,7 @@ void TrainingSession::on_state(bool connected, const std::string& why) {
     listener_.on_change();
 }
 
-std::shared_ptr<const LiveModel> TrainingSession::live(int scale) const {
+std::shared_ptr<const LiveModel> TrainingSession::live(const Scale& scale) const {
     const std::lock_guard lock(mutex_);
     return shown_.at(scale).live;
 }

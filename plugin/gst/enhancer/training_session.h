@@ -18,6 +18,7 @@
 
 #include "core/network/enhance.h"
 #include "core/network/network.h"
+#include "core/picture/scale.h"
 #include "gst/engine/engine_client.h"
 #include "gst/enhancer/alignment.h"
 
@@ -26,9 +27,10 @@ namespace livesr::gst {
 // Weights that the picture is made with, from one frame on. Immutable.
 struct LiveModel {
     std::uint64_t version = 0;
-    std::string source = "bicubic";                // bicubic, generic, stored or online
-    double gain_db = 0.0;                          // expected over bicubic
-    std::shared_ptr<const PackedNetwork> network;  // null: bicubic
+    std::string source = "bicubic";  // bicubic, generic, stored or online
+    double gain_db = 0.0;            // expected over bicubic
+    // Null: bicubic, in full size the picture itself.
+    std::shared_ptr<const PackedNetwork> network;
     std::chrono::steady_clock::time_point received{};
 };
 
@@ -52,7 +54,7 @@ struct MemoryCover {
 class TrainingSession {
   public:
     struct Options {
-        std::map<int, Network> generic;  // by scale; not empty
+        std::map<Scale, Network> generic;  // by the scale that is sent; not empty
         std::string engine = "auto";
         std::string stream_key;
         std::string model_store;
@@ -78,9 +80,9 @@ class TrainingSession {
     TrainingSession(Options options, Listener listener);
     ~TrainingSession();
 
-    // Scale (one that there is a generic network of) and size of the low-resolution picture. The
-    // first call starts the engine, a change tells it.
-    void set_size(int scale, int width, int height);
+    // Scale that is sent (one that there is a generic network of) and size of the picture that the
+    // network is given. The first call starts the engine, a change tells it.
+    void set_size(const Scale& scale, int width, int height);
     void send_pair(const AlignedPatch& pair);
     // The frame of this time begins another scene.
     void tell_scene_cut(std::uint64_t media_time_ns);
@@ -93,9 +95,9 @@ class TrainingSession {
     void interrupt();
 
     // Of the scale: what was last shown at another one stays what it was.
-    std::shared_ptr<const LiveModel> live(int scale) const;
-    bool serves(int scale) const { return options_.generic.contains(scale); }
-    const Network& generic(int scale) const { return options_.generic.at(scale); }
+    std::shared_ptr<const LiveModel> live(const Scale& scale) const;
+    bool serves(const Scale& scale) const { return options_.generic.contains(scale); }
+    const Network& generic(const Scale& scale) const { return options_.generic.at(scale); }
 
     struct Status {
         std::string state;  // starting, waiting, training, suspended, or "stopped: WHY"
@@ -131,7 +133,7 @@ class TrainingSession {
 
     mutable std::mutex mutex_;  // guards all that follows; never held while the client is called
     std::condition_variable changed_;
-    std::map<int, Shown> shown_;  // by scale
+    std::map<Scale, Shown> shown_;
     std::string state_ = "starting";
     double gain_db_ = 0.0;
     std::uint64_t swaps_ = 0;
@@ -139,7 +141,7 @@ class TrainingSession {
     std::uint64_t pairs_sent_ = 0;
     std::uint64_t pairs_unsent_ = 0;
     struct Input {
-        int scale = 0;  // 0: none yet
+        Scale scale;  // none yet
         int width = 0;
         int height = 0;
         bool operator==(const Input&) const = default;

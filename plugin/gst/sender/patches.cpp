@@ -28,7 +28,7 @@ bool copy_luma(const GstVideoInfo& info, GstBuffer* buffer, std::vector<std::uin
 }
 
 bool copy_given(const GstVideoInfo& info, GstBuffer* buffer, LumaFrame& frame) {
-    if (frame.scale.network() != 1) return copy_luma(info, buffer, frame.low);
+    if (frame.scale.down == 1) return copy_luma(info, buffer, frame.low);
     std::vector<std::uint8_t> decoded;
     if (!copy_luma(info, buffer, decoded)) return false;
     const int width = given_side(frame.width, frame.scale);

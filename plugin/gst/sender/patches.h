@@ -38,8 +38,7 @@ struct PatchCoding {
 };
 
 // The triplet of the cells at these indices of the grid, row by row; without cells it announces the
-// sizes. Cells are for frames below full size only. Throws std::length_error when they do not fit
-// one triplet.
+// sizes. Throws std::length_error when they do not fit one triplet.
 std::vector<std::uint8_t> cells_packet(const LumaFrame& frame, int cell,
                                        std::span<const std::uint32_t> cells,
                                        const PatchCoding& coding, const PacketStamp& stamp);

@@ -187,7 +187,7 @@ void Picker::select(std::uint64_t offer, const std::vector<std::uint32_t>& cells
                      ? PatchCoding{PatchCodec::residual, active_.residual_step}
                      : PatchCoding{PatchCodec::jpeg_luma, active_.jpeg_quality};
         // The engine may have seen another rung than the frame's.
-        if (frame && frame->scale == 1) frame.reset();
+        if (frame && frame->scale == 1 && !active_.sends_patches_at_full_size()) frame.reset();
         if (!frame) ++void_selections_;
     }
     if (frame) writer_.send_cells(*frame, cells, coding);

@@ -84,7 +84,7 @@ GType patch_codec_type() {
 GType scale_type() {
     static const GEnumValue values[] = {
         {0, "Full size, two thirds, half or a third, whatever looks best at the other end", "auto"},
-        {1, "Full size, without patches", "1"},
+        {1, "Full size", "1"},
         {Scale(3, 2).code(), "Two thirds of the width and height", "1.5"},
         {2, "Half the width and height", "2"},
         {3, "A third", "3"},

@@ -41,7 +41,11 @@ struct SenderSettings {
     bool differs_only_in_uplink_bitrate(const SenderSettings& other) const;
     bool operator==(const SenderSettings&) const = default;
 
-    bool sends_patches() const { return patches && scale != 1 && !unrelated_sizes; }
+    bool sends_patches() const {
+        return patches && !unrelated_sizes && (scale != 1 || sends_patches_at_full_size());
+    }
+    // Little is to be gained there: by residuals alone, and only where somebody tells whether.
+    bool sends_patches_at_full_size() const { return sends_residuals() && !feedback_uri.empty(); }
     bool chooses_rung() const { return scale == 0 && sends_patches() && !encoder_outside; }
     // Of the first frame.
     Scale first_scale() const { return scale == 0 ? Scale(2) : scale; }

@@ -70,7 +70,7 @@ LumaFrame luma_of(GstBuffer* buffer, const GstVideoInfo& info, GstClockTime runn
 
 double shown_psnr_db(const LumaFrame& frame) {
     const PlaneView given = given_plane(frame);
-    const int times = std::max(1, frame.scale.network());
+    const int times = frame.scale.network();
     const std::uint8_t* shown = given.pixels;
     const int width = given.width * times;
     const int height = given.height * times;

@@ -209,9 +209,10 @@ TEST_CASE("packet: anything within the rules survives the wire") {
             patch.quality = static_cast<std::uint8_t>(jpeg ? 1 + upto(99) : 4 + upto(251));
             const auto axis = [&](unsigned size, std::uint16_t& position, std::uint16_t& side) {
                 const unsigned padded = (size + 2 * scale - 1) / (2 * scale) * 2 * scale;
-                const unsigned length = scale * (1 + upto(std::min(padded, 512U) / scale - 1));
+                const auto unit = static_cast<unsigned>(h.scale.patch_unit());
+                const unsigned length = unit * (1 + upto(std::min(padded, 512U) / unit - 1));
                 side = static_cast<std::uint16_t>(length);
-                position = static_cast<std::uint16_t>(scale * upto((padded - length) / scale));
+                position = static_cast<std::uint16_t>(unit * upto((padded - length) / unit));
             };
             axis(h.frame_width, patch.x, patch.width);
             axis(h.frame_height, patch.y, patch.height);

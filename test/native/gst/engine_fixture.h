@@ -24,19 +24,19 @@ import fs from 'node:fs';
 import path from 'node:path';
 let generic;
 let live;
-let scale;
+let rung;
 function note(line) {
   fs.appendFileSync(path.join(path.dirname(process.argv[1]), 'notes.jsonl'), JSON.stringify(line) + '\n');
 }
 function begin(head, blob) {
-  scale = head.scale;
+  rung = head.rung;
   const copy = new Uint8Array(blob).buffer;
   generic = new Float32Array(copy, 0, head.genericParameters);
   live = new Float32Array(copy, 4 * head.genericParameters, head.liveParameters);
 }
 function swap(version, source, parameters, gainDb = null) {
   const blob = parameters ? Buffer.from(parameters.buffer, parameters.byteOffset, parameters.byteLength) : undefined;
-  send(1, { type: 'model.swap', version, scale, source, gainDb }, blob);
+  send(1, { type: 'model.swap', version, rung, source, gainDb }, blob);
 }
 const halved = () => generic.map((value) => value * 0.5);
 function report(fields) {

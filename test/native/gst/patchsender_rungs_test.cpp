@@ -33,10 +33,10 @@ function on(kind, head, blob) {
   if (head.type === 'time.tick' && head.videoBytes !== undefined) at(head.mediaTimeNs / 1e9);
   if (kind === 2) send(3, { type: head.type, id: head.id });
 }
-let rung;
+let wanted;
 function set(scale) {
-  if (scale !== rung) send(1, { type: 'rung.set', scale });
-  rung = scale;
+  if (scale !== wanted) send(1, { type: 'rung.set', scale });
+  wanted = scale;
 }
 function at(seconds) {
 )js" + at + "\n}\n";
@@ -124,11 +124,33 @@ TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches
         const double seconds = static_cast<double>(packet.header.running_time_ns) / 1e9;
         CAPTURE(seconds);
         CHECK(packet.header.scale.value() == scale_at(seconds));
-        // At full size there is nothing to learn.
+        // Nobody tells whether it gains there.
         if (packet.header.scale == 1) CHECK(packet.patches.empty());
         carrying += packet.header.scale == Scale(3, 2) && !packet.patches.empty();
     }
     CHECK(carrying > 0);
+}
+
+TEST_CASE("patchsender: in full size patches go where a server tells what they gain") {
+    const TestEngine engine(engine_that("set(1);"));
+    for (const bool hears : {false, true}) {
+        for (const bool residual : {false, true}) {
+            CAPTURE(hears);
+            CAPTURE(residual);
+            Pipeline pipeline(sender_source + "patchsender name=s lockstep=true patch-codec=" +
+                              (residual ? "residual" : "jpeg") +
+                              (hears ? " feedback-uri=ws://127.0.0.1:9" : "") + sender_sinks);
+            Tap patches;
+            pipeline.tap("patches", "sink", patches);
+            CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+            int carrying = 0;
+            for (const auto& packet : packets_of(patches)) {
+                if (packet.header.scale != 1) continue;
+                carrying += !packet.patches.empty();
+            }
+            CHECK((carrying > 0) == (hears && residual));
+        }
+    }
 }
 
 TEST_CASE(

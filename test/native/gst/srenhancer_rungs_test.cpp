@@ -1,8 +1,12 @@
 // srenhancer behind a sender that changes the size of its video in mid-stream: the picture keeps
 // its size and its caps, no frame is lost, and each rung has its own network.
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "core/patch/packet.h"
+#include "core/patch/residual.h"
+#include "core/picture/crop.h"
 #include "core/picture/resample.h"
 #include "engine_fixture.h"
 #include "enhancer_checks.h"
@@ -55,6 +59,34 @@ void check_two_thirds(GstBuffer* out, const std::vector<Plane>& in, int width, i
 GstBuffer* numbered(const Low& low, int number) {
     return video_buffer(GST_VIDEO_FORMAT_I420, low.width, low.height, 3 * number,
                         static_cast<GstClockTime>(number) * frame_duration, frame_duration);
+}
+
+// A patch of a picture in full size whose original is a little lighter.
+std::vector<std::uint8_t> full_size_packet(const Plane& decoded, int number) {
+    livesr::PacketHeader header;
+    header.scale = 1;
+    header.sequence = static_cast<std::uint32_t>(number);
+    header.running_time_ns = static_cast<std::uint64_t>(number) * frame_duration;
+    header.frame_width = static_cast<std::uint16_t>(decoded.width);
+    header.frame_height = static_cast<std::uint16_t>(decoded.height);
+    const int margin = livesr::residual_margin;
+    const livesr::PlaneView view{decoded.pixels.data(), decoded.width, decoded.width,
+                                 decoded.height};
+    std::vector<std::uint8_t> original = livesr::crop(view, 8, 4, 24, 20, 0);
+    for (std::uint8_t& pixel : original) {
+        pixel = static_cast<std::uint8_t>(std::min(255, pixel + 9));
+    }
+    livesr::CodedPatch patch;
+    patch.codec = livesr::PatchCodec::residual;
+    patch.quality = 8;
+    patch.x = 8;
+    patch.y = 4;
+    patch.width = 24;
+    patch.height = 20;
+    const auto around = livesr::crop(view, 8, 4, 24, 20, margin);
+    const auto payload = livesr::encode_residual(original.data(), 24, {around, 24, 20, 1}, 8);
+    patch.payload = payload;
+    return livesr::write_packet(header, {&patch, 1});
 }
 
 }  // namespace
@@ -232,6 +264,51 @@ function on(kind, head, blob) {
     CHECK(harness.count("pairs-sent") == 1);
 }
 
+TEST_CASE("in full size the picture is as it came, but while weights are shown that were learned") {
+    const TestEngine engine(common + R"js(
+let pairs = 0;
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') { begin(head, blob); note(head); swap(1, 'generic', generic); }
+  if (head.type === 'patch.pair') note({ pair: head, bytes: blob.length });
+  if (head.type !== 'time.tick') return;
+  if (head.mediaTimeNs === 200e6) swap(2, 'online', generic.map((_, i) => Math.sin(i) / 9));
+  if (head.mediaTimeNs === 400e6) swap(3, 'bicubic');
+  send(3, { type: head.type, id: head.id });
+}
+)js");
+    EnhancerHarness harness("lockstep=true");
+    harness.push_patch_bytes(harness.announcement(128, 96), 0);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, native.width, native.height);
+    const int learned_ms = 200, plain_ms = 400;
+    for (int number = 0; number < 15; ++number) {
+        CAPTURE(number);
+        const auto ms = static_cast<int>(number * frame_duration / GST_MSECOND);
+        const bool learned = ms >= learned_ms && ms < plain_ms;
+        GstBuffer* in = numbered(native, number);
+        const auto planes_in = planes(in, GST_VIDEO_FORMAT_I420, 128, 96);
+        harness.push_patch_bytes(full_size_packet(planes_in[0], number), number);
+        GstBuffer* out = harness.enhance(in);
+        REQUIRE(out != nullptr);
+        const auto shown = planes(out, GST_VIDEO_FORMAT_I420, 128, 96);
+        CHECK((shown[0].pixels == planes_in[0].pixels) != learned);
+        for (std::size_t p = 1; p < 3; ++p) CHECK(shown[p].pixels == planes_in[p].pixels);
+        CHECK(harness.text("model-in-use") == (learned ? "online" : "native"));
+        gst_buffer_unref(out);
+    }
+    CHECK(harness.count("frames-network") == 5);
+    CHECK(harness.count("pairs-sent") == 15);
+    const auto told = notes(engine);
+    REQUIRE(told.size() >= 12);  // the last tick is of frame 10
+    CHECK(told[0]["rung"] == 1);
+    CHECK(told[0]["scale"] == 1);
+    CHECK(told[0]["width"] == 128);
+    CHECK(told[0]["height"] == 96);
+    CHECK(told[1]["pair"]["width"] == 24);
+    // With the margin that a network of scale 1 sees, two pixels a layer.
+    const auto low = told[1]["bytes"].get<int>() - 24 * 20;
+    CHECK(low == (24 + 4 * told[0]["layers"].get<int>()) * (20 + 4 * told[0]["layers"].get<int>()));
+}
+
 TEST_CASE("a stream that begins in full size has its engine, and passes as it is") {
     const TestEngine engine(common + R"js(
 function on(kind, head, blob) {
@@ -261,12 +338,11 @@ function on(kind, head, blob) {
     CHECK(harness.text("model-in-use") == "native");
     CHECK(harness.count("frames-network") == 0);
     CHECK(harness.count("pairs-sent") == 0);
-    // Of the rung that most senders take next.
     const auto told = notes(engine);
     REQUIRE(told.size() == 1);
-    CHECK(told[0]["scale"] == 2);
-    CHECK(told[0]["width"] == 64);
-    CHECK(told[0]["height"] == 48);
+    CHECK(told[0]["scale"] == 1);
+    CHECK(told[0]["width"] == 128);
+    CHECK(told[0]["height"] == 96);
 }
 
 TEST_CASE("training goes on at a rung with the weights that were shown there last") {
@@ -274,7 +350,7 @@ TEST_CASE("training goes on at a rung with the weights that were shown there las
 function on(kind, head, blob) {
   if (head.type === 'enhancer.start') {
     begin(head, blob);
-    note({ scale: head.scale, live: head.liveParameters, source: head.liveSource, first: live[0] ?? 0 });
+    note({ rung: head.rung, scale: head.scale, live: head.liveParameters, source: head.liveSource, first: live[0] ?? 0 });
     swap(1, 'generic', generic);
     swap(2, 'online', halved());
   }
@@ -298,15 +374,16 @@ function on(kind, head, blob) {
         CHECK(harness.text("model-in-use") == (low.scale == 1 ? "native" : "online"));
     }
     const auto told = notes(engine);
-    REQUIRE(told.size() == 4);
-    CHECK(told[0]["scale"] == 2);
-    CHECK(told[0]["live"] == 0);
-    CHECK(told[1]["scale"] == 3);
-    CHECK(told[1]["live"] == 0);
-    CHECK(told[2]["scale"] == 1);  // the network's that restores two thirds
-    CHECK(told[2]["live"] == 0);
-    CHECK(told[3]["scale"] == 2);
-    CHECK(told[3]["source"] == "online");
+    REQUIRE(told.size() == 5);
+    const double rungs[] = {2, 3, 1, 1.5, 2};
+    for (std::size_t i = 0; i < 5; ++i) {
+        CAPTURE(i);
+        CHECK(told[i]["rung"] == rungs[i]);
+        CHECK(told[i]["scale"] == std::floor(rungs[i]));
+        // Two rungs share a scale, not what was learned.
+        CHECK((told[i]["live"] == 0) == (i < 4));
+    }
+    CHECK(told[4]["source"] == "online");
     const float half_of_first = random_network(2, 7).parameters[0] * 0.5F;
-    CHECK(told[3]["first"].get<float>() == doctest::Approx(half_of_first));
+    CHECK(told[4]["first"].get<float>() == doctest::Approx(half_of_first));
 }
