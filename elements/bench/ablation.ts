@@ -47,9 +47,9 @@ const startKeys = ['training', 'stepsPerSecond', 'trainingThreads', 'seed'] as c
 const isOneOf = <T extends string>(keys: readonly T[], key: string): key is T =>
   (keys as readonly string[]).includes(key);
 
-/** `batch=8` or `training=continuous,rateFactor=0.5`; `default` for none. */
-export function parseVariant(text: string): Variant {
-  let recipe = defaultRecipe;
+/** On the recipe that the recording's rung has: `batch=8` or `training=continuous,rateFactor=0.5`; `default` for none. */
+export function parseVariant(text: string, base = defaultRecipe): Variant {
+  let recipe = base;
   const start: Record<string, string | number> = {};
   for (const setting of text === 'default' ? [] : text.split(',')) {
     const [key = '', value = ''] = setting.split('=');

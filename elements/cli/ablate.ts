@@ -1,15 +1,16 @@
 // `livesr ablate`: ways to train compared on one recorded stream.
 import type { Command } from 'commander';
-import { parseVariant, readRecording, runVariant, type Variant } from '../bench/ablation.ts';
+import { parseVariant, readRecording, runVariant } from '../bench/ablation.ts';
+import { recipeOf } from '../sr-enhancer/recipe.ts';
 
 interface AblateOptions {
   readonly recording: string;
-  readonly variant?: readonly Variant[];
+  readonly variant?: readonly string[];
 }
 
-const collect = (text: string, before: readonly Variant[] = []): readonly Variant[] => [
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [
   ...before,
-  parseVariant(text),
+  text,
 ];
 
 export function registerAblate(program: Command): void {
@@ -26,8 +27,9 @@ export function registerAblate(program: Command): void {
     .action(async (options: AblateOptions & { readonly json?: boolean }) => {
       const frames = readRecording(options.recording);
       const rows = [];
-      for (const variant of options.variant ?? [parseVariant('default')]) {
-        const row = await runVariant(frames, variant);
+      const base = recipeOf(Number(frames[0]?.head.rung));
+      for (const text of options.variant ?? ['default']) {
+        const row = await runVariant(frames, parseVariant(text, base));
         rows.push(row);
         if (options.json !== true) {
           console.log(

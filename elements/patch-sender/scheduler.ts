@@ -271,7 +271,7 @@ export function newsOfFullSize(
   news: TrainingNews & { readonly gainDb: number | null; readonly genericGainDb: number | null },
 ): TrainingNews {
   const isShown = (news.gainDb ?? 0) > (news.genericGainDb ?? 0);
-  return news.epochGainDb !== null && !isShown ? { ...news, epochGainDb: 0 } : news;
+  return isShown ? news : { ...news, epochGainDb: 0 };
 }
 
 /** The video is of another size from now on: what is known of the one before says nothing. */

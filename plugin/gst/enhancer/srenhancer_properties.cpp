@@ -331,7 +331,7 @@ void install_properties(GObjectClass* object_class) {
         "model-in-use", "Model in use",
         "What makes the picture: bicubic, generic, stored (learned in an "
         "earlier session), online, lanczos (two thirds are sent, and "
-        "there is no model that restores them), or native (it sends the full size)",
+        "there is no model that restores them), or native (it came in full size)",
         "bicubic", read_only);
     properties[prop_stats] = g_param_spec_boxed(
         "stats", "Statistics",
