@@ -29,6 +29,7 @@ export interface Schedule {
   /** Bounds while training runs, of the uplink. */
   readonly leastShare: number;
   readonly mostShare: number;
+  readonly mostBps: number;
   /** Bound where the encoder leaves bits unused: they cost the video nothing. */
   readonly mostUnusedShare: number;
 }
@@ -43,6 +44,7 @@ export const schedules = {
     leastBps: 25_000,
     leastShare: 0,
     mostShare: 1,
+    mostBps: Infinity,
     mostUnusedShare: 1,
   },
   /**
@@ -57,6 +59,7 @@ export const schedules = {
     leastBps: 5_000,
     leastShare: 0.03,
     mostShare: 0.07,
+    mostBps: Infinity,
     mostUnusedShare: 0.12,
   },
 } as const satisfies Record<string, Schedule>;
@@ -75,7 +78,8 @@ export const fullSizeSchedule: Schedule = {
   leastBps: 1_000,
   leastShare: 0,
   mostShare: 0.01,
-  mostUnusedShare: 0.01,
+  mostBps: 8_000,
+  mostUnusedShare: 0,
 };
 
 export interface SchedulerSettings {
@@ -424,8 +428,9 @@ function wantedPatchRate(
 ): number {
   const { schedule: constants, patchBitrateBps: fixedBps, expectsFeedback } = settings;
   if (fixedBps > 0) return fixedBps;
+  const shareBps = Math.min(constants.mostBps, constants.mostShare * uplinkBps);
   const firstBps = Math.min(
-    constants.mostShare * uplinkBps,
+    shareBps,
     Math.max(constants.firstBps, constants.firstShare * uplinkBps),
   );
   // Nobody tells: what pays on average.
@@ -436,7 +441,7 @@ function wantedPatchRate(
   const leastBps = Math.max(constants.leastBps, constants.leastShare * uplinkBps);
   const mostBps = Math.max(
     leastBps,
-    constants.mostShare * uplinkBps,
+    shareBps,
     Math.min(constants.mostUnusedShare * uplinkBps, unusedBps(state, uplinkBps)),
   );
   const steppedBps =

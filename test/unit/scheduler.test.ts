@@ -65,12 +65,16 @@ const share = (state: SchedulerState | undefined): number =>
 
 describe('the schedule of patches in full size', () => {
   const inFullSize = { schedule: fullSizeSchedule };
-  const rateBps = (seconds: number, news: (seconds: number) => TrainingNews | undefined): number =>
-    run(seconds, inFullSize, () => 1e6, news).at(-1)?.plan.patchBitrateBps ?? NaN;
+  const rateBps = (
+    seconds: number,
+    news: (seconds: number) => TrainingNews | undefined,
+    uplinkBps = 1e6,
+  ): number => run(seconds, inFullSize, () => uplinkBps, news).at(-1)?.plan.patchBitrateBps ?? NaN;
 
-  it('is 1 % at most, and next to nothing where training gains nothing or nobody tells', () => {
+  it('is 8 kbit/s at most and 1 %, and next to nothing where training gains nothing or nobody tells', () => {
     expect(rateBps(1, learning(0))).toBe(8_000);
-    expect(rateBps(60, learning(0.3))).toBe(10_000);
+    expect(rateBps(60, learning(0.3))).toBe(8_000);
+    expect(rateBps(60, learning(0.3), 5e5)).toBe(5_000);
     expect(rateBps(60, learning(0))).toBe(1_000);
     expect(rateBps(60, () => ({ state: 'suspended', epochGainDb: null }))).toBe(1_000);
     expect(rateBps(60, () => undefined)).toBe(1_000);
