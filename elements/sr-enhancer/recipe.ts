@@ -34,7 +34,7 @@ export const defaultRecipe: Recipe = {
 /**
  * In full size training begins with the picture itself and has a patch or two a second. What is to be
  * learned is how this encoder damages this content, which flips and transposes do not change: with them
- * 20 patches of graphics teach what more than 240 do without.
+ * 20 patches of graphics teach as much as 240 do without.
  */
 export const fullSizeRecipe: Recipe = {
   ...defaultRecipe,

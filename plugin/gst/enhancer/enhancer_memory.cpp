@@ -12,7 +12,7 @@ constexpr int most_cells = 8192;
 }  // namespace
 
 // A network that sees less around a pixel than matching does is given too small a margin. In full
-// size the network alone is better (docs/results.md, "Restoring what is sent in full size").
+// size memory adds nothing to the network (docs/results.md, "Learning in full size").
 bool Enhancer::remembers(const Scale& scale) const {
     return settings_.texture_memory && scale != 1 && session_ && session_->serves(scale) &&
            margin(session_->generic(scale).architecture) >= TextureMemory::least_margin;
