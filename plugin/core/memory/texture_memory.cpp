@@ -1,28 +1,16 @@
 #include "core/memory/texture_memory.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "core/network/enhance_patch.h"
-
 namespace livesr {
 namespace {
 
-constexpr int block_side = 8;  // low-resolution pixels
-// Around a block, compared too: alike blocks in unlike surroundings are hardly ever the same thing.
-constexpr int context = 3;
-constexpr int window_side = block_side + 2 * context;
-constexpr int window_pixels = window_side * window_side;
-constexpr int pad = context;
-// Of a row of a window as it is read: vectors have this many bytes. Those beyond the window do not
-// count, but must be there.
-constexpr int lanes = 16;
-constexpr int beyond = lanes - window_side;
-static_assert(TextureMemory::least_margin == context + 1);
+constexpr int pad = block_context;
 
 // Beyond it a match is none (mean of the squares).
 constexpr std::uint32_t worst_error = 260 * window_pixels;
@@ -68,30 +56,12 @@ double misfit_of(const std::uint8_t* block, std::ptrdiff_t stride, std::uint32_t
     return error / static_cast<double>(window_pixels) * usual / (variance + noise);
 }
 
-std::int8_t small(int value) { return static_cast<std::int8_t>(std::clamp(value, -127, 127)); }
-
 }  // namespace
-
-struct TextureMemory::Stored {
-    int x = 0, y = 0, width = 0, height = 0;  // high-resolution pixels
-    int margin = 0;
-    std::vector<std::uint8_t> low;
-    std::vector<std::uint8_t> high;
-    // What the network's picture lacks, and the part of it that changes slowly.
-    std::vector<std::int8_t> detail;
-    std::vector<std::int8_t> slow;
-    std::shared_ptr<const PackedNetwork> network;  // that the detail is of
-    std::uint64_t used = 0;                        // frame
-
-    int low_width(int scale) const { return width / scale + 2 * margin; }
-};
 
 TextureMemory::TextureMemory(const Options& options)
     : options_(options),
-      columns_(options.width / block_side),
-      rows_(options.height / block_side),
-      field_(static_cast<std::size_t>(columns_) * rows_),
-      covering_(field_.size()),
+      store_({options.width, options.height}, options.most_patches),
+      field_(store_.grid().size()),
       random_(options.seed),
       padded_stride_(options.width + 2 * pad) {
     if (options.margin < least_margin) {
@@ -99,24 +69,22 @@ TextureMemory::TextureMemory(const Options& options)
                                     std::to_string(least_margin) + " pixels, not " +
                                     std::to_string(options.margin));
     }
-    padded_.resize(static_cast<std::size_t>(padded_stride_) * (options.height + 2 * pad) + beyond);
+    padded_.resize(static_cast<std::size_t>(padded_stride_) * (options.height + 2 * pad) +
+                   lanes_beyond);
 }
 
-TextureMemory::~TextureMemory() = default;
-
 std::uint32_t TextureMemory::error_at(const std::uint8_t* block, std::ptrdiff_t stride,
-                                      const Stored& patch, int x, int y) const {
-    const std::ptrdiff_t low_stride = patch.low_width(options_.scale);
-    const std::uint8_t* theirs =
-        patch.low.data() + (y + patch.margin - context) * low_stride + x + patch.margin - context;
-    const std::uint8_t* ours = block - context * stride - context;
+                                      const StoredPatch& patch, int x, int y) const {
+    const std::ptrdiff_t low_stride = patch.low_stride();
+    const std::uint8_t* theirs = patch.low_at(x - block_context, y - block_context);
+    const std::uint8_t* ours = block - block_context * stride - block_context;
     std::int32_t error = 0;
     for (int row = 0; row < window_side; ++row) {
 // Unrolled, GCC gathers the bytes one by one: vectors are 1.7 times as fast for the whole search.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC unroll 1
 #endif
-        for (int i = 0; i < lanes; ++i) {
+        for (int i = 0; i < window_lanes; ++i) {
             const auto difference =
                 static_cast<std::int16_t>((ours[i] - theirs[i]) & (i < window_side ? -1 : 0));
             error += difference * difference;
@@ -130,11 +98,8 @@ std::uint32_t TextureMemory::error_at(const std::uint8_t* block, std::ptrdiff_t 
 void TextureMemory::consider(const std::uint8_t* block, std::ptrdiff_t stride, std::int32_t patch,
                              int x, int y, Match& best) const {
     if (patch < 0) return;
-    const Stored& stored = *patches_[static_cast<std::size_t>(patch)];
-    if (x < 0 || y < 0 || x + block_side > stored.width / options_.scale ||
-        y + block_side > stored.height / options_.scale) {
-        return;
-    }
+    const StoredPatch& stored = store_.at(patch);
+    if (!stored.has_block(x, y)) return;
     if (patch == best.patch && x == best.x && y == best.y) return;
     const std::uint32_t error = error_at(block, stride, stored, x, y);
     if (error >= best.error) return;
@@ -157,7 +122,7 @@ void TextureMemory::descend(const std::uint8_t* block, std::ptrdiff_t stride, Ma
 
 // Between low-resolution pixels: the bottom of the parabola through three errors.
 void TextureMemory::refine(const std::uint8_t* block, std::ptrdiff_t stride, Match& match) const {
-    const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+    const StoredPatch& stored = store_.at(match.patch);
     const int scale = options_.scale;
     const auto offset = [&](int dx, int dy) {
         const double before = error_at(block, stride, stored, match.x - dx, match.y - dy);
@@ -173,8 +138,10 @@ void TextureMemory::refine(const std::uint8_t* block, std::ptrdiff_t stride, Mat
     };
     const int fine_x = offset(1, 0);
     const int fine_y = offset(0, 1);
-    match.fine_x = within(match.x, fine_x, stored.width) ? static_cast<std::int8_t>(fine_x) : 0;
-    match.fine_y = within(match.y, fine_y, stored.height) ? static_cast<std::int8_t>(fine_y) : 0;
+    match.fine_x =
+        within(match.x, fine_x, stored.high_width()) ? static_cast<std::int8_t>(fine_x) : 0;
+    match.fine_y =
+        within(match.y, fine_y, stored.high_height()) ? static_cast<std::int8_t>(fine_y) : 0;
 }
 
 // Seeds: where this block and its neighbours were found in this frame and the one before, patches
@@ -186,8 +153,8 @@ TextureMemory::Match TextureMemory::find(int column, int row) {
     const auto from = [&](int right, int down) {
         const int c = column + right;
         const int r = row + down;
-        if (c < 0 || r < 0 || c >= columns_ || r >= rows_) return;
-        const Match& match = field_[static_cast<std::size_t>(r) * columns_ + c];
+        if (!store_.grid().has(c, r)) return;
+        const Match& match = field_[store_.grid().index(c, r)];
         consider(block, padded_stride_, match.patch, match.x - right * block_side,
                  match.y - down * block_side, best);
     };
@@ -200,22 +167,22 @@ TextureMemory::Match TextureMemory::find(int column, int row) {
         from(0, 1);
     }
     const auto place = [&](std::int32_t patch, int dx, int dy) {
-        const Stored& stored = *patches_[static_cast<std::size_t>(patch)];
-        consider(block, padded_stride_, patch, column * block_side - stored.x / options_.scale + dx,
-                 row * block_side - stored.y / options_.scale + dy, best);
+        const StoredPatch& stored = store_.at(patch);
+        consider(block, padded_stride_, patch, column * block_side - stored.x + dx,
+                 row * block_side - stored.y + dy, best);
     };
     if (best.error > good_error) {
-        const auto& here = covering_[static_cast<std::size_t>(row) * columns_ + column];
+        const auto& here = store_.covering(column, row);
         const std::size_t tried = std::min(here.size(), tried_in_place);
         for (std::size_t i = 0; i < tried; ++i) place(here[here.size() - 1 - i], 0, 0);
     }
-    if (best.error > good_error && !patches_.empty()) {
+    if (best.error > good_error && store_.size() > 0) {
         const auto step = [&] { return static_cast<int>(random_() % (2 * reach + 1)) - reach; };
         const int dx = step();
         const int dy = step();
-        const int c = std::clamp(column + dx / block_side, 0, columns_ - 1);
-        const int r = std::clamp(row + dy / block_side, 0, rows_ - 1);
-        const auto& there = covering_[static_cast<std::size_t>(r) * columns_ + c];
+        const int c = std::clamp(column + dx / block_side, 0, store_.grid().columns - 1);
+        const int r = std::clamp(row + dy / block_side, 0, store_.grid().rows - 1);
+        const auto& there = store_.covering(c, r);
         if (!there.empty()) place(there[random_() % there.size()], dx, dy);
         descend(block, padded_stride_, best);
     }
@@ -228,7 +195,7 @@ TextureMemory::Match TextureMemory::find(int column, int row) {
 
 void TextureMemory::follow(const std::uint8_t* luma, std::ptrdiff_t stride) {
     ++frame_;
-    if (patches_.empty()) return;
+    if (store_.size() == 0) return;
     for (int row = -pad; row < options_.height + pad; ++row) {
         const std::uint8_t* from = luma + std::clamp(row, 0, options_.height - 1) * stride;
         std::uint8_t* to = padded_.data() + (row + pad) * padded_stride_;
@@ -236,9 +203,9 @@ void TextureMemory::follow(const std::uint8_t* luma, std::ptrdiff_t stride) {
         std::copy_n(from, options_.width, to + pad);
         std::fill_n(to + pad + options_.width, pad, from[options_.width - 1]);
     }
-    for (int row = 0; row < rows_; ++row) {
-        for (int column = 0; column < columns_; ++column) {
-            field_[static_cast<std::size_t>(row) * columns_ + column] = find(column, row);
+    for (int row = 0; row < store_.grid().rows; ++row) {
+        for (int column = 0; column < store_.grid().columns; ++column) {
+            field_[store_.grid().index(column, row)] = find(column, row);
         }
     }
 }
@@ -249,13 +216,13 @@ std::vector<std::uint8_t> TextureMemory::cover(int cell, int columns, int rows) 
     };
     std::vector<Blocks> cells(static_cast<std::size_t>(columns) * rows);
     const int side = block_side * options_.scale;
-    for (int row = 0; row < rows_; ++row) {
-        for (int column = 0; column < columns_; ++column) {
+    for (int row = 0; row < store_.grid().rows; ++row) {
+        for (int column = 0; column < store_.grid().columns; ++column) {
             const int x = (column * side + side / 2) / cell;
             const int y = (row * side + side / 2) / cell;
             if (x >= columns || y >= rows) continue;
             Blocks& blocks = cells[static_cast<std::size_t>(y) * columns + x];
-            const Match& match = field_[static_cast<std::size_t>(row) * columns_ + column];
+            const Match& match = field_[store_.grid().index(column, row)];
             ++blocks.all;
             if (match.patch >= 0 && match.misfit <= known_misfit) ++blocks.known;
         }
@@ -270,71 +237,31 @@ std::vector<std::uint8_t> TextureMemory::cover(int cell, int columns, int rows) 
 
 void TextureMemory::lose_track() { std::ranges::fill(field_, Match{}); }
 
-void TextureMemory::refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network) {
-    const int scale = options_.scale;
-    const int width = patch.width;
-    const int height = patch.height;
-    const std::vector<std::uint8_t> shown =
-        enhance_patch(*network, scratch_, patch.low, width / scale, height / scale, patch.margin);
-    patch.detail.resize(patch.high.size());
-    patch.slow.resize(patch.high.size());
-    for (std::size_t i = 0; i < patch.high.size(); ++i) {
-        patch.detail[i] = small(patch.high[i] - shown[i]);
-    }
-    // A triangle over the pixels that a low-resolution one reaches.
-    const int radius = scale - 1;
-    std::vector<std::int16_t> rows(patch.detail.size());
-    for (int y = 0; y < height; ++y) {
-        for (int x = 0; x < width; ++x) {
-            int sum = 0;
-            for (int d = -radius; d <= radius; ++d) {
-                const int from = std::clamp(x + d, 0, width - 1);
-                sum += (scale - std::abs(d)) *
-                       patch.detail[static_cast<std::size_t>(y) * width + from];
-            }
-            rows[static_cast<std::size_t>(y) * width + x] = static_cast<std::int16_t>(sum);
-        }
-    }
-    const int area = scale * scale * scale * scale;
-    for (int y = 0; y < height; ++y) {
-        for (int x = 0; x < width; ++x) {
-            int sum = 0;
-            for (int d = -radius; d <= radius; ++d) {
-                const int from = std::clamp(y + d, 0, height - 1);
-                sum += (scale - std::abs(d)) * rows[static_cast<std::size_t>(from) * width + x];
-            }
-            patch.slow[static_cast<std::size_t>(y) * width + x] = small(sum / area);
-        }
-    }
-    patch.network = network;
-}
-
 // A block of a patch that has come, at low-resolution (x, y) of it: found as a block of the frame
 // would be.
-TextureMemory::Match TextureMemory::find_in(const Stored& fresh, int x, int y) const {
-    const std::ptrdiff_t stride = fresh.low_width(options_.scale);
-    const std::uint8_t* block = fresh.low.data() + (y + fresh.margin) * stride + x + fresh.margin;
-    const int frame_x = fresh.x / options_.scale + x;
-    const int frame_y = fresh.y / options_.scale + y;
-    const int column = std::min((frame_x + block_side / 2) / block_side, columns_ - 1);
-    const int row = std::min((frame_y + block_side / 2) / block_side, rows_ - 1);
+TextureMemory::Match TextureMemory::find_in(const StoredPatch& fresh, int x, int y) const {
+    const std::ptrdiff_t stride = fresh.low_stride();
+    const std::uint8_t* block = fresh.low_at(x, y);
+    const int frame_x = fresh.x + x;
+    const int frame_y = fresh.y + y;
+    const int column = std::min((frame_x + block_side / 2) / block_side, store_.grid().columns - 1);
+    const int row = std::min((frame_y + block_side / 2) / block_side, store_.grid().rows - 1);
     Match best;
     for (int down = -1; down <= 1; ++down) {
         for (int right = -1; right <= 1; ++right) {
-            const int c = std::clamp(column + right, 0, columns_ - 1);
-            const int r = std::clamp(row + down, 0, rows_ - 1);
-            const Match& match = field_[static_cast<std::size_t>(r) * columns_ + c];
+            const int c = std::clamp(column + right, 0, store_.grid().columns - 1);
+            const int r = std::clamp(row + down, 0, store_.grid().rows - 1);
+            const Match& match = field_[store_.grid().index(c, r)];
             consider(block, stride, match.patch, match.x + frame_x - c * block_side,
                      match.y + frame_y - r * block_side, best);
         }
     }
-    const auto& here = covering_[static_cast<std::size_t>(row) * columns_ + column];
+    const auto& here = store_.covering(column, row);
     const std::size_t tried = std::min(here.size(), tried_in_place);
     for (std::size_t i = 0; i < tried; ++i) {
         const std::int32_t patch = here[here.size() - 1 - i];
-        const Stored& stored = *patches_[static_cast<std::size_t>(patch)];
-        consider(block, stride, patch, frame_x - stored.x / options_.scale,
-                 frame_y - stored.y / options_.scale, best);
+        const StoredPatch& stored = store_.at(patch);
+        consider(block, stride, patch, frame_x - stored.x, frame_y - stored.y, best);
     }
     descend(block, stride, best);
     if (best.patch < 0 || best.error > worst_error) return {};
@@ -344,22 +271,23 @@ TextureMemory::Match TextureMemory::find_in(const Stored& fresh, int x, int y) c
 }
 
 // What memory would have made of the patch that has come tells how strong detail is to be.
-void TextureMemory::learn(const Stored& fresh) {
+void TextureMemory::learn(const StoredPatch& fresh) {
     const int scale = options_.scale;
     const int side = block_side * scale;
     strength_.begin();
-    for (int y = 0; y + block_side <= fresh.height / scale; y += block_side) {
-        for (int x = 0; x + block_side <= fresh.width / scale; x += block_side) {
+    for (int y = 0; y + block_side <= fresh.height; y += block_side) {
+        for (int x = 0; x + block_side <= fresh.width; x += block_side) {
             const Match match = find_in(fresh, x, y);
             if (match.patch < 0) continue;
-            const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+            const StoredPatch& stored = store_.at(match.patch);
             strength_.begin_block(match.misfit);
             for (int v = 0; v < side; ++v) {
                 const std::ptrdiff_t theirs =
-                    static_cast<std::ptrdiff_t>(match.y * scale + match.fine_y + v) * stored.width +
+                    static_cast<std::ptrdiff_t>(match.y * scale + match.fine_y + v) *
+                        stored.high_width() +
                     match.x * scale + match.fine_x;
                 const std::ptrdiff_t ours =
-                    static_cast<std::ptrdiff_t>(y * scale + v) * fresh.width + x * scale;
+                    static_cast<std::ptrdiff_t>(y * scale + v) * fresh.high_width() + x * scale;
                 for (int u = 0; u < side; ++u) {
                     const auto there = static_cast<std::size_t>(theirs + u);
                     const auto here = static_cast<std::size_t>(ours + u);
@@ -375,55 +303,33 @@ void TextureMemory::learn(const Stored& fresh) {
     strength_.finish();
 }
 
-std::int32_t TextureMemory::make_room() {
-    if (patches_.size() < options_.most_patches) {
-        patches_.push_back(nullptr);
-        return static_cast<std::int32_t>(patches_.size()) - 1;
-    }
-    const auto least = std::ranges::min_element(
-        patches_, {}, [](const std::unique_ptr<Stored>& stored) { return stored->used; });
-    const auto index = static_cast<std::int32_t>(least - patches_.begin());
-    for (auto& here : covering_) std::erase(here, index);
+void TextureMemory::add(const Patch& patch, const std::shared_ptr<const PackedNetwork>& network) {
+    const int scale = options_.scale;
+    StoredPatch fresh;
+    fresh.scale = scale;
+    fresh.x = patch.x / scale;
+    fresh.y = patch.y / scale;
+    fresh.width = patch.width / scale;
+    fresh.height = patch.height / scale;
+    fresh.margin = options_.margin;
+    fresh.low = patch.low;
+    fresh.low.resize(fresh.low.size() + lanes_beyond);
+    fresh.high = patch.high;
+    fresh.used = frame_;
+    fresh.refresh(network, scratch_);
+    learn(fresh);
+    const std::int32_t index = store_.add(std::move(fresh));
+    // What was found in the patch that made room is there no longer.
     for (Match& match : field_) {
         if (match.patch == index) match = {};
     }
-    return index;
-}
-
-void TextureMemory::add(const Patch& patch, const std::shared_ptr<const PackedNetwork>& network) {
-    auto fresh = std::make_unique<Stored>();
-    fresh->x = patch.x;
-    fresh->y = patch.y;
-    fresh->width = patch.width;
-    fresh->height = patch.height;
-    fresh->margin = options_.margin;
-    fresh->low = patch.low;
-    fresh->low.resize(fresh->low.size() + beyond);
-    fresh->high = patch.high;
-    fresh->used = frame_;
-    refresh(*fresh, network);
-    learn(*fresh);
-    const std::int32_t index = make_room();
-    const int scale = options_.scale;
-    for (int row = 0; row < rows_; ++row) {
-        for (int column = 0; column < columns_; ++column) {
-            const int x = column * block_side - fresh->x / scale;
-            const int y = row * block_side - fresh->y / scale;
-            if (x < 0 || y < 0 || x + block_side > fresh->width / scale ||
-                y + block_side > fresh->height / scale) {
-                continue;
-            }
-            covering_[static_cast<std::size_t>(row) * columns_ + column].push_back(index);
-        }
-    }
-    patches_[static_cast<std::size_t>(index)] = std::move(fresh);
 }
 
 // A block's detail reaches a little over its neighbours', and where two overlap they fade into each
 // other: a match that ends, or goes on as another, leaves no edge, and next to no detail is lost.
 void TextureMemory::gather(const Match& match, int column, int row, const std::uint8_t* picture,
                            std::ptrdiff_t stride, int width, int height) {
-    const Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+    const StoredPatch& stored = store_.at(match.patch);
     const BandStrengths& strength = strength_.of(match.misfit);
     const int scale = options_.scale;
     const int side = block_side * scale;
@@ -450,13 +356,14 @@ void TextureMemory::gather(const Match& match, int column, int row, const std::u
     const int from_y = match.y * scale + match.fine_y - over;
     const int first_x = std::max({0, -to_x, -from_x});
     const int first_y = std::max({0, -to_y, -from_y});
-    const int last_x = std::min({side + 2 * over, width - to_x, stored.width - from_x});
-    const int last_y = std::min({side + 2 * over, height - to_y, stored.height - from_y});
+    const int last_x = std::min({side + 2 * over, width - to_x, stored.high_width() - from_x});
+    const int last_y = std::min({side + 2 * over, height - to_y, stored.high_height() - from_y});
     const auto fast = static_cast<std::int16_t>(strength.fast);
     const auto slower = static_cast<std::int16_t>(strength.slow - strength.fast);
     const auto changed = static_cast<std::int16_t>(strength.change);
     for (int v = first_y; v < last_y; ++v) {
-        const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(from_y + v) * stored.width + from_x;
+        const std::ptrdiff_t from =
+            static_cast<std::ptrdiff_t>(from_y + v) * stored.high_width() + from_x;
         const std::int8_t* detail = stored.detail.data() + from;
         const std::int8_t* slow = stored.slow.data() + from;
         const std::uint8_t* high = stored.high.data() + from;
@@ -482,15 +389,15 @@ double TextureMemory::restore(const std::shared_ptr<const PackedNetwork>& networ
     gathered_.assign(static_cast<std::size_t>(width) * height, 0);
     int refreshes = refreshes_per_frame;
     std::size_t restored = 0;
-    for (int row = 0; row < rows_; ++row) {
-        for (int column = 0; column < columns_; ++column) {
-            const Match& match = field_[static_cast<std::size_t>(row) * columns_ + column];
+    for (int row = 0; row < store_.grid().rows; ++row) {
+        for (int column = 0; column < store_.grid().columns; ++column) {
+            const Match& match = field_[store_.grid().index(column, row)];
             if (match.patch < 0) continue;
             const BandStrengths& strength = strength_.of(match.misfit);
             if (!strength.any()) continue;
-            Stored& stored = *patches_[static_cast<std::size_t>(match.patch)];
+            StoredPatch& stored = store_.at(match.patch);
             if (stored.network != network && refreshes > 0) {
-                refresh(stored, network);
+                stored.refresh(network, scratch_);
                 --refreshes;
             }
             stored.used = frame_;

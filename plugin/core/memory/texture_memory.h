@@ -12,7 +12,9 @@
 #include <random>
 #include <vector>
 
+#include "core/memory/block.h"
 #include "core/memory/detail_strength.h"
+#include "core/memory/patch_store.h"
 #include "core/network/enhance.h"
 
 namespace livesr {
@@ -20,7 +22,7 @@ namespace livesr {
 class TextureMemory {
   public:
     // What matching sees around a block, and one pixel more.
-    static constexpr int least_margin = 4;
+    static constexpr int least_margin = block_context + 1;
 
     struct Options {
         int scale = 2;
@@ -36,7 +38,6 @@ class TextureMemory {
 
     // Throws std::invalid_argument when the margin is too small.
     explicit TextureMemory(const Options& options);
-    ~TextureMemory();
     TextureMemory(const TextureMemory&) = delete;
     TextureMemory& operator=(const TextureMemory&) = delete;
 
@@ -68,44 +69,38 @@ class TextureMemory {
 
     int width() const { return options_.width; }
     int height() const { return options_.height; }
-    std::size_t patches() const { return patches_.size(); }
+    std::size_t patches() const { return store_.size(); }
     // Of the mean squared error on the latest patches, the share that memory took away; what comes
     // is left as it is while this is not above 0. Absent before there is evidence.
     std::optional<double> benefit() const { return strength_.benefit(); }
 
   private:
-    struct Stored;
     // Where a block is found: the patch, the place of the block's corner in its crop
     // (low-resolution pixels from the patch's corner), and by how many high-resolution pixels that
     // is off.
     struct Match {
-        std::int32_t patch = -1;  // index in patches_
+        std::int32_t patch = -1;  // index in the store
         std::int16_t x = 0, y = 0;
         std::int8_t fine_x = 0, fine_y = 0;
         std::uint32_t error = UINT32_MAX;  // sum of squares
         double misfit = 0;                 // error against what there is to see in the block
     };
     // `block`: the corner of a block with its surroundings around it, in the frame or in a crop.
-    std::uint32_t error_at(const std::uint8_t* block, std::ptrdiff_t stride, const Stored& patch,
-                           int x, int y) const;
+    std::uint32_t error_at(const std::uint8_t* block, std::ptrdiff_t stride,
+                           const StoredPatch& patch, int x, int y) const;
     void consider(const std::uint8_t* block, std::ptrdiff_t stride, std::int32_t patch, int x,
                   int y, Match& best) const;
     void descend(const std::uint8_t* block, std::ptrdiff_t stride, Match& best) const;
     void refine(const std::uint8_t* block, std::ptrdiff_t stride, Match& match) const;
     Match find(int column, int row);
-    Match find_in(const Stored& fresh, int x, int y) const;
-    void learn(const Stored& fresh);
-    void refresh(Stored& patch, const std::shared_ptr<const PackedNetwork>& network);
-    std::int32_t make_room();
+    Match find_in(const StoredPatch& fresh, int x, int y) const;
+    void learn(const StoredPatch& fresh);
     void gather(const Match& match, int column, int row, const std::uint8_t* picture,
                 std::ptrdiff_t stride, int width, int height);
 
     Options options_;
-    int columns_;
-    int rows_;
+    PatchStore store_;
     std::vector<Match> field_;
-    std::vector<std::vector<std::int32_t>> covering_;  // patches over each block, newest last
-    std::vector<std::unique_ptr<Stored>> patches_;
     DetailStrength strength_;
     std::mt19937 random_;
     std::uint64_t frame_ = 0;
