@@ -2,18 +2,18 @@
 // same thing again. Blocks of the decoded low-resolution picture are matched with what was decoded
 // where patches came from; a block that matches gets the patch's detail (what the network's picture
 // lacks there) on top of the network, in two bands whose strengths are fitted on patches as they
-// arrive. Integer matching with a search that is seeded: the same calls give the same picture.
+// arrive. The same calls give the same picture.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <random>
 #include <vector>
 
 #include "core/memory/block.h"
 #include "core/memory/detail_strength.h"
+#include "core/memory/match_field.h"
 #include "core/memory/patch_store.h"
 #include "core/network/enhance.h"
 
@@ -75,38 +75,16 @@ class TextureMemory {
     std::optional<double> benefit() const { return strength_.benefit(); }
 
   private:
-    // Where a block is found: the patch, the place of the block's corner in its crop
-    // (low-resolution pixels from the patch's corner), and by how many high-resolution pixels that
-    // is off.
-    struct Match {
-        std::int32_t patch = -1;  // index in the store
-        std::int16_t x = 0, y = 0;
-        std::int8_t fine_x = 0, fine_y = 0;
-        std::uint32_t error = UINT32_MAX;  // sum of squares
-        double misfit = 0;                 // error against what there is to see in the block
-    };
-    // `block`: the corner of a block with its surroundings around it, in the frame or in a crop.
-    std::uint32_t error_at(const std::uint8_t* block, std::ptrdiff_t stride,
-                           const StoredPatch& patch, int x, int y) const;
-    void consider(const std::uint8_t* block, std::ptrdiff_t stride, std::int32_t patch, int x,
-                  int y, Match& best) const;
-    void descend(const std::uint8_t* block, std::ptrdiff_t stride, Match& best) const;
-    void refine(const std::uint8_t* block, std::ptrdiff_t stride, Match& match) const;
-    Match find(int column, int row);
-    Match find_in(const StoredPatch& fresh, int x, int y) const;
     void learn(const StoredPatch& fresh);
-    void gather(const Match& match, int column, int row, const std::uint8_t* picture,
+    void gather(const BlockMatch& match, int column, int row, const std::uint8_t* picture,
                 std::ptrdiff_t stride, int width, int height);
 
     Options options_;
     PatchStore store_;
-    std::vector<Match> field_;
+    MatchField field_;
     DetailStrength strength_;
-    std::mt19937 random_;
     std::uint64_t frame_ = 0;
     EnhanceScratch scratch_;
-    std::vector<std::uint8_t> padded_;  // the frame with its edge repeated around it
-    std::ptrdiff_t padded_stride_ = 0;
     // What is to be added to the picture, sixteenths of a grey level.
     std::vector<std::int16_t> gathered_;
 };
