@@ -95,7 +95,7 @@ const mostCompared = 2;
  * tells. And while there is hope that it gains more.
  */
 const usualLeadDb = 0.5;
-const hopedLeadDb = 1;
+const hopedLeadDb = 2;
 const hopeNs = 10e9;
 /**
  * Of what training gains on held-out patches (all their errors together), so much is taken to be the

@@ -267,15 +267,22 @@ export function newsCame(
   };
 }
 
+/** 20 patches of graphics teach nearly as much as 60; with eleven the gate lets nothing through yet. */
+const pairsToShow = 20;
+
 /**
  * In full size what is learned may not be good enough to be shown for as long as the stream lasts (a game
  * whose damage is another every second): then it gains nothing, whatever an epoch adds to it.
  */
 export function newsOfFullSize(
-  news: TrainingNews & { readonly gainDb: number | null; readonly genericGainDb: number | null },
+  news: TrainingNews & {
+    readonly gainDb: number | null;
+    readonly genericGainDb: number | null;
+    readonly pairs: number;
+  },
 ): TrainingNews {
   const isShown = (news.gainDb ?? 0) > (news.genericGainDb ?? 0);
-  return isShown ? news : { ...news, epochGainDb: 0 };
+  return isShown || news.pairs < pairsToShow ? news : { ...news, epochGainDb: 0 };
 }
 
 /** The video is of another size from now on: what is known of the one before says nothing. */

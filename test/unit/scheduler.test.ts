@@ -81,9 +81,11 @@ describe('the schedule of patches in full size', () => {
   });
 
   it('counts what an epoch gained where it is shown', () => {
-    const news = { state: 'training', epochGainDb: 0.3, genericGainDb: 0 } as const;
+    const news = { state: 'training', epochGainDb: 0.3, genericGainDb: 0, pairs: 40 } as const;
     expect(newsOfFullSize({ ...news, gainDb: 0.2 }).epochGainDb).toBe(0.3);
     expect(newsOfFullSize({ ...news, gainDb: 0 }).epochGainDb).toBe(0);
+    // Nothing can be shown yet.
+    expect(newsOfFullSize({ ...news, gainDb: 0, pairs: 10 }).epochGainDb).toBe(0.3);
     // A game cuts so often that no patch is held out for long.
     expect(newsOfFullSize({ ...news, gainDb: null, epochGainDb: null }).epochGainDb).toBe(0);
   });
