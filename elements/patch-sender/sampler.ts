@@ -46,7 +46,7 @@ export class Sampler {
       if (sum <= 0) break;
       let left = this.#random() * sum;
       const cell = weights.findIndex((weight) => (left -= weight) < 0);
-      // By rounding the draw may pass all of them: then it is the last that has any weight.
+      // Rounding may leave the draw at the whole sum: it is the last that has any weight then.
       const drawn = cell >= 0 ? cell : weights.findLastIndex((weight) => weight > 0);
       weights[drawn] = 0;
       cells.push(drawn);

@@ -3,6 +3,7 @@
 // Pure functions of state, events and media time; the uplink's rate is handed in.
 import { slopeDbPerBps, type Curve } from './curves.ts';
 import { splitUplink, type Split } from './plan.ts';
+import type { Schedule } from './schedules.ts';
 import {
   allowedBps,
   roomBits,
@@ -12,75 +13,6 @@ import {
   type DueBurst,
   type Span,
 } from './span-guard.ts';
-
-export interface Schedule {
-  /** Step of equation (2): patches change by at most this each second. */
-  readonly stepBps: number;
-  /**
-   * Discount of equation (1), per second: what is learned now is worth 1 / (1 - gamma) seconds of the
-   * same gain by video. The paper gives neither its gamma nor the units of its gradients.
-   */
-  readonly gamma: number;
-  /** To begin with, and when training resumes. */
-  readonly firstBps: number;
-  readonly firstShare: number;
-  /** While training is suspended, or the server is silent. */
-  readonly leastBps: number;
-  /** Bounds while training runs, of the uplink. */
-  readonly leastShare: number;
-  readonly mostShare: number;
-  readonly mostBps: number;
-  /** Bound where the encoder leaves bits unused: they cost the video nothing. */
-  readonly mostUnusedShare: number;
-}
-
-export const schedules = {
-  /** LiveNAS 5.1 and 6.1. */
-  livenas: {
-    stepBps: 100_000,
-    gamma: 0.98,
-    firstBps: 100_000,
-    firstShare: 0,
-    leastBps: 25_000,
-    leastShare: 0,
-    mostShare: 1,
-    mostBps: Infinity,
-    mostUnusedShare: 1,
-  },
-  /**
-   * Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose. A gain counts for 10 s: with 50
-   * patches went on getting the most when training had nothing more to give (docs/results.md).
-   */
-  residual: {
-    stepBps: 10_000,
-    gamma: 0.9,
-    firstBps: 40_000,
-    firstShare: 0.05,
-    leastBps: 5_000,
-    leastShare: 0.03,
-    mostShare: 0.07,
-    mostBps: Infinity,
-    mostUnusedShare: 0.12,
-  },
-} as const satisfies Record<string, Schedule>;
-
-export type ScheduleName = keyof typeof schedules;
-
-/**
- * In full size: there is little to gain, most of it from the first patches, and the picture shows every
- * bit that video lacks.
- */
-export const fullSizeSchedule: Schedule = {
-  stepBps: 2_000,
-  gamma: 0.9,
-  firstBps: 8_000,
-  firstShare: 0,
-  leastBps: 1_000,
-  leastShare: 0,
-  mostShare: 0.01,
-  mostBps: 8_000,
-  mostUnusedShare: 0,
-};
 
 export interface SchedulerSettings {
   readonly schedule: Schedule;

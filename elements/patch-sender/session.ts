@@ -50,7 +50,6 @@ import {
   aim,
   encoderTargetBps,
   encoderTrouble,
-  fullSizeSchedule,
   gradients,
   initialScheduler,
   patchRoomBits,
@@ -60,11 +59,11 @@ import {
   pictureSeen,
   rungChanged,
   schedule,
-  schedules,
   type SchedulerSettings,
   type SchedulerState,
   type VideoGiven,
 } from './scheduler.ts';
+import { fullSizeSchedule, schedules } from './schedules.ts';
 import { constantUplink, UplinkError } from './uplink.ts';
 
 /** When the caps do not say. */

@@ -9,9 +9,8 @@ import {
   patchesSent,
   pictureSeen,
   schedule,
-  schedules,
-  type ScheduleName,
 } from '../../elements/patch-sender/scheduler.ts';
+import { schedules, type ScheduleName } from '../../elements/patch-sender/schedules.ts';
 
 interface World {
   readonly uplinkBps: (second: number) => number;

@@ -4,7 +4,6 @@ import { curveOf, slopeDbPerBps, streamClasses } from '../../elements/patch-send
 import {
   encoderTargetBps,
   encoderTrouble,
-  fullSizeSchedule,
   initialScheduler,
   newsCame,
   newsOfFullSize,
@@ -12,11 +11,11 @@ import {
   pictureSeen,
   rungChanged,
   schedule,
-  schedules,
   type SchedulerSettings,
   type SchedulerState,
   type TrainingNews,
 } from '../../elements/patch-sender/scheduler.ts';
+import { fullSizeSchedule, schedules } from '../../elements/patch-sender/schedules.ts';
 
 const settings: SchedulerSettings = {
   schedule: schedules.residual,
