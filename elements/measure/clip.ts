@@ -1,16 +1,9 @@
 // Clips as raw frames: any file that GStreamer plays is decoded once to Y4M and kept in the cache.
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, UsageError } from '../cli/failure.ts';
+import { claimed, dropOldest } from './clip-cache.ts';
 import { cacheDirectory } from './environment.ts';
 import { quoted, runPipeline } from './pipeline.ts';
 import { repackY4m } from './y4m-repack.ts';
@@ -27,8 +20,6 @@ export interface Clip {
   readonly frameCount: number;
 }
 
-/** Oldest clips go first when there is more than this. */
-const largestCacheBytes = 6e9;
 /** For files whose frames have times but no rate. */
 const assumedFrameRate: FrameRate = { numerator: 30, denominator: 1 };
 
@@ -90,22 +81,6 @@ async function decode(
   return clip;
 }
 
-function dropOldest(folder: string): void {
-  const files = readdirSync(folder)
-    .map((name) => join(folder, name))
-    .flatMap((path) => {
-      // Another evaluation may have renamed or dropped it since.
-      const stats = statSync(path, { throwIfNoEntry: false });
-      return stats ? [{ path, mtimeMs: stats.mtimeMs, size: stats.size }] : [];
-    })
-    .sort((a, b) => b.mtimeMs - a.mtimeMs);
-  let total = 0;
-  for (const { path, size } of files) {
-    total += size;
-    if (total > largestCacheBytes && path !== files[0]?.path) rmSync(path, { force: true });
-  }
-}
-
 /** The first `seconds` of a video file as raw frames. */
 export async function openClip(source: string, seconds: number, shape?: ClipShape): Promise<Clip> {
   const path = resolve(source);
@@ -118,11 +93,8 @@ export async function openClip(source: string, seconds: number, shape?: ClipShap
   );
   const key = createHash('sha256').update(asked).digest('hex');
   const cached = join(folder, `${key.slice(0, 16)}.y4m`);
-  if (existsSync(cached)) {
-    const now = new Date();
-    utimesSync(cached, now, now);
-    return readClip(cached);
-  }
+  const kept = claimed(cached);
+  if (kept !== undefined) return readClip(kept);
 
   const unfinished = `${cached}.${process.pid}`;
   try {
@@ -136,8 +108,9 @@ export async function openClip(source: string, seconds: number, shape?: ClipShap
   } finally {
     rmSync(unfinished, { force: true });
   }
+  const clip = readClip(claimed(cached) ?? cached);
   dropOldest(folder);
-  return readClip(cached);
+  return clip;
 }
 
 /** Files that take turns of `switchSeconds`, all of the size and rate that the first one has. */
