@@ -64,6 +64,9 @@ export const patchGrid = z
   .object({ cell: byte.min(1), columns: count.max(1024), rows: count.max(1024) })
   .refine(({ columns, rows }) => columns * rows <= mostCells, 'more cells than can be told of');
 
+/** Below 0 memory does harm, and shows nothing; null, or not there: not tested yet. */
+export const memoryBenefit = z.number().max(1).nullable().default(null);
+
 /** Counts of what came in since the stream began. */
 export const enhancerTick = z.object({
   type: z.literal('time.tick'),
@@ -75,9 +78,13 @@ export const enhancerTick = z.object({
   packetsLost: count.default(0),
   /**
    * What texture memory knows of the latest picture, and the tick's time by the sender's clock; the blob
-   * has a byte a cell, row by row: the share of it, of 255. null: nothing is remembered.
+   * has a byte a cell, row by row: the share of it, of 255. `benefit`: of the squared error of what is
+   * known, the share that memory takes away. null: nothing is remembered.
    */
-  memory: patchGrid.safeExtend({ senderTimeNs: count }).nullable().default(null),
+  memory: patchGrid
+    .safeExtend({ senderTimeNs: count, benefit: memoryBenefit })
+    .nullable()
+    .default(null),
 });
 export type EnhancerTick = z.infer<typeof enhancerTick>;
 

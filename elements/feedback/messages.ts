@@ -1,7 +1,7 @@
 // What goes over the feedback channel, from the server's engine to the sender's (docs/protocol.md), and
 // how the sender reads it: as if a stranger had written it.
 import { z } from 'zod';
-import { patchGrid, rungScale } from '../channel/messages.ts';
+import { memoryBenefit, patchGrid, rungScale } from '../channel/messages.ts';
 
 export const feedbackVersion = 1;
 
@@ -72,8 +72,12 @@ export const memory = patchGrid
     sequence: count,
     /** Of the sender's clock. */
     mediaTimeNs: count,
+    /** That it is of; null, or not there: unknown. */
+    rung: rungScale.nullable().default(null),
     /** Of each cell, row by row, the share that is in memory: a digit, f for all of it. */
     cover: z.string().regex(/^[0-9a-f]*$/),
+    /** Of the squared error of what is known, the share that memory takes away. */
+    benefit: memoryBenefit,
   })
   .refine(({ cover, columns, rows }) => cover.length === columns * rows, 'a digit for each cell');
 export type Memory = z.infer<typeof memory>;

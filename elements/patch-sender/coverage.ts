@@ -2,7 +2,7 @@
 // what the server said last, which ages, and what has been sent since. Pure functions of state and media
 // time.
 import { mostCover, type Memory } from '../feedback/messages.ts';
-import type { Grid } from './sampler.ts';
+import { knownWeight, type Grid } from './sampler.ts';
 
 export interface Coverage {
   /** Undefined: the server says nothing, or that nothing is remembered. */
@@ -17,6 +17,8 @@ interface Told extends Grid {
   readonly mediaTimeNs: number;
   /** Of each cell, 0 to 1. */
   readonly shares: readonly number[];
+  /** Of the squared error of what is known, the share that memory takes away; null: not tested yet. */
+  readonly benefit: number | null;
 }
 
 export const noCoverage: Coverage = { told: undefined, chosenNs: new Map(), ignored: 0 };
@@ -33,7 +35,7 @@ const settlesNs = 0.5e9;
 
 export function memoryTold(
   state: Coverage,
-  { mediaTimeNs, columns, rows, cell, cover }: Memory,
+  { mediaTimeNs, columns, rows, cell, cover, benefit }: Memory,
   grid: Grid & { readonly cell: number },
   nowNs: number,
 ): Coverage {
@@ -43,7 +45,15 @@ export function memoryTold(
     return { ...state, ignored: state.ignored + 1 };
   }
   const shares = Array.from(cover, (digit) => parseInt(digit, 16) / mostCover);
-  return { ...state, told: { mediaTimeNs, columns, rows, shares } };
+  return {
+    ...state,
+    told: { mediaTimeNs, columns, rows, shares, benefit },
+  };
+}
+
+/** The video is of another size from now on: what memory has of the one before says nothing. */
+export function forgotten(state: Coverage): Coverage {
+  return { ...state, told: undefined };
 }
 
 export function cellsChosen(state: Coverage, cells: readonly number[], nowNs: number): Coverage {
@@ -68,4 +78,39 @@ export function coverAt(
     const isUnderway = (chosenNs.get(cell) ?? -Infinity) + settlesNs > mediaTimeNs;
     return isUnderway ? 1 : share * (1 - ageNs / staleNs);
   });
+}
+
+/** What memory is worth, in dB of the whole picture. */
+export interface MemoryWorth {
+  /** That it adds to the picture as it is. */
+  readonly leadDb: number;
+  /** That one more patch adds, drawn by chance as patches are. */
+  readonly byPatchDb: number;
+}
+
+/** `squaredErrors`: of each cell, before memory; `cover`: of the same cells; undefined: not known yet. */
+export function memoryWorth(
+  { told }: Coverage,
+  squaredErrors: Uint32Array,
+  cover: readonly number[] | undefined,
+): MemoryWorth | undefined {
+  if (cover === undefined || told?.benefit == null) return undefined;
+  let all = 0;
+  let known = 0;
+  let drawn = 0;
+  let gained = 0;
+  squaredErrors.forEach((error, cell) => {
+    const lacking = 1 - (cover[cell] ?? 0);
+    const weight = error * Math.max(knownWeight, lacking);
+    all += error;
+    known += error * (1 - lacking);
+    drawn += weight;
+    gained += weight * error * lacking;
+  });
+  if (drawn <= 0) return undefined;
+  // Where it does harm it shows nothing.
+  const benefit = Math.max(0, told.benefit);
+  const left = (share: number): number => 10 * Math.log10(1 / Math.max(0.01, 1 - share));
+  const leadDb = left((benefit * known) / all);
+  return { leadDb, byPatchDb: left((benefit * (known + gained / drawn)) / all) - leadDb };
 }

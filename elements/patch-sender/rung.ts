@@ -18,8 +18,12 @@ export interface RungState {
   /** What the other rungs showed, beside this one and on this content. */
   readonly compared: readonly Comparison[];
   /** dB of whole frames that training has gained at a rung over the network that it began with. */
-  readonly learnedDb: Readonly<Partial<Record<Rung, number>>>;
+  readonly learnedDb: ByRung;
+  /** dB of whole frames that texture memory adds to that. */
+  readonly rememberedDb: ByRung;
 }
+
+type ByRung = Readonly<Partial<Record<Rung, number>>>;
 
 interface Trial {
   readonly number: number;
@@ -109,6 +113,7 @@ const leadOfFrame = 0.6;
  */
 const leadAnew = 0.3;
 const weightOfReport = 0.5;
+const weightOfFrame = 0.03;
 /** A trial that ended before saw how encoders start: a later one that shows something else takes its place. */
 const startNs = 6e9;
 const agreeingDb = 0.25;
@@ -126,6 +131,7 @@ export function initialRung(rung: Rung): RungState {
     nextTrialNs: firstTrialNs,
     compared: [],
     learnedDb: {},
+    rememberedDb: {},
   };
 }
 
@@ -143,6 +149,13 @@ export function trainingTold(
   const before = state.learnedDb[state.rung] ?? toldDb;
   const leadDb = before + weightOfReport * (toldDb - before);
   return { ...state, learnedDb: { ...state.learnedDb, [state.rung]: leadDb } };
+}
+
+/** What texture memory adds to the picture of this frame, one of ten a second. */
+export function memoryAdds(state: RungState, addedDb: number): RungState {
+  const before = state.rememberedDb[state.rung] ?? addedDb;
+  const leadDb = before + weightOfFrame * (addedDb - before);
+  return { ...state, rememberedDb: { ...state.rememberedDb, [state.rung]: leadDb } };
 }
 
 /** Whether to try another rung now, and which. */
@@ -212,11 +225,16 @@ export function leadDb(
   // Nothing is hoped for there, only what was told counts.
   if (!isTrained(rung)) return state.learnedDb[rung] ?? 0;
   if (!settings.expectsFeedback) return usualLeadDb;
-  const elsewhereDb = Object.entries(state.learnedDb).find(([of]) => isTrained(Number(of)))?.[1];
-  const learnedDb =
-    state.learnedDb[rung] ?? (elsewhereDb === undefined ? undefined : leadAnew * elsewhereDb);
+  const learnedDb = atRung(state.learnedDb, rung) ?? usualLeadDb;
+  const knownDb = learnedDb + (atRung(state.rememberedDb, rung) ?? 0);
   const isYoung = mediaTimeNs < hopeNs && isTrained(state.rung);
-  return isYoung ? Math.max(hopedLeadDb, learnedDb ?? 0) : (learnedDb ?? usualLeadDb);
+  return isYoung ? Math.max(hopedLeadDb, knownDb) : knownDb;
+}
+
+/** What was gained at a rung, or what is to be expected there from what was gained at another. */
+function atRung(gainedDb: ByRung, rung: Rung): number | undefined {
+  const elsewhereDb = Object.entries(gainedDb).find(([of]) => isTrained(Number(of)))?.[1];
+  return gainedDb[rung] ?? (elsewhereDb === undefined ? undefined : leadAnew * elsewhereDb);
 }
 
 function decide(state: RungState, settings: RungSettings, nowNs: number): RungState {

@@ -45,12 +45,17 @@ export interface SchedulerState {
   readonly patchBitrateBps: number | undefined;
   readonly plan: Split;
   readonly plannedNs: number | undefined;
+  /** Since when training has been on at this size, and whether the plan is still that of a beginning. */
+  readonly begunNs: number | undefined;
+  readonly isBeginning: boolean;
   /** When the encoder was given its rate, and when that was clearly less than before. */
   readonly encoderSetNs: number;
   readonly fellNs: number | undefined;
   readonly training: TrainingNews['state'] | undefined;
-  /** dB gained for each bit of patches, over the last epochs. */
+  /** dB gained by training for each bit of patches, over the last epochs. */
   readonly gainDbPerBit: number | undefined;
+  /** dB that texture memory gains for each bit of patches. */
+  readonly memoryDbPerBit: number | undefined;
   readonly newsNs: number | undefined;
   /** Bits of patches sent since the last news. */
   readonly epochPatchBits: number;
@@ -98,6 +103,15 @@ interface VideoMeasure {
 }
 
 const planNs = 1e9;
+/**
+ * What training gains on fewer patches is chance: with eleven the gate lets nothing through yet. (20 of
+ * graphics teach nearly as much as 60.)
+ */
+const pairsToShow = 20;
+/** Two epochs. */
+const beginningNs = 10e9;
+/** In full size: a small uplink has not paid for so many by then, and each costs the picture something. */
+const timeToShowNs = 20e9;
 const gradientBps = 100_000;
 /** Three epochs without a word (DESIGN 7: keeps the last plan, then the minimum). */
 const silenceNs = 15e9;
@@ -109,6 +123,8 @@ const videoWindowNs = 2e9;
 const weightOfWindow = 0.5;
 const weightOfGain = 0.6;
 const weightOfPsnr = 0.1;
+/** Frames are offered ten times a second: over about two. */
+const weightOfMemory = 0.05;
 const firstPsnrDb = 36;
 /** Rate control wanders by a percent or two; more is corrected. */
 const mostOvershoot = 1.02;
@@ -143,10 +159,13 @@ export const initialScheduler: SchedulerState = {
   patchBitrateBps: undefined,
   plan: { videoBitrateBps: 0, patchBitrateBps: 0 },
   plannedNs: undefined,
+  begunNs: undefined,
+  isBeginning: true,
   encoderSetNs: 0,
   fellNs: undefined,
   training: undefined,
   gainDbPerBit: undefined,
+  memoryDbPerBit: undefined,
   newsNs: undefined,
   epochPatchBits: 0,
   videoPsnrDb: firstPsnrDb,
@@ -193,28 +212,51 @@ export function newsCame(
     ...state,
     training,
     newsNs: mediaTimeNs,
+    begunNs: resumed ? undefined : state.begunNs,
     gainDbPerBit: resumed ? undefined : gainDbPerBit,
     patchBitrateBps: resumed ? undefined : state.patchBitrateBps,
     epochPatchBits: 0,
   };
 }
 
-/** 20 patches of graphics teach nearly as much as 60; with eleven the gate lets nothing through yet. */
-const pairsToShow = 20;
+/** What the server says of training, before it is made out what that means. */
+export interface TrainingReport extends TrainingNews {
+  readonly pairs: number;
+  /** Over bicubic: of what is shown, and of the generic network. */
+  readonly gainDb: number | null;
+  readonly genericGainDb: number | null;
+}
 
 /**
  * In full size what is learned may not be good enough to be shown for as long as the stream lasts (a game
  * whose damage is another every second): then it gains nothing, whatever an epoch adds to it.
  */
-export function newsOfFullSize(
-  news: TrainingNews & {
-    readonly gainDb: number | null;
-    readonly genericGainDb: number | null;
-    readonly pairs: number;
-  },
+export function newsOf(
+  { begunNs }: SchedulerState,
+  report: TrainingReport,
+  isFullSize: boolean,
+  mediaTimeNs: number,
 ): TrainingNews {
-  const isShown = (news.gainDb ?? 0) > (news.genericGainDb ?? 0);
-  return isShown || news.pairs < pairsToShow ? news : { ...news, epochGainDb: 0 };
+  const isYoung = report.pairs < pairsToShow;
+  const hadTime = mediaTimeNs - (begunNs ?? mediaTimeNs) > timeToShowNs;
+  const isShown = (report.gainDb ?? 0) > (report.genericGainDb ?? 0);
+  if (isFullSize && !isShown && (hadTime || !isYoung)) return { ...report, epochGainDb: 0 };
+  return isYoung ? { ...report, epochGainDb: null } : report;
+}
+
+/**
+ * What one more patch of so many bits would gain through texture memory, in dB of the whole picture;
+ * undefined: not known, or no longer.
+ */
+export function memorySeen(
+  state: SchedulerState,
+  byPatchDb: number | undefined,
+  patchBits: number,
+): SchedulerState {
+  if (byPatchDb === undefined) return { ...state, memoryDbPerBit: undefined };
+  const seen = byPatchDb / patchBits;
+  const before = state.memoryDbPerBit ?? seen;
+  return { ...state, memoryDbPerBit: before + weightOfMemory * (seen - before) };
 }
 
 /** The video is of another size from now on: what is known of the one before says nothing. */
@@ -222,8 +264,10 @@ export function rungChanged(state: SchedulerState): SchedulerState {
   return {
     ...state,
     plannedNs: undefined,
+    begunNs: undefined,
     patchBitrateBps: undefined,
     gainDbPerBit: undefined,
+    memoryDbPerBit: undefined,
     video: { ...state.video, bits: 0, sinceNs: undefined, rateBps: undefined },
   };
 }
@@ -239,7 +283,13 @@ export function schedule(
   const video = videoGiven(state, given, uplinkBps, mediaTimeNs);
   const keyFrames = keyFramesSeen(state, given);
   const seen = spanSeen(
-    { ...state, video, keyFrames, boost: boostOf(video, settings) },
+    {
+      ...state,
+      video,
+      keyFrames,
+      boost: boostOf(video, settings),
+      begunNs: state.begunNs ?? mediaTimeNs,
+    },
     settings,
     uplinkBps,
     given.bytes,
@@ -251,10 +301,11 @@ export function schedule(
     plannedNs === undefined || mediaTimeNs < plannedNs || mediaTimeNs >= plannedNs + planNs;
   const isTooMuch = plan.videoBitrateBps + plan.patchBitrateBps > uplinkBps;
   if (!isDue && !isTooMuch) return seen;
-  const patchBitrateBps = isDue
-    ? wantedPatchRate(seen, settings, uplinkBps, mediaTimeNs)
-    : (seen.patchBitrateBps ?? 0);
-  return planned({ ...seen, patchBitrateBps }, settings, uplinkBps, isDue, mediaTimeNs);
+  const wanted = isDue && {
+    patchBitrateBps: wantedPatchRate(seen, settings, uplinkBps, mediaTimeNs),
+    isBeginning: begins(seen, mediaTimeNs),
+  };
+  return planned({ ...seen, ...wanted }, settings, uplinkBps, isDue, mediaTimeNs);
 }
 
 /** What the encoder is to be told so that it gives its share. */
@@ -368,26 +419,39 @@ function wantedPatchRate(
   const { schedule: constants, patchBitrateBps: fixedBps, expectsFeedback } = settings;
   if (fixedBps > 0) return fixedBps;
   const shareBps = Math.min(constants.mostBps, constants.mostShare * uplinkBps);
-  const firstBps = Math.min(
+  const usualBps = Math.min(
     shareBps,
-    Math.max(constants.firstBps, constants.firstShare * uplinkBps),
+    Math.max(constants.usualBps, constants.usualShare * uplinkBps),
   );
   // Nobody tells: what pays on average.
-  if (!expectsFeedback) return firstBps;
+  if (!expectsFeedback) return usualBps;
   const isSilent = mediaTimeNs - (state.newsNs ?? 0) > silenceNs;
-  const isIdle = state.training === 'suspended' || state.training === 'off';
-  if (isSilent || isIdle) return constants.leastBps;
-  const leastBps = Math.max(constants.leastBps, constants.leastShare * uplinkBps);
+  const isIdle = trainingIsIdle(state);
+  // Texture memory learns on.
+  if (isSilent || (isIdle && state.memoryDbPerBit === undefined)) return constants.leastBps;
+  const leastBps = Math.max(constants.leastBps, isIdle ? 0 : constants.leastShare * uplinkBps);
   const mostBps = Math.max(
     leastBps,
     shareBps,
     Math.min(constants.mostUnusedShare * uplinkBps, unusedBps(state, uplinkBps)),
   );
-  const steppedBps =
-    state.patchBitrateBps === undefined
-      ? firstBps
-      : state.patchBitrateBps + constants.stepBps * gradient(state, settings);
+  if (begins(state, mediaTimeNs)) return firstBps(constants, uplinkBps);
+  // What it began with is no rate to go on from.
+  const fromBps = state.isBeginning ? usualBps : (state.patchBitrateBps ?? usualBps);
+  const steppedBps = fromBps + constants.stepBps * gradient(state, settings);
   return Math.min(mostBps, Math.max(leastBps, steppedBps));
+}
+
+const trainingIsIdle = ({ training }: SchedulerState): boolean =>
+  training === 'suspended' || training === 'off';
+
+const begins = ({ gainDbPerBit, begunNs }: SchedulerState, mediaTimeNs: number): boolean =>
+  gainDbPerBit === undefined && mediaTimeNs - (begunNs ?? mediaTimeNs) < beginningNs;
+
+function firstBps(constants: Schedule, uplinkBps: number): number {
+  const { firstShare, firstLeastBps, firstMostBps, mostShare, mostUnusedShare } = constants;
+  const wantedBps = Math.min(firstMostBps, Math.max(firstLeastBps, firstShare * uplinkBps));
+  return Math.min(wantedBps, Math.max(mostShare, mostUnusedShare) * uplinkBps);
 }
 
 /** What an encoder leaves whose picture needs no more; all encoders stay a little below their rate. */
@@ -399,7 +463,7 @@ function unusedBps({ plan, video, boost }: SchedulerState, uplinkBps: number): n
 
 /** dB of equation (1) by each further 100 kbit/s. */
 export interface Gradients {
-  /** null: nothing was heard of training yet. */
+  /** null: nothing was heard of training or memory yet. */
   readonly byPatchesDb: number | null;
   readonly byVideoDb: number;
 }
@@ -409,9 +473,14 @@ export function gradients(state: SchedulerState, settings: SchedulerSettings): G
   const rateBps = state.video.rateBps ?? state.plan.videoBitrateBps;
   const { curve, pixelsPerSecond } = settings;
   const byVideo = slopeDbPerBps(curve, state.videoPsnrDb, rateBps, pixelsPerSecond);
+  const { memoryDbPerBit } = state;
+  const gainDbPerBit = trainingIsIdle(state) ? 0 : state.gainDbPerBit;
+  const byPatches =
+    gainDbPerBit === undefined && memoryDbPerBit === undefined
+      ? null
+      : (gainDbPerBit ?? 0) + (memoryDbPerBit ?? 0);
   return {
-    byPatchesDb:
-      state.gainDbPerBit === undefined ? null : state.gainDbPerBit * lastsSeconds * gradientBps,
+    byPatchesDb: byPatches === null ? null : byPatches * lastsSeconds * gradientBps,
     byVideoDb: byVideo * gradientBps,
   };
 }

@@ -9,9 +9,16 @@ export interface Schedule {
    * same gain by video. The paper gives neither its gamma nor the units of its gradients.
    */
   readonly gamma: number;
-  /** To begin with, and when training resumes. */
-  readonly firstBps: number;
+  /**
+   * To begin with at a size, and when training resumes: until the server tells what patches gain, 10 s at
+   * most. That share of the uplink, within these.
+   */
   readonly firstShare: number;
+  readonly firstLeastBps: number;
+  readonly firstMostBps: number;
+  /** From there on until more is known, and where nobody tells: that share, or this if it is more. */
+  readonly usualShare: number;
+  readonly usualBps: number;
   /** While training is suspended, or the server is silent. */
   readonly leastBps: number;
   /** Bounds while training runs, of the uplink. */
@@ -27,8 +34,11 @@ export const schedules = {
   livenas: {
     stepBps: 100_000,
     gamma: 0.98,
-    firstBps: 100_000,
     firstShare: 0,
+    firstLeastBps: 100_000,
+    firstMostBps: 100_000,
+    usualShare: 0,
+    usualBps: 100_000,
     leastBps: 25_000,
     leastShare: 0,
     mostShare: 1,
@@ -36,14 +46,18 @@ export const schedules = {
     mostUnusedShare: 1,
   },
   /**
-   * Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose. A gain counts for 10 s: with 50
-   * patches went on getting the most when training had nothing more to give (docs/results.md).
+   * Residual patches cost a tenth: 3-7 % of the uplink pay, 20 % lose, but the optimum of a minute begins
+   * with 10 %. A gain counts for 10 s: with 50 patches went on getting the most when training had nothing
+   * more to give (docs/results.md).
    */
   residual: {
     stepBps: 10_000,
     gamma: 0.9,
-    firstBps: 40_000,
-    firstShare: 0.05,
+    firstShare: 0.1,
+    firstLeastBps: 40_000,
+    firstMostBps: 125_000,
+    usualShare: 0.05,
+    usualBps: 40_000,
     leastBps: 5_000,
     leastShare: 0.03,
     mostShare: 0.07,
@@ -61,8 +75,11 @@ export type ScheduleName = keyof typeof schedules;
 export const fullSizeSchedule: Schedule = {
   stepBps: 2_000,
   gamma: 0.9,
-  firstBps: 8_000,
   firstShare: 0,
+  firstLeastBps: 8_000,
+  firstMostBps: 8_000,
+  usualShare: 0,
+  usualBps: 8_000,
   leastBps: 1_000,
   leastShare: 0,
   mostShare: 0.01,

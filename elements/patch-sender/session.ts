@@ -14,7 +14,15 @@ import { FeedbackClient, type FeedbackCounts } from '../feedback/client.ts';
 import { feedbackVersion, type Memory, type Training } from '../feedback/messages.ts';
 import { epochNs } from '../sr-enhancer/schedule.ts';
 import { AwaitedNews } from './awaited-news.ts';
-import { cellsChosen, coverAt, memoryTold, noCoverage, type Coverage } from './coverage.ts';
+import {
+  cellsChosen,
+  coverAt,
+  forgotten,
+  memoryTold,
+  memoryWorth,
+  noCoverage,
+  type Coverage,
+} from './coverage.ts';
 import { curveOf, slopeDbPerBps } from './curves.ts';
 import type { LinkEstimator } from './link/estimator.ts';
 import { recorded } from './link/given.ts';
@@ -34,6 +42,7 @@ import {
   initialRung,
   isTrained,
   measureNs,
+  memoryAdds,
   nextTrial,
   trainingTold,
   leadDb,
@@ -54,9 +63,10 @@ import {
   initialScheduler,
   patchRoomBits,
   newsCame,
-  newsOfFullSize,
+  newsOf,
   patchesSent,
   pictureSeen,
+  memorySeen,
   rungChanged,
   schedule,
   type SchedulerSettings,
@@ -237,15 +247,14 @@ export class SenderSession implements Session {
   #hear(news: Training): void {
     // Of the rung that was left, which is still on its way.
     if (news.rung !== null && news.rung !== this.#rung.rung) return;
-    this.#scheduler = newsCame(
-      this.#scheduler,
-      this.#rung.rung === 1 ? newsOfFullSize(news) : news,
-      this.#mediaTimeNs,
-    );
+    const isFullSize = this.#rung.rung === 1;
+    const telling = newsOf(this.#scheduler, news, isFullSize, this.#mediaTimeNs);
+    this.#scheduler = newsCame(this.#scheduler, telling, this.#mediaTimeNs);
     this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb, this.#mediaTimeNs);
   }
 
   #hearMemory(news: Memory): void {
+    if (news.rung !== null && news.rung !== this.#rung.rung) return;
     this.#coverage = memoryTold(this.#coverage, news, this.#grid, this.#mediaTimeNs);
   }
 
@@ -303,6 +312,7 @@ export class SenderSession implements Session {
     if (rung.rung === before) return;
     this.#settings = settingsOf(this.#start, rung.rung);
     this.#scheduler = rungChanged(this.#scheduler);
+    this.#coverage = forgotten(this.#coverage);
     this.#send({ type: 'rung.set', scale: rung.rung });
     this.#plan(mediaTimeNs);
   }
@@ -371,6 +381,9 @@ export class SenderSession implements Session {
     const { columns, rows, cell, mediaTimeNs } = offer;
     this.#grid = { columns, rows, cell };
     const cover = coverAt(this.#coverage, offer, mediaTimeNs);
+    const worth = memoryWorth(this.#coverage, errors, cover);
+    this.#scheduler = memorySeen(this.#scheduler, worth?.byPatchDb, this.#budget.meanPatchBits);
+    if (worth) this.#rung = memoryAdds(this.#rung, worth.leadDb);
     const chosen = this.#sampler.select(offer, errors, most, cover);
     this.#coverage = cellsChosen(this.#coverage, chosen, mediaTimeNs);
     this.#patchesChosen += chosen.length;
@@ -405,7 +418,7 @@ function awaitAll(log: Log): Awaited {
 /** Of bits that one side of a comparison had more, in the whole: further apart, the curve is a guess. */
 const mostCorrection = 0.15;
 
-/** Of a rung that is not sent, at the share that patches have to begin with; none in full size. */
+/** Of a rung that is not sent, at the share that patches usually have; none in full size. */
 function patchBps(
   rung: Rung,
   uplinkBps: number,
@@ -417,7 +430,7 @@ function patchBps(
   const wantedBps =
     patchBitrateBps > 0
       ? patchBitrateBps
-      : Math.max(constants.firstBps, constants.firstShare * uplinkBps);
+      : Math.max(constants.usualBps, constants.usualShare * uplinkBps);
   return splitUplink(uplinkBps, {
     patchesOn: true,
     patchBitrateBps: wantedBps,

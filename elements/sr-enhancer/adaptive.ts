@@ -30,6 +30,11 @@ export interface AdaptiveThresholds {
   /** Training is suspended when more epochs than this in a row were saturated: count_sat. */
   readonly saturatedEpochs: number;
   /**
+   * With fewer patches an epoch says nothing: where they come slowly, one that gains nothing has had
+   * nothing to learn from.
+   */
+  readonly leastPairs: number;
+  /**
    * Weights that lead the generic ones by less no longer reflect the content: thresh_online. Below it
    * the lead is lost in the differences from patch to patch.
    */
@@ -65,6 +70,7 @@ export interface AdaptiveThresholds {
 export const defaultThresholds: AdaptiveThresholds = {
   saturatedGainDb: 0.015,
   saturatedEpochs: 2,
+  leastPairs: 40,
   lostLeadDb: 0.1,
   lostLeadPeriods: 1,
   leadKeptOverCut: 0.5,
@@ -147,6 +153,8 @@ export function afterValidation(
 export interface EpochOutcome {
   /** Since the first patch. */
   readonly elapsedNs: number;
+  /** Patches to train on. */
+  readonly pairs: number;
   readonly epochGainDb: number | null;
   readonly leadDb: number | null;
 }
@@ -160,7 +168,11 @@ export function nextPlan(
 ): TrainingPlan {
   if (mode === 'off' || (mode === 'once' && outcome.elapsedNs >= onceNs)) return suspended;
   if (mode === 'continuous' || mode === 'once') return plan;
-  if (plan.phase === 'training') return afterEpoch(plan, outcome.epochGainDb, thresholds);
+  if (plan.phase === 'training') {
+    return outcome.pairs < thresholds.leastPairs
+      ? plan
+      : afterEpoch(plan, outcome.epochGainDb, thresholds);
+  }
   return mode === 'adaptive' ? afterValidation(plan, outcome.leadDb, thresholds) : plan;
 }
 

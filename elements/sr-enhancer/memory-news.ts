@@ -12,6 +12,7 @@ export function memoryNews(
   before: EnhancerTick | undefined,
   tick: EnhancerTick,
   blob: Uint8Array,
+  rung: number,
 ): News | undefined {
   const { memory, mediaTimeNs } = tick;
   const cells = memory ? memory.columns * memory.rows : 0;
@@ -22,10 +23,19 @@ export function memoryNews(
   }
   if (before === undefined || second(before) === second(tick)) return undefined;
   if (!memory) {
-    return { type: 'memory', mediaTimeNs, cell: 1, columns: 0, rows: 0, cover: '' };
+    return {
+      type: 'memory',
+      mediaTimeNs,
+      rung,
+      cell: 1,
+      columns: 0,
+      rows: 0,
+      cover: '',
+      benefit: null,
+    };
   }
   const { senderTimeNs, ...grid } = memory;
   // Rounded down: what a cell lacks is told.
   const digits = Array.from(blob, (share) => Math.floor((share * mostCover) / 255).toString(16));
-  return { type: 'memory', mediaTimeNs: senderTimeNs, ...grid, cover: digits.join('') };
+  return { type: 'memory', mediaTimeNs: senderTimeNs, rung, ...grid, cover: digits.join('') };
 }

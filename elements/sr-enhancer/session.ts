@@ -136,7 +136,7 @@ export class EnhancerSession implements Session {
   /** A cut came, and too few patches since to say what it means. */
   #isCutFresh = false;
   #leadBeforeCutDb = 0;
-  #outcome: EpochOutcome = { elapsedNs: 0, epochGainDb: null, leadDb: null };
+  #outcome: EpochOutcome = { elapsedNs: 0, pairs: 0, epochGainDb: null, leadDb: null };
   /** The live weights lost to others: once there are patches, training may have to begin afresh. */
   #hasRetreated = false;
   /** What training had come to at the end of the epoch before. */
@@ -342,6 +342,7 @@ export class EnhancerSession implements Session {
     if (this.#steps.sinceNs === undefined) return;
     this.#outcome = {
       elapsedNs: mediaTimeNs - this.#steps.sinceNs,
+      pairs: this.#pool.training.length,
       epochGainDb: this.#epochSteps > 0 ? await this.#epochGainDb() : null,
       leadDb: differenceDb(this.#epochArrivals, 'generic', 'live'),
     };

@@ -63,7 +63,7 @@ export class EnhancerStream implements Session {
   handle(head: Head, blob: Uint8Array): Promise<void> {
     if (head.type === 'time.tick') {
       const tick = parseHead(enhancerTick, head);
-      const news = memoryNews(this.#ticked, tick, blob);
+      const news = memoryNews(this.#ticked, tick, blob, this.#current.start.rung);
       if (news) this.#publisher?.tell(news);
       this.#ticked = tick;
     }

@@ -94,7 +94,9 @@ describe('content-adaptive training', () => {
 
   it('never holds a patience above its limit, whatever comes', () => {
     const db = fc.option(fc.double({ min: -10, max: 10, noNaN: true }), { nil: null });
-    const outcomes = fc.array(fc.record({ epochGainDb: db, leadDb: db, elapsedNs: fc.nat() }));
+    const outcomes = fc.array(
+      fc.record({ epochGainDb: db, leadDb: db, elapsedNs: fc.nat(), pairs: fc.nat(200) }),
+    );
     fc.assert(
       fc.property(outcomes, (list) => {
         let plan = initialPlan;
@@ -151,6 +153,16 @@ describe('content-adaptive training', () => {
     expect(paceWithin('adaptive', suspended, mostSavedEpochs)).toBe(0);
   });
 
+  it('does not take it for the end that few patches teach nothing', () => {
+    const run = (pairs: number): TrainingPlan =>
+      times(20, { elapsedNs: 5e9, pairs, epochGainDb: 0, leadDb: 1 }).reduce(
+        (plan, outcome) => nextPlan('adaptive', plan, outcome),
+        initialPlan,
+      );
+    expect(run(39)).toEqual(initialPlan);
+    expect(run(40).phase).toBe('suspended');
+  });
+
   it('resumes at once when the gate falls back, and after a cut that costs half of the lead', () => {
     expect(afterRetreat('adaptive', suspended)).toEqual(initialPlan);
     expect(afterRetreat('early-stop', suspended)).toEqual(suspended);
@@ -163,7 +175,7 @@ describe('content-adaptive training', () => {
 });
 
 describe('the other rules', () => {
-  const poor = { elapsedNs: 5e9, epochGainDb: 0, leadDb: 0 };
+  const poor = { elapsedNs: 5e9, pairs: 40, epochGainDb: 0, leadDb: 0 };
   const run = (mode: Parameters<typeof nextPlan>[0], count: number, outcome = poor): TrainingPlan =>
     times(count, outcome).reduce((plan, o) => nextPlan(mode, plan, o), initialPlan);
 

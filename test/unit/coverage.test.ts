@@ -4,7 +4,9 @@ import type { Memory } from '../../elements/feedback/messages.ts';
 import {
   cellsChosen,
   coverAt,
+  forgotten,
   memoryTold,
+  memoryWorth,
   noCoverage,
   staleNs,
   type Coverage,
@@ -20,6 +22,8 @@ const told = (change: Partial<Memory> = {}): Memory => ({
   mediaTimeNs: 10e9,
   ...grid,
   cover: 'f0ff',
+  rung: 2,
+  benefit: null,
   ...change,
 });
 
@@ -87,6 +91,65 @@ describe('what memory is known to cover', () => {
           expect(first?.[cell]).toBeLessThanOrEqual(1);
         }
       }),
+    );
+  });
+});
+
+describe('what memory is worth', () => {
+  const errors = Uint32Array.of(100, 100, 100, 100);
+
+  it('is what it takes away of the error of what it knows', () => {
+    const state = after(told({ cover: 'f0f0', benefit: 0.2 }));
+    const worth = memoryWorth(state, errors, coverAt(state, grid, 10e9));
+    expect(worth?.leadDb).toBeCloseTo(-10 * Math.log10(1 - 0.1));
+  });
+
+  it('is more by each patch where it lacks much, and nothing where it knows all', () => {
+    const byPatchDb = (cover: string, benefit: number | null): number => {
+      const state = after(told({ cover, benefit }));
+      return memoryWorth(state, errors, coverAt(state, grid, 10e9))?.byPatchDb ?? NaN;
+    };
+    expect(byPatchDb('0000', 0.2)).toBeCloseTo(-10 * Math.log10(1 - 0.2 / 4));
+    expect(byPatchDb('ff00', 0.2)).toBeGreaterThan(byPatchDb('fff0', 0.2));
+    expect(byPatchDb('ffff', 0.2)).toBe(0);
+    expect(byPatchDb('0000', 0)).toBe(0);
+  });
+
+  it('is nothing where memory does harm, and unknown where it was not tested or nothing is told', () => {
+    const harming = after(told({ benefit: -3 }));
+    expect(memoryWorth(harming, errors, coverAt(harming, grid, 10e9))).toEqual({
+      leadDb: 0,
+      byPatchDb: 0,
+    });
+    const untested = after(told());
+    expect(memoryWorth(untested, errors, coverAt(untested, grid, 10e9))).toBeUndefined();
+    expect(memoryWorth(noCoverage, errors, undefined)).toBeUndefined();
+    const state = after(told({ benefit: 0.2 }));
+    expect(
+      memoryWorth(state, Uint32Array.of(0, 0, 0, 0), coverAt(state, grid, 10e9)),
+    ).toBeUndefined();
+  });
+
+  it('is forgotten with the size of the video', () => {
+    const state = forgotten(after(told({ benefit: 0.2 })));
+    expect(coverAt(state, grid, 10e9)).toBeUndefined();
+  });
+
+  it('is finite and never negative, whatever is told', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(2 ** 32 - 1), { minLength: 4, maxLength: 4 }),
+        fc.string({ unit: fc.constantFrom('0', '1', '7', 'e', 'f'), minLength: 4, maxLength: 4 }),
+        fc.double({ max: 1, noNaN: true }),
+        (sums, cover, benefit) => {
+          const state = after(told({ cover, benefit }));
+          const worth = memoryWorth(state, Uint32Array.from(sums), coverAt(state, grid, 10e9));
+          if (worth === undefined) return;
+          expect(worth.leadDb).toBeGreaterThanOrEqual(0);
+          expect(worth.byPatchDb).toBeGreaterThanOrEqual(0);
+          expect(worth.leadDb + worth.byPatchDb).toBeLessThanOrEqual(20.001);
+        },
+      ),
     );
   });
 });

@@ -42,6 +42,8 @@ const cover: Extract<News, { type: 'memory' }> = {
   columns: 3,
   rows: 2,
   cover: '0f7a00',
+  rung: 2,
+  benefit: 0.2,
 };
 
 const memory = (change: Record<string, unknown> = {}): string =>

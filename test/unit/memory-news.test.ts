@@ -13,29 +13,32 @@ const tick = (seconds: number, memory: EnhancerTick['memory'] = null): EnhancerT
   packetsLost: 0,
   memory,
 });
-const grid = { cell: 120, columns: 2, rows: 2, senderTimeNs: 4.5e9 };
+const grid = { cell: 120, columns: 2, rows: 2, senderTimeNs: 4.5e9, benefit: 0.25 };
 const shares = Uint8Array.of(255, 0, 128, 254);
 
 describe('news of the memory', () => {
   it('comes with the first tick of each second, in digits that promise too little', () => {
-    expect(memoryNews(undefined, tick(5, grid), shares)).toBeUndefined();
-    expect(memoryNews(tick(5), tick(5.8, grid), shares)).toBeUndefined();
-    expect(memoryNews(tick(5.8), tick(6, grid), shares)).toEqual({
+    expect(memoryNews(undefined, tick(5, grid), shares, 2)).toBeUndefined();
+    expect(memoryNews(tick(5), tick(5.8, grid), shares, 2)).toBeUndefined();
+    expect(memoryNews(tick(5.8), tick(6, grid), shares, 1.5)).toEqual({
       type: 'memory',
       mediaTimeNs: 4.5e9,
+      rung: 1.5,
       cell: 120,
       columns: 2,
       rows: 2,
       cover: 'f07e',
+      benefit: 0.25,
     });
   });
 
   it('says that there is none, where there is none', () => {
-    expect(memoryNews(tick(5.8), tick(6), new Uint8Array(0))).toMatchObject({
+    expect(memoryNews(tick(5.8), tick(6), new Uint8Array(0), 2)).toMatchObject({
       mediaTimeNs: 6e9,
       columns: 0,
       rows: 0,
       cover: '',
+      benefit: null,
     });
   });
 
@@ -44,7 +47,7 @@ describe('news of the memory', () => {
     ['too many bytes', grid, 5],
     ['bytes of no memory', null, 4],
   ])('closes the channel on %s', (_what, memory, bytes) => {
-    expect(() => memoryNews(tick(5.8), tick(6, memory), new Uint8Array(bytes))).toThrow(
+    expect(() => memoryNews(tick(5.8), tick(6, memory), new Uint8Array(bytes), 2)).toThrow(
       'must carry',
     );
   });
@@ -52,8 +55,13 @@ describe('news of the memory', () => {
   it('is a message that a sender takes, whatever the grid', () => {
     fc.assert(
       fc.property(fc.nat(128), fc.nat(64), fc.nat(), (columns, rows, senderTimeNs) => {
-        const memory = { cell: 120, columns, rows, senderTimeNs };
-        const news = memoryNews(tick(0), tick(1, memory), new Uint8Array(columns * rows).fill(99));
+        const memory = { cell: 120, columns, rows, senderTimeNs, benefit: null };
+        const news = memoryNews(
+          tick(0),
+          tick(1, memory),
+          new Uint8Array(columns * rows).fill(99),
+          2,
+        );
         const text = JSON.stringify({ version: 1, session: 'a', sequence: 0, ...news });
         expect(memorySchema.safeParse(JSON.parse(text)).success).toBe(true);
         expect(text.length).toBeLessThan(mostMessageBytes);

@@ -5,6 +5,7 @@ import {
   isTrained,
   leadDb,
   measureNs,
+  memoryAdds,
   nextTrial,
   trainingTold,
   trialCame,
@@ -214,6 +215,18 @@ describe('the choice of the rung', () => {
     expect(tried(initialRung(1), 0.2)).toBe(2);
     expect(tried(told, 0.2)).toBe(1);
     expect(tried(told, 0.5)).toBe(2);
+  });
+
+  it('counts what texture memory adds, smoothed over frames, and less of it where it begins anew', () => {
+    const hopeful = { ...settings, expectsFeedback: true };
+    let state = memoryAdds(trainingTold(initialRung(2), 3, 1, 20e9), 0.5);
+    expect(leadDb(state, hopeful, 2, 60e9)).toBeCloseTo(1.2 + 0.5);
+    expect(leadDb(state, hopeful, 3, 60e9)).toBeCloseTo(0.3 * 1.7);
+    expect(leadDb(state, hopeful, 1, 60e9)).toBe(0);
+    state = memoryAdds(state, 0);
+    expect(leadDb(state, hopeful, 2, 60e9)).toBeGreaterThan(1.6);
+    for (let frame = 0; frame < 200; frame++) state = memoryAdds(state, 0);
+    expect(leadDb(state, hopeful, 2, 60e9)).toBeCloseTo(1.2);
   });
 
   it('tries nothing where there is no choice, and not for ever where trials fail', () => {

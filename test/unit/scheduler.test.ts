@@ -5,8 +5,9 @@ import {
   encoderTargetBps,
   encoderTrouble,
   initialScheduler,
+  memorySeen,
   newsCame,
-  newsOfFullSize,
+  newsOf,
   patchesSent,
   pictureSeen,
   rungChanged,
@@ -14,6 +15,7 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type TrainingNews,
+  type TrainingReport,
 } from '../../elements/patch-sender/scheduler.ts';
 import { fullSizeSchedule, schedules } from '../../elements/patch-sender/schedules.ts';
 
@@ -80,13 +82,24 @@ describe('the schedule of patches in full size', () => {
   });
 
   it('counts what an epoch gained where it is shown', () => {
-    const news = { state: 'training', epochGainDb: 0.3, genericGainDb: 0, pairs: 40 } as const;
-    expect(newsOfFullSize({ ...news, gainDb: 0.2 }).epochGainDb).toBe(0.3);
-    expect(newsOfFullSize({ ...news, gainDb: 0 }).epochGainDb).toBe(0);
+    const report = {
+      state: 'training',
+      epochGainDb: 0.3,
+      gainDb: 0,
+      genericGainDb: 0,
+      pairs: 40,
+    } as const;
+    const state = { ...initialScheduler, begunNs: 10 * second };
+    const gained = (change: Partial<TrainingReport>, seconds = 15): number | null =>
+      newsOf(state, { ...report, ...change }, true, seconds * second).epochGainDb;
+    expect(gained({ gainDb: 0.2 })).toBe(0.3);
+    expect(gained({})).toBe(0);
     // Nothing can be shown yet.
-    expect(newsOfFullSize({ ...news, gainDb: 0, pairs: 10 }).epochGainDb).toBe(0.3);
+    expect(gained({ pairs: 10 })).toBeNull();
+    // It has had its time.
+    expect(gained({ pairs: 10 }, 31)).toBe(0);
     // A game cuts so often that no patch is held out for long.
-    expect(newsOfFullSize({ ...news, gainDb: null, epochGainDb: null }).epochGainDb).toBe(0);
+    expect(gained({ gainDb: null, epochGainDb: null })).toBe(0);
   });
 
   it('keeps nothing of what another size gained', () => {
@@ -106,16 +119,55 @@ describe('the schedule of patches in full size', () => {
 });
 
 describe('the schedule of residual patches', () => {
-  it('begins with 5 % of the uplink, with 40 kbit/s at least, and no more than 7 %', () => {
-    const first = (uplinkBps: number): number => share(run(1, {}, () => uplinkBps, learning(0))[0]);
-    expect(first(2e6)).toBeCloseTo(0.05);
-    expect(first(600e3)).toBeCloseTo(40 / 600);
-    expect(first(400e3)).toBeCloseTo(0.07);
+  it('begins with 10 % of the uplink, and goes on with 5 % once patches had their time', () => {
+    const at = (seconds: number, uplinkBps: number): number =>
+      share(
+        run(
+          seconds,
+          {},
+          () => uplinkBps,
+          () => undefined,
+        ).at(-1),
+      );
+    expect(at(1, 1e6)).toBeCloseTo(0.1);
+    expect(at(1, 2e6)).toBeCloseTo(125 / 2000);
+    expect(at(1, 350e3)).toBeCloseTo(40 / 350);
+    expect(at(1, 300e3)).toBeCloseTo(0.12);
+    expect(at(11, 1e6)).toBeCloseTo(0.05);
+    expect(at(11, 2e6)).toBeCloseTo(0.05);
+    expect(at(11, 300e3)).toBeCloseTo(0.07);
   });
 
   it('goes to 7 % while training gains, and to 3 % when it does not', () => {
     expect(share(run(60, {}, () => 600e3, learning(0.3)).at(-1))).toBeCloseTo(0.07, 2);
     expect(share(run(60, {}, () => 600e3, learning(0)).at(-1))).toBeCloseTo(0.03, 2);
+  });
+
+  it('waits for enough patches before it takes what they gain for an answer', () => {
+    const report = { state: 'training', epochGainDb: 0, gainDb: 0, genericGainDb: 0 } as const;
+    const after = (pairs: number): number => {
+      const news = newsOf(initialScheduler, { ...report, pairs }, false, 5 * second);
+      return share(
+        run(
+          60,
+          {},
+          () => 1e6,
+          () => news,
+        ).at(-1),
+      );
+    };
+    expect(after(10)).toBeCloseTo(0.05);
+    expect(after(30)).toBeCloseTo(0.03);
+  });
+
+  it('counts what texture memory gains as what training does', () => {
+    const remembering = (byPatchDb: number): number => {
+      let state = initialScheduler;
+      for (let frame = 0; frame < 100; frame++) state = memorySeen(state, byPatchDb, 5_000);
+      return share(run(60, {}, () => 1e6, learning(0), state).at(-1));
+    };
+    expect(remembering(0.01)).toBeCloseTo(0.07);
+    expect(remembering(0)).toBeCloseTo(0.03);
   });
 
   it('goes to 12 % where the encoder leaves bits that it has no use for', () => {
@@ -135,8 +187,10 @@ describe('the schedule of residual patches', () => {
 
   it('steps by at most 10 kbit/s a second', () => {
     const rates = run(60, {}, () => 2e6, learning(0.3)).map(({ plan }) => plan.patchBitrateBps);
-    rates.slice(1).forEach((rate, i) => {
-      expect(Math.abs(rate - (rates[i] ?? NaN))).toBeLessThanOrEqual(10_000 + 1);
+    // From the beginning it goes to the usual rate at once.
+    const later = rates.slice(5 * 6);
+    later.slice(1).forEach((rate, i) => {
+      expect(Math.abs(rate - (later[i] ?? NaN))).toBeLessThanOrEqual(10_000 + 1);
     });
   });
 
@@ -148,6 +202,17 @@ describe('the schedule of residual patches', () => {
     const states = run(70, {}, () => 600e3, news);
     expect(states[5 * 45]?.plan.patchBitrateBps).toBe(5000);
     expect(states[5 * 60 + 5]?.plan.patchBitrateBps).toBeGreaterThanOrEqual(0.05 * 600e3 - 10_000);
+  });
+
+  it('goes on for texture memory alone while training is suspended', () => {
+    const suspended = (): TrainingNews => ({ state: 'suspended', epochGainDb: null });
+    const rates = (byPatchDb: number | undefined): number => {
+      const state = memorySeen(initialScheduler, byPatchDb, 5_000);
+      return run(60, {}, () => 600e3, suspended, state).at(-1)?.plan.patchBitrateBps ?? NaN;
+    };
+    expect(rates(0.01)).toBeCloseTo(0.07 * 600e3);
+    expect(rates(0)).toBe(5_000);
+    expect(rates(undefined)).toBe(5_000);
   });
 
   it('keeps its plan for 15 s without a word, then sends at the minimum rate', () => {
@@ -236,7 +301,7 @@ describe('any schedule', () => {
         );
         for (const { plan } of states) {
           expect(plan.patchBitrateBps).toBeGreaterThanOrEqual(5000 - 1e-6);
-          expect(plan.patchBitrateBps).toBeLessThanOrEqual(0.07 * 600e3 + 1e-6);
+          expect(plan.patchBitrateBps).toBeLessThanOrEqual(0.12 * 600e3 + 1e-6);
         }
       }),
     );

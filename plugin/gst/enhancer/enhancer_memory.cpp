@@ -88,6 +88,7 @@ std::optional<MemoryCover> Enhancer::memory_cover(std::uint64_t running_time_ns)
     }
     if (cover.columns * cover.rows > most_cells) return std::nullopt;
     cover.shares = memory_->cover(patch_cell, cover.columns, cover.rows);
+    cover.benefit = memory_->benefit();
     return cover;
 }
 

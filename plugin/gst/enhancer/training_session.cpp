@@ -143,7 +143,9 @@ bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received
         head["memory"] = {{"senderTimeNs", cover->sender_time_ns},
                           {"cell", patch_cell},
                           {"columns", cover->columns},
-                          {"rows", cover->rows}};
+                          {"rows", cover->rows},
+                          {"benefit", nullptr}};
+        if (cover->benefit) head["memory"]["benefit"] = *cover->benefit;
         blob = cover->shares;
     }
     if (!options_.lockstep) return client_->notify(head, blob);

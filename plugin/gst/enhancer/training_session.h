@@ -49,6 +49,8 @@ struct MemoryCover {
     int columns = 0;
     int rows = 0;
     std::vector<std::uint8_t> shares;
+    // Of the error of what is known, the share that memory takes away; absent: not tested yet.
+    std::optional<double> benefit;
 };
 
 class TrainingSession {
