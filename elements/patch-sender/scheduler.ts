@@ -435,7 +435,9 @@ function wantedPatchRate(
     shareBps,
     Math.min(constants.mostUnusedShare * uplinkBps, unusedBps(state, uplinkBps)),
   );
-  if (begins(state, mediaTimeNs)) return firstBps(constants, uplinkBps);
+  if (begins(state, mediaTimeNs)) {
+    return Math.min(constants.firstMostBps, constants.firstShare * uplinkBps);
+  }
   // What it began with is no rate to go on from.
   const fromBps = state.isBeginning ? usualBps : (state.patchBitrateBps ?? usualBps);
   const steppedBps = fromBps + constants.stepBps * gradient(state, settings);
@@ -447,12 +449,6 @@ const trainingIsIdle = ({ training }: SchedulerState): boolean =>
 
 const begins = ({ gainDbPerBit, begunNs }: SchedulerState, mediaTimeNs: number): boolean =>
   gainDbPerBit === undefined && mediaTimeNs - (begunNs ?? mediaTimeNs) < beginningNs;
-
-function firstBps(constants: Schedule, uplinkBps: number): number {
-  const { firstShare, firstLeastBps, firstMostBps, mostShare, mostUnusedShare } = constants;
-  const wantedBps = Math.min(firstMostBps, Math.max(firstLeastBps, firstShare * uplinkBps));
-  return Math.min(wantedBps, Math.max(mostShare, mostUnusedShare) * uplinkBps);
-}
 
 /** What an encoder leaves whose picture needs no more; all encoders stay a little below their rate. */
 function unusedBps({ plan, video, boost }: SchedulerState, uplinkBps: number): number {

@@ -11,10 +11,9 @@ export interface Schedule {
   readonly gamma: number;
   /**
    * To begin with at a size, and when training resumes: until the server tells what patches gain, 10 s at
-   * most. That share of the uplink, within these.
+   * most. That share of the uplink, no more than this.
    */
   readonly firstShare: number;
-  readonly firstLeastBps: number;
   readonly firstMostBps: number;
   /** From there on until more is known, and where nobody tells: that share, or this if it is more. */
   readonly usualShare: number;
@@ -34,8 +33,7 @@ export const schedules = {
   livenas: {
     stepBps: 100_000,
     gamma: 0.98,
-    firstShare: 0,
-    firstLeastBps: 100_000,
+    firstShare: 1,
     firstMostBps: 100_000,
     usualShare: 0,
     usualBps: 100_000,
@@ -54,7 +52,6 @@ export const schedules = {
     stepBps: 10_000,
     gamma: 0.9,
     firstShare: 0.1,
-    firstLeastBps: 40_000,
     firstMostBps: 125_000,
     usualShare: 0.05,
     usualBps: 40_000,
@@ -75,8 +72,7 @@ export type ScheduleName = keyof typeof schedules;
 export const fullSizeSchedule: Schedule = {
   stepBps: 2_000,
   gamma: 0.9,
-  firstShare: 0,
-  firstLeastBps: 8_000,
+  firstShare: 0.01,
   firstMostBps: 8_000,
   usualShare: 0,
   usualBps: 8_000,

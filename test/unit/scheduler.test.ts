@@ -131,8 +131,7 @@ describe('the schedule of residual patches', () => {
       );
     expect(at(1, 1e6)).toBeCloseTo(0.1);
     expect(at(1, 2e6)).toBeCloseTo(125 / 2000);
-    expect(at(1, 350e3)).toBeCloseTo(40 / 350);
-    expect(at(1, 300e3)).toBeCloseTo(0.12);
+    expect(at(1, 300e3)).toBeCloseTo(0.1);
     expect(at(11, 1e6)).toBeCloseTo(0.05);
     expect(at(11, 2e6)).toBeCloseTo(0.05);
     expect(at(11, 300e3)).toBeCloseTo(0.07);
