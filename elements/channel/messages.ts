@@ -269,6 +269,8 @@ export const planSet = z.object({
   encoderBitrateBps: bitrateBps.optional(),
   patchBitrateBps: bitrateBps,
   estimatedUplinkBps: bitrateBps,
+  /** How fast packets are to follow one another, headers and all; missing: as they come. */
+  paceBps: bitrateBps.optional(),
   /** dB by a further 100 kbit/s of patches, and of video; null: not known yet. */
   gainByPatchesDb: finiteDb.nullable(),
   gainByVideoDb: finiteDb.nullable(),

@@ -333,6 +333,7 @@ export class SenderSession implements Session {
     this.#toldBps = targetBps;
     this.#budget = { ...this.#budget, patchBitrateBps: plan.patchBitrateBps };
     const { byPatchesDb, byVideoDb } = gradients(this.#scheduler, this.#settings);
+    const paceBps = this.#link.paceBps?.();
     this.#send({
       type: 'plan.set',
       mediaTimeNs,
@@ -340,6 +341,7 @@ export class SenderSession implements Session {
       ...(this.#settings.limitsFrames && { encoderBitrateBps: targetBps }),
       patchBitrateBps: plan.patchBitrateBps,
       estimatedUplinkBps: carriedBps,
+      ...(paceBps !== undefined && { paceBps }),
       gainByPatchesDb: byPatchesDb,
       gainByVideoDb: byVideoDb,
     });

@@ -6,7 +6,13 @@ import type { SrtSample } from '../../elements/patch-sender/link/estimator.ts';
 import { initialSrt, srtEstimator, srtSample } from '../../elements/patch-sender/link/srt.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { parseTrace } from '../../elements/patch-sender/uplink.ts';
-import { percentile, simulateSrt, x264, type Observation } from './srt-link.ts';
+import {
+  percentile,
+  simulateSrt,
+  usualSender,
+  type Observation,
+  type SimulatedRun,
+} from './srt-link.ts';
 
 const steps = [
   { fromSeconds: 0, rateBps: 3e6 },
@@ -23,7 +29,7 @@ const shape: LinkShape = {
   queueBytes: 1e9,
 };
 
-function run(link: LinkShape, seconds: number, seed: number, burst?: (s: number) => number) {
+function run(link: LinkShape, seconds: number, seed: number, sender = usualSender) {
   let state = initialSrt(600e3, 3.5e6);
   return simulateSrt(
     link,
@@ -34,8 +40,7 @@ function run(link: LinkShape, seconds: number, seed: number, burst?: (s: number)
     },
     600e3,
     seededRandom(seed),
-    x264,
-    burst,
+    sender,
   );
 }
 
@@ -75,15 +80,47 @@ describe('the SRT estimator on a link that goes 3 -> 0.8 -> 2 Mbit/s', () => {
   );
 });
 
+describe('after a drop from 3 to 0.8 Mbit/s', () => {
+  const dropped = (link: Partial<LinkShape>, sender = usualSender) =>
+    [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => run({ ...shape, ...link }, 40, seed, sender));
+  const through = ({ observations }: SimulatedRun): number =>
+    meanOf(from(observations, 26, 40).map(({ sentBits }) => sentBits / 0.1));
+  const missedAfter = (runs: readonly SimulatedRun[], second: number): number[] =>
+    runs.map(({ missedSeconds }) => missedSeconds.filter((at) => at >= second).length);
+
+  it.each([0.3, 0.6])(
+    'no packet comes too late from 3 s on, with a queue of %s s',
+    (queueSeconds) => {
+      const runs = dropped({ queueSeconds });
+      expect(missedAfter(runs, 23)).toEqual(runs.map(() => 0));
+      expect(meanOf(runs.map(through))).toBeGreaterThan(0.85 * 0.8e6);
+    },
+  );
+
+  it('fewer packets come too late where they go one after another, and more go through', () => {
+    const sum = (runs: readonly SimulatedRun[]): number =>
+      missedAfter(runs, 20).reduce((total, missed) => total + missed, 0);
+    const paced = dropped({});
+    const atOnce = dropped({}, { ...usualSender, isPaced: false });
+    expect(sum(paced)).toBeLessThan(0.6 * sum(atOnce));
+    expect(meanOf(paced.map(through))).toBeGreaterThan(1.05 * meanOf(atOnce.map(through)));
+    // What waits does so for as long as a key frame takes.
+    const held = paced.flatMap(({ heldSeconds }) => heldSeconds);
+    expect(percentile(held, 0.95)).toBeLessThan(0.25);
+    expect(Math.max(...held)).toBeLessThan(1.5);
+  });
+});
+
 describe('the SRT estimator', () => {
   const steady = { ...shape, carried: steppedRate([{ fromSeconds: 0, rateBps: 1.5e6 }]) };
 
   it('does not take bursts of patches for congestion', () => {
     const calm = run(steady, 40, 5).observations;
     // 20 kB at once each two seconds: a tenth of a second of the link.
-    const bursts = run(steady, 40, 5, (seconds) =>
-      Math.abs((seconds % 2) - 1) < 0.02 ? 20_000 : 0,
-    );
+    const bursts = run(steady, 40, 5, {
+      ...usualSender,
+      burst: (seconds) => (Math.abs((seconds % 2) - 1) < 0.02 ? 20_000 : 0),
+    });
     const rate = (observations: readonly Observation[]): number =>
       meanOf(from(observations, 15, 40).map(({ targetBps }) => targetBps));
     expect(rate(bursts.observations)).toBeGreaterThan(0.85 * rate(calm));

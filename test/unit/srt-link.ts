@@ -20,6 +20,23 @@ export const x264: SimulatedEncoder = {
   keyFrameSize: 5,
 };
 
+export interface SimulatedSender {
+  readonly encoder: SimulatedEncoder;
+  /** Bytes of patches at a time. */
+  readonly burst: (seconds: number) => number;
+  /** Whether the machine gives the sender no time: its frames come when it does again. */
+  readonly pauses: (seconds: number) => boolean;
+  /** Whether packets go one after another (wire_pacer.h), or all of a frame at once. */
+  readonly isPaced: boolean;
+}
+
+export const usualSender: SimulatedSender = {
+  encoder: x264,
+  burst: () => 0,
+  pauses: () => false,
+  isPaced: true,
+};
+
 export interface Observation {
   readonly seconds: number;
   readonly targetBps: number;
@@ -33,6 +50,8 @@ export interface SimulatedRun {
   readonly observations: readonly Observation[];
   /** Time in the queue and on the way of every packet delivered. */
   readonly delaysSeconds: readonly number[];
+  /** What each new packet had to wait for before it could go. */
+  readonly heldSeconds: readonly number[];
   /** When packets were sent first that came too late or never: their frames cannot be shown. */
   readonly missedSeconds: readonly number[];
 }
@@ -44,6 +63,8 @@ interface Missing {
   untilSeconds: number;
 }
 
+/** wire_pacer.cpp: what is later goes faster. */
+const longestHeldSeconds = 0.5;
 const packetBytes = 1316;
 const headersBytes = 44;
 /**
@@ -61,22 +82,19 @@ const sampleSeconds = 0.1;
 const acknowledgementSeconds = 0.01;
 const rttWeight = 1 / 8;
 
-/**
- * `control` gets a sample each 100 ms and answers with the rate to send at (bit/s on the wire);
- * `burst` adds bytes of patches at a time.
- */
+/** `control` gets a sample each 100 ms and answers with the rate to send at (bit/s on the wire). */
 export function simulateSrt(
   shape: LinkShape,
   seconds: number,
   control: (sample: SrtSample, seconds: number) => number,
   firstBps: number,
   random: () => number,
-  encoder: SimulatedEncoder = x264,
-  burst: (seconds: number) => number = () => 0,
+  { encoder, burst, pauses, isPaced }: SimulatedSender = usualSender,
 ): SimulatedRun {
   const bottleneck = new Bottleneck(shape, random);
   const observations: Observation[] = [];
   const delaysSeconds: number[] = [];
+  const heldSeconds: number[] = [];
   const counters = {
     bytesSent: 0,
     bytesRetransmitted: 0,
@@ -137,8 +155,26 @@ export function simulateSrt(
       ({ seenSeconds, untilSeconds }) => seconds < seenSeconds || seconds >= untilSeconds,
     );
 
+  const waiting: { readonly bytes: number; readonly bornSeconds: number }[] = [];
+  let pacedUntil = 0;
+  const sendWaiting = (from: number, until: number): void => {
+    for (;;) {
+      const [packet] = waiting;
+      const now = isPaced ? Math.max(from, pacedUntil) : from;
+      if (packet === undefined || now >= until) return;
+      waiting.shift();
+      sendPacket(now, packet.bytes);
+      // As wire_pacer.cpp has it.
+      const lateSeconds = now - packet.bornSeconds;
+      const hurry = Math.max(1, lateSeconds / longestHeldSeconds) ** 2;
+      pacedUntil = now + (packet.bytes * 8) / (hurry * targetBps);
+      heldSeconds.push(lateSeconds);
+    }
+  };
+
   for (let frame = 0; frame < frames; frame++) {
     const now = frame / encoder.framesPerSecond;
+    const next = (frame + 1) / encoder.framesPerSecond;
     rateBps += (targetBps - rateBps) / (encoder.lagSeconds * encoder.framesPerSecond);
     const size = frame % encoder.framesPerGroup === 0 ? encoder.keyFrameSize : 1;
     // An encoder pays a large frame back with smaller ones after it, within its buffer.
@@ -148,7 +184,9 @@ export function simulateSrt(
     debtBits += bits - rateBps / encoder.framesPerSecond;
     debtBits = Math.max(0, debtBits);
     let bytes = bits / 8 + burst(now);
-    for (; bytes > 0; bytes -= packetBytes) sendPacket(now, Math.min(packetBytes, bytes));
+    for (; bytes > 0; bytes -= packetBytes) {
+      waiting.push({ bytes: Math.min(packetBytes, bytes), bornSeconds: now });
+    }
     const due = untold.filter(({ atSeconds }) => atSeconds <= now);
     untold = untold.filter(({ atSeconds }) => atSeconds > now);
     for (const { missing } of due) {
@@ -181,8 +219,9 @@ export function simulateSrt(
       sentBits = 0;
       dropped = 0;
     }
+    if (!pauses(now)) sendWaiting(now, next);
   }
-  return { observations, delaysSeconds, missedSeconds };
+  return { observations, delaysSeconds, heldSeconds, missedSeconds };
 }
 
 export function percentile(values: readonly number[], share: number): number {

@@ -49,4 +49,6 @@ export interface LinkEstimator {
   handle(event: LinkEvent): void;
   /** What video and patches may take together in the second that begins at `mediaTimeNs`. */
   estimateBps(mediaTimeNs: number): number;
+  /** How fast packets are to follow one another, headers and all; not there: as they come. */
+  paceBps?(): number;
 }

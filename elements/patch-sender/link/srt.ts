@@ -431,5 +431,6 @@ export function srtEstimator(firstBps: number, mostBps: number): LinkEstimator {
       }
     },
     estimateBps: () => state.rateBps / overhead.ratio,
+    paceBps: () => state.rateBps,
   };
 }

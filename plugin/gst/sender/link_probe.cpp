@@ -173,6 +173,7 @@ void LinkProbe::run() {
         if (changed_.wait_for(lock, sample_interval, [this] { return stopping_; })) break;
     }
     unwatch();
+    paced_.release();
 }
 
 void LinkProbe::tell(const nlohmann::json& message) {
@@ -196,6 +197,10 @@ bool LinkProbe::sample_srt() {
     GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(element), "stats");
     const bool has_stats = spec && spec->value_type == GST_TYPE_STRUCTURE;
     if (has_stats) {
+        if (GstPad* pad = gst_element_get_static_pad(element, "sink")) {
+            paced_.hold(pad);
+            gst_object_unref(pad);
+        }
         GstStructure* stats = nullptr;
         g_object_get(element, "stats", &stats, nullptr);
         if (stats) {

@@ -1,6 +1,7 @@
 // Watches the element that takes the stream to the network, and tells what an estimate of the
 // uplink is made from: an srtsink's counters, or the transport-wide feedback that an rtpsession
-// receives. Has a thread of its own.
+// receives. Paces what goes to a srtsink, which sends whatever it gets at once. Has a thread of its
+// own.
 #pragma once
 
 #include <gst/gst.h>
@@ -12,6 +13,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "gst/sender/paced_pad.h"
 
 namespace livesr::gst {
 
@@ -42,6 +45,8 @@ class LinkProbe {
     // none. Neither an unknown name nor an element that goes away is an error: it may come later.
     void start(GstElement* inside, LinkChoice choice);
     void stop();
+    // How fast packets are to follow one another at a srtsink (bit/s); 0: as they come.
+    void set_pace(std::uint32_t rate_bps) { paced_.set_rate(rate_bps); }
 
   private:
     struct Watched {
@@ -66,6 +71,7 @@ class LinkProbe {
     GstElement* inside_ = nullptr;
     LinkChoice choice_;
     std::vector<Watched> watched_;  // of the thread
+    PacedPad paced_;                // held and released by the thread
 };
 
 // The counters of one connection; null when `stats` (a structure that srtsink gives) has none.

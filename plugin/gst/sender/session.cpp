@@ -372,6 +372,7 @@ void SenderSession::receive(const EngineMessage& message) {
             head.contains("encoderBitrateBps") ? "encoderBitrateBps" : "videoBitrateBps";
         set_plan({bitrate_field(head, "videoBitrateBps"), bitrate_field(head, "patchBitrateBps"),
                   bitrate_field(head, "estimatedUplinkBps"), bitrate_field(head, told)});
+        link_probe_.set_pace(head.contains("paceBps") ? bitrate_field(head, "paceBps") : 0);
         callbacks_.on_plan_report(head);
     } else if (type == "engine.warning") {
         const auto text = [&head](const char* name) {
