@@ -97,6 +97,22 @@ describe('after a drop from 3 to 0.8 Mbit/s', () => {
     },
   );
 
+  // A packet that is lost shortly before must not make the overflow seem to begin there: what went
+  // through before the drop was then taken for what the link carries, and overran it for 3 s.
+  it.each([0.3, 0.6])(
+    'nor where three in a thousand are lost at random, with a queue of %s s',
+    (queueSeconds) => {
+      const runs = dropped({ queueSeconds, lossShare: 0.003 });
+      const below = runs.map(
+        ({ observations }) =>
+          (observations.find((o) => o.seconds >= 20 && o.targetBps < 0.8e6)?.seconds ?? Infinity) -
+          20,
+      );
+      expect(Math.max(...below)).toBeLessThan(2);
+      expect(missedAfter(runs, 23)).toEqual(runs.map(() => 0));
+    },
+  );
+
   it('fewer packets come too late where they go one after another, and more go through', () => {
     const sum = (runs: readonly SimulatedRun[]): number =>
       missedAfter(runs, 20).reduce((total, missed) => total + missed, 0);
@@ -171,6 +187,24 @@ describe('the SRT estimator', () => {
     bytesSent: sample.bytesSent + bits / 8,
     packetsSent: sample.packetsSent + Math.ceil(bits / 8 / 1316),
     rttMs,
+  });
+
+  it('does not take a machine that sends nothing for a queue that stands', () => {
+    let state = initialSrt(1e6, 3e6);
+    let sample = firstSample;
+    const feed = (bits: number, rttMs: number): void => {
+      sample = next(sample, bits, rttMs);
+      state = srtSample(state, sample);
+    };
+    for (let tenth = 0; tenth < 50; tenth++) feed(80_000, 40 + (tenth % 3));
+    // The last that was told was the end of a key frame.
+    feed(80_000, 180);
+    const { rateBps } = state;
+    const asked = Array.from({ length: 10 }, () => {
+      feed(0, 180);
+      return state.rateBps;
+    });
+    expect(Math.min(...asked)).toBeGreaterThan(0.9 * rateBps);
   });
 
   it('does not run away from what is really sent', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { openEstimator } from '../../elements/patch-sender/link/open.ts';
 import {
   constantUplink,
   parseTrace,
@@ -89,6 +90,18 @@ describe('every trace', () => {
     expect(() => parseTrace(text, 'bad.up')).toThrow(UplinkError);
     expect(() => parseTrace(text, 'bad.up')).toThrow('bad.up');
     expect(() => parseTrace(text, 'bad.up')).toThrow(reason);
+  });
+});
+
+describe('the pace of packets', () => {
+  it('is that of an uplink that is measured at SRT, whose sink sends all at once', () => {
+    const paceOf = (uplink: string): number | undefined =>
+      openEstimator(uplink, 2e6, 0).paceBps?.();
+    // With headers: more than the 500 kbit/s of video and patches that it begins with.
+    expect(paceOf('srt:out')).toBeGreaterThan(500e3);
+    expect(['auto', 'fixed:800', 'twcc:rtp', 'external'].map(paceOf)).toEqual(
+      Array(4).fill(undefined),
+    );
   });
 });
 

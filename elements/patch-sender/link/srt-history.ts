@@ -1,7 +1,12 @@
 // What an SRT socket did, as a row of intervals, and what can be read from it. Pure.
 
-/** libsrt reports some packets again before they can have come again, and in a storm not all: 1.2 to 0.9. */
-const shareOfReports = 0.85;
+/**
+ * Packets lost for each that libsrt reports: it reports some again before they can have come again, and
+ * in a storm, when repeats are lost as well, not all.
+ */
+const lostPerReport = { few: 0.85, storm: 0.95 };
+/** Share of packets that is a storm. */
+const stormReports = 0.7;
 /** Fewer packets say nothing of loss. */
 const leastPacketsForLoss = 20;
 
@@ -17,6 +22,8 @@ export interface Interval {
   readonly rttMs: number;
   /** Of rttMs, what a link of the estimated rate would have made of our bursts. */
   readonly burstMs: number;
+  /** Nothing was sent and nothing told: the round trip time is the one before. */
+  readonly isSilent: boolean;
 }
 
 export function since(intervals: readonly Interval[], timeNs: number): readonly Interval[] {
@@ -48,7 +55,9 @@ export function rateOf(intervals: readonly Interval[]): number {
 export function lossOf(sent: readonly Interval[], told: readonly Interval[]): number {
   const packets = sumOf(sent, (interval) => interval.packets);
   const lost = sumOf(told, (interval) => interval.lostPackets);
-  return Math.min(1, (shareOfReports * lost) / Math.max(packets, leastPacketsForLoss));
+  const reports = lost / Math.max(packets, leastPacketsForLoss);
+  const { few, storm } = lostPerReport;
+  return Math.min(1, reports * (few + (storm - few) * Math.min(1, reports / stormReports)));
 }
 
 /** Growth of the delay per time, by least squares: 0.5 when half a second of queue comes a second. */

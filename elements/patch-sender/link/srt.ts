@@ -82,12 +82,12 @@ const patienceNs = 1.5e9;
 const congestionLoss = 0.1;
 /** Delay falling by this share of time: the queue is being emptied. */
 const falling = -0.05;
-/** To begin with, and after an overflow: without a queue that was measured. */
+/** To begin with. */
 const startGrowthPerSecond = 0.3;
 const mostGrowthPerSecond = 0.3;
 /** So long a queue takes to be seen: with the next key frame faster growth would fill 300 ms of it. */
 const unseenNs = 1e9;
-/** Back to what the link carried a moment ago. */
+/** Back to what the link carried a moment ago, or after an overflow from less than it carries. */
 const mostRecoveryPerSecond = 0.5;
 /** At the ceiling, and for each part that the rate is away from it. */
 const ceilingGrowthPerSecond = 0.015;
@@ -147,6 +147,8 @@ export function srtSample(state: SrtState, sample: SrtSample): SrtState {
     lostPackets: sample.packetsLost - last.packetsLost,
     rttMs: sample.rttMs,
     burstMs: (burstBits / drainBps) * 1000,
+    isSilent:
+      sentBits === 0 && sample.packetsLost === last.packetsLost && sample.rttMs === last.rttMs,
   };
   const intervals = [...since(state.intervals, sample.timeNs - floorWindowNs), interval];
   return decide({ ...state, intervals, burstBits, last: sample, rttMeasured });
@@ -187,11 +189,15 @@ function measured(state: SrtState, now: Interval): SrtState {
 function step(state: SrtState, now: Interval): SrtState {
   const view = lookAt(state.intervals, now);
   const { drainingSinceNs } = state;
-  if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2) {
+  const isBurst = view.burstMs > leastQueueMs;
+  // While packets are missing the round trip time is an old one: most are lost, so the queue is full.
+  const isOverflow = view.loss > overflowLoss && !isBurst;
+  if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2 && !isOverflow) {
     return drained(state, now);
   }
   // Losses of a burst that the queue had no room for come without a delay that it does not explain.
   const isCongested =
+    isOverflow ||
     view.queueMs > view.mostMs ||
     (view.standingMs > view.mostMs &&
       view.loss > (view.queueMs > 0 ? congestionLoss : overflowLoss));
@@ -199,15 +205,19 @@ function step(state: SrtState, now: Interval): SrtState {
   const isNewlySevere = isCongested && isSevere(view) && drainingSinceNs === undefined;
   if (now.timeNs < state.settledNs && !isNewlySevere) return state;
   if (isCongested) {
-    if (view.slope < falling && view.loss <= congestionLoss) return state;
-    // An encoder that has yet to follow is waited for, but not for ever.
+    // Losses are told late; once no more are, a queue that is being emptied will be.
+    const told = since(state.intervals, now.timeNs - rttTrailNs);
+    const isLosing = view.loss > congestionLoss && told.some(({ lostPackets }) => lostPackets > 0);
+    if (view.slope < falling && !isLosing) return state;
+    // An encoder that has yet to follow is waited for, but not for ever; nor where most is lost: what
+    // goes through is then the small difference of two large numbers, one of which is vague.
     const isEnough =
+      view.loss <= overflowLoss &&
       state.carriedBps !== undefined &&
       state.rateBps <= shareOfDelivered * recentlyCarriedBps(state, now, view);
     const waits = isEnough && now.timeNs < state.settledNs + patienceNs;
     return waits ? state : decreased(state, now, view);
   }
-  const isBurst = view.burstMs > leastQueueMs;
   if (view.loss > congestionLoss) {
     return isBurst ? state : decreasedByLoss(state, now.timeNs, view);
   }
@@ -249,7 +259,8 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
     between(intervals, toldNs - lossWindowNs, toldNs),
     since(intervals, now.timeNs - lossWindowNs),
   );
-  const window = since(intervals, now.timeNs - standingWindowNs);
+  // A machine that was too busy to send says nothing of the way.
+  const window = since(intervals, now.timeNs - standingWindowNs).filter((i) => !i.isSilent);
   const isEnough = window.length >= leastStandingIntervals;
   // The measured time trails what it measures.
   const unexplainedMs = window.map(({ timeNs, rttMs }) => {
@@ -278,7 +289,10 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
  */
 function carriedBps({ intervals }: SrtState, queuedNs: number, now: Interval): number {
   const { timeNs } = now;
-  const lossNs = since(intervals, queuedNs).find(({ lostPackets }) => lostPackets > 0)?.timeNs;
+  // A packet or two that are lost are no overflow yet.
+  const lossNs = since(intervals, queuedNs).find(
+    ({ lostPackets, packets }) => lostPackets > overflowLoss * packets,
+  )?.timeNs;
   const fromNs = Math.min(
     timeNs - leastMeasureNs,
     lossNs === undefined
@@ -336,7 +350,9 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
     const intervals = since(state.intervals, timeNs - standingWindowNs);
     return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined, carriedBps: undefined };
   }
-  const settledNs = timeNs + settleNs;
+  // In an overflow what comes of it is told a full queue later.
+  const toldLaterNs = view.loss > overflowLoss ? now.rttMs * 1e6 : 0;
+  const settledNs = timeNs + settleNs + toldLaterNs;
   const sentBps = rateOf(since(state.intervals, timeNs - lossWindowNs));
   const failedBps = drainingSinceNs === undefined ? Math.min(rateBps, sentBps) : state.failedBps;
   if (!isSevere(view) && drainingSinceNs === undefined) {
@@ -385,7 +401,9 @@ function within(value: number, least: number, most: number): number {
 /** Careful where the link was full before, by either measure; fast elsewhere. */
 function growthPerSecond(state: SrtState, nowNs: number): number {
   const { rateBps, ceilingBps, failedBps, settledNs } = state;
-  if (ceilingBps === undefined) return startGrowthPerSecond;
+  if (ceilingBps === undefined) {
+    return failedBps === undefined ? startGrowthPerSecond : mostRecoveryPerSecond;
+  }
   const toCeiling = Math.abs(rateBps / ceilingBps - 1);
   const toFailed = failedBps === undefined ? Infinity : Math.abs(rateBps / failedBps - 1);
   return Math.min(
