@@ -207,6 +207,23 @@ describe('the SRT estimator', () => {
     expect(Math.min(...asked)).toBeGreaterThan(0.9 * rateBps);
   });
 
+  it('answers most packets of a moment being lost at once, by more than half', () => {
+    let state = initialSrt(1e6, 3e6);
+    let sample = firstSample;
+    for (let tenth = 0; tenth < 50; tenth++) {
+      sample = next(sample, 100_000, 40 + (tenth % 3));
+      state = srtSample(state, sample);
+    }
+    const { rateBps } = state;
+    // No round trip is measured while packets are missing.
+    for (let tenth = 0; tenth < 3; tenth++) {
+      sample = next({ ...sample, packetsLost: sample.packetsLost + 7 }, 100_000, 42);
+      state = srtSample(state, sample);
+    }
+    expect(state.rateBps).toBeLessThan(0.45 * rateBps);
+    expect(state.rateBps).toBeGreaterThan(0.3 * rateBps);
+  });
+
   it('does not run away from what is really sent', () => {
     let state = initialSrt(300e3, 100e6);
     let sample = firstSample;

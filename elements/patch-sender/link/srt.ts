@@ -44,6 +44,7 @@ const standingWindowNs = 400e6;
 const leastStandingIntervals = 3;
 const rateWindowNs = 500e6;
 const lossWindowNs = 1e9;
+const overflowWindowNs = 300e6;
 /** Below the time that a picture takes; long ways jitter more. */
 const leastQueueMs = 45;
 const queueShareOfFloor = 0.2;
@@ -191,7 +192,7 @@ function step(state: SrtState, now: Interval): SrtState {
   const { drainingSinceNs } = state;
   const isBurst = view.burstMs > leastQueueMs;
   // While packets are missing the round trip time is an old one: most are lost, so the queue is full.
-  const isOverflow = view.loss > overflowLoss && !isBurst;
+  const isOverflow = view.isOverflow && !isBurst;
   if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2 && !isOverflow) {
     return drained(state, now);
   }
@@ -212,7 +213,7 @@ function step(state: SrtState, now: Interval): SrtState {
     // An encoder that has yet to follow is waited for, but not for ever; nor where most is lost: what
     // goes through is then the small difference of two large numbers, one of which is vague.
     const isEnough =
-      view.loss <= overflowLoss &&
+      !view.isOverflow &&
       state.carriedBps !== undefined &&
       state.rateBps <= shareOfDelivered * recentlyCarriedBps(state, now, view);
     const waits = isEnough && now.timeNs < state.settledNs + patienceNs;
@@ -245,6 +246,8 @@ interface View {
   /** More than this is congestion. */
   readonly mostMs: number;
   readonly loss: number;
+  /** Most of what was sent is lost, be it only of late. */
+  readonly isOverflow: boolean;
   readonly slope: number;
   readonly deliveredBps: number;
 }
@@ -255,10 +258,9 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
   // What is told now was sent a round trip ago.
   const toldNs = now.timeNs - now.rttMs * 1e6;
   const sent = between(intervals, toldNs - rateWindowNs, toldNs);
-  const loss = lossOf(
-    between(intervals, toldNs - lossWindowNs, toldNs),
-    since(intervals, now.timeNs - lossWindowNs),
-  );
+  const lossIn = (windowNs: number): number =>
+    lossOf(between(intervals, toldNs - windowNs, toldNs), since(intervals, now.timeNs - windowNs));
+  const loss = lossIn(lossWindowNs);
   // A machine that was too busy to send says nothing of the way.
   const window = since(intervals, now.timeNs - standingWindowNs).filter((i) => !i.isSilent);
   const isEnough = window.length >= leastStandingIntervals;
@@ -277,6 +279,7 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
     queueMs: isEnough ? Math.max(0, Math.min(...unexplainedMs)) : 0,
     mostMs: leastQueueMs + queueShareOfFloor * floorMs,
     loss,
+    isOverflow: Math.max(loss, lossIn(overflowWindowNs)) > overflowLoss,
     slope,
     deliveredBps: (rateOf(sent) * (1 - loss)) / (1 + Math.max(-0.5, slope)),
   };
@@ -351,7 +354,7 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
     return { ...state, intervals, unmoved: 0, drainingSinceNs: undefined, carriedBps: undefined };
   }
   // In an overflow what comes of it is told a full queue later.
-  const toldLaterNs = view.loss > overflowLoss ? now.rttMs * 1e6 : 0;
+  const toldLaterNs = view.isOverflow ? now.rttMs * 1e6 : 0;
   const settledNs = timeNs + settleNs + toldLaterNs;
   const sentBps = rateOf(since(state.intervals, timeNs - lossWindowNs));
   const failedBps = drainingSinceNs === undefined ? Math.min(rateBps, sentBps) : state.failedBps;
@@ -368,11 +371,11 @@ function decreased(state: SrtState, now: Interval, view: View): SrtState {
     Math.min(
       mostOfOverflow * rateBps,
       Math.max(
-        (view.loss > overflowLoss ? leastOfOverflow : leastOfSevere) * rateBps,
+        (view.isOverflow ? leastOfOverflow : leastOfSevere) * rateBps,
         leastOfCarried * (state.carriedBps ?? 0),
       ),
     ),
-    (view.loss > overflowLoss ? mostOfOverflow : mostOfSevere) * rateBps,
+    (view.isOverflow ? mostOfOverflow : mostOfSevere) * rateBps,
   );
   return {
     ...state,
