@@ -207,6 +207,31 @@ describe('the SRT estimator', () => {
     expect(Math.min(...asked)).toBeGreaterThan(0.9 * rateBps);
   });
 
+  it('comes back from below after an overflow, however long a queue had stood before it', () => {
+    let state = initialSrt(1e6, 3e6);
+    let sample = firstSample;
+    const feed = (tenths: number, bits: number, rttMs: number, lost = 0): number[] =>
+      Array.from({ length: tenths }, (_, tenth) => {
+        // No round trip is measured while packets are missing, nor while none are sent.
+        const isOld = lost > 0 || bits === 0;
+        const told = { ...sample, packetsLost: sample.packetsLost + lost };
+        sample = next(told, bits, isOld ? rttMs : rttMs + (tenth % 2) * 0.1);
+        state = srtSample(state, sample);
+        return state.rateBps;
+      });
+    feed(50, 100_000, 40);
+    for (let rttMs = 60; rttMs < 160; rttMs += 5) feed(1, 100_000, rttMs);
+    feed(4, 100_000, 160, 8);
+    const overflowed = state.rateBps;
+    // The machine sends nothing: nobody knows whether the queue has gone.
+    feed(6, 0, 160);
+    expect(state.drainingSinceNs).toBeDefined();
+    const back = feed(10, 30_000, 41);
+    expect(state.drainingSinceNs).toBeUndefined();
+    expect(state.ceilingBps).toBeUndefined();
+    expect(Math.max(...back)).toBeLessThan(1.5 * overflowed);
+  });
+
   it('answers most packets of a moment being lost at once, by more than half', () => {
     let state = initialSrt(1e6, 3e6);
     let sample = firstSample;

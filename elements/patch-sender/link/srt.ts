@@ -27,6 +27,8 @@ export interface SrtState {
   readonly drainingSinceNs: number | undefined;
   /** What has gone through since. */
   readonly carriedBps: number | undefined;
+  /** Most was lost since: nothing is known of what the link carries. */
+  readonly hasOverflowed: boolean;
   readonly settledNs: number;
   /** Decreases in a row that a standing queue did not answer to. */
   readonly unmoved: number;
@@ -115,6 +117,7 @@ export function initialSrt(rateBps: number, mostBps: number): SrtState {
     ceilingBps: undefined,
     drainingSinceNs: undefined,
     carriedBps: undefined,
+    hasOverflowed: false,
     settledNs: 0,
     unmoved: 0,
     intervals: [],
@@ -168,7 +171,10 @@ function restarted(last: SrtSample, sample: SrtSample): boolean {
 function decide(state: SrtState): SrtState {
   const now = state.intervals.at(-1);
   if (!now) return state;
-  return step(measured(state, now), now);
+  const view = lookAt(state.intervals, now);
+  const hasOverflowed =
+    view.isOverflow || (state.drainingSinceNs !== undefined && state.hasOverflowed);
+  return step({ ...measured(state, now), hasOverflowed }, now, view);
 }
 
 /**
@@ -187,20 +193,21 @@ function measured(state: SrtState, now: Interval): SrtState {
   return { ...state, carriedBps: isLossless ? Math.max(nowBps, knownBps ?? 0) : nowBps };
 }
 
-function step(state: SrtState, now: Interval): SrtState {
-  const view = lookAt(state.intervals, now);
+function step(state: SrtState, now: Interval, view: View): SrtState {
   const { drainingSinceNs } = state;
   const isBurst = view.burstMs > leastQueueMs;
   // While packets are missing the round trip time is an old one: most are lost, so the queue is full.
   const isOverflow = view.isOverflow && !isBurst;
-  if (drainingSinceNs !== undefined && view.standingMs < view.mostMs / 2 && !isOverflow) {
-    return drained(state, now);
+  const { standingMs } = view;
+  const isClear = standingMs !== undefined && standingMs < view.mostMs / 2;
+  if (drainingSinceNs !== undefined && isClear && !isOverflow) {
+    return drained(state, now.timeNs);
   }
   // Losses of a burst that the queue had no room for come without a delay that it does not explain.
   const isCongested =
     isOverflow ||
     view.queueMs > view.mostMs ||
-    (view.standingMs > view.mostMs &&
+    ((standingMs ?? 0) > view.mostMs &&
       view.loss > (view.queueMs > 0 ? congestionLoss : overflowLoss));
   // A small step back is not waited for when the queue goes on to grow.
   const isNewlySevere = isCongested && isSevere(view) && drainingSinceNs === undefined;
@@ -237,8 +244,8 @@ function step(state: SrtState, now: Interval): SrtState {
 /** What the last moments say. */
 interface View {
   readonly floorMs: number;
-  /** Least delay above the floor. */
-  readonly standingMs: number;
+  /** Least delay above the floor of late; unknown where hardly anything was told. */
+  readonly standingMs: number | undefined;
   /** The most that our bursts explain. */
   readonly burstMs: number;
   /** Of it, what our bursts do not explain. */
@@ -271,7 +278,7 @@ function lookAt(intervals: readonly Interval[], now: Interval): View {
   });
   return {
     floorMs,
-    standingMs: isEnough ? Math.min(...window.map(({ rttMs }) => rttMs)) - floorMs : 0,
+    standingMs: isEnough ? Math.min(...window.map(({ rttMs }) => rttMs)) - floorMs : undefined,
     burstMs: Math.max(
       0,
       ...since(intervals, now.timeNs - lossWindowNs).map(({ burstMs }) => burstMs),
@@ -319,16 +326,15 @@ function recentlyCarriedBps(state: SrtState, now: Interval, view: View): number 
 }
 
 /** The queue is gone. */
-function drained(state: SrtState, now: Interval): SrtState {
-  const busy = since(state.intervals, state.drainingSinceNs ?? now.timeNs);
+function drained(state: SrtState, nowNs: number): SrtState {
   const settled = {
     ...state,
     drainingSinceNs: undefined,
     carriedBps: undefined,
-    settledNs: now.timeNs,
+    settledNs: nowNs,
     unmoved: 0,
   };
-  if (lossOf(busy, busy) > overflowLoss) return { ...settled, ceilingBps: undefined };
+  if (state.hasOverflowed) return { ...settled, ceilingBps: undefined };
   // A queue that was gone before it could be measured was of a link nearly wide enough.
   const nearlyBps = shareOfFailed * (state.failedBps ?? 0);
   const ceilingBps = state.carriedBps ?? Math.max(nearlyBps, state.rateBps / shareToDrain);
