@@ -61,10 +61,16 @@ function start(name: string, launch: string): Pipeline {
 
 const shownFile = (port: number): string => join(folder, `shown-${port}.gdp`);
 
-function startServer(port: number, scale = '2'): Pipeline {
+/**
+ * Where a machine is busy for more than a second tsdemux takes it for another clock: times jump, though
+ * no frame is missing. Without its correction a sender that comes back would end the stream.
+ */
+const oneSender = 'ignore-pcr=true';
+
+function startServer(port: number, scale = '2', demux = ''): Pipeline {
   return start(
     'the server',
-    `srtsrc uri="srt://127.0.0.1:${port}?mode=listener" keep-listening=true ! tsdemux name=demux ` +
+    `srtsrc uri="srt://127.0.0.1:${port}?mode=listener" keep-listening=true ! tsdemux name=demux ${demux} ` +
       'demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
       `! srenhancer name=enhancer scale=${scale} ! tee name=shown shown. ! queue ! fakesink sync=true ` +
       // Thumbnails of all that was shown: their times tell whether a frame is missing.
@@ -133,7 +139,7 @@ function engineOf(pipeline: Pipeline): number | undefined {
 
 test('a killed engine costs no frame and training goes on where it was', async () => {
   const port = await freeUdpPort();
-  const server = startServer(port);
+  const server = startServer(port, '2', oneSender);
   startSender(port);
   const before = await until(
     server,
@@ -165,7 +171,7 @@ test('a killed engine costs no frame and training goes on where it was', async (
 
 test('a sender that changes to full size in mid-stream is followed without a frame lost', async () => {
   const port = await freeUdpPort();
-  const server = startServer(port, 'auto');
+  const server = startServer(port, 'auto', oneSender);
   // Fine rings: at half the size they are another picture, and there are bits enough for them.
   startSender(port, 'scale=auto max-bitrate=3000000');
   await until(server, 'training', (s) => isTraining(s) && numberField(s, 'scale') === 2);
