@@ -38,6 +38,7 @@ export class Relay {
   readonly #timers = new Set<NodeJS.Timeout>();
   #counts = { delivered: 0, deliveredBytes: 0, dropped: 0, lost: 0, returned: 0, queuedSeconds: 0 };
   #delaysSeconds: number[] = [];
+  #mostLateSeconds = 0;
 
   private constructor(options: RelayOptions) {
     this.#options = options;
@@ -69,6 +70,16 @@ export class Relay {
     return this.#delaysSeconds.splice(0);
   }
 
+  /**
+   * The most by which a packet since the last call was sent on later than it was due: a machine too busy
+   * for it is another link than the one that was asked for.
+   */
+  takeMostLateSeconds(): number {
+    const late = this.#mostLateSeconds;
+    this.#mostLateSeconds = 0;
+    return late;
+  }
+
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
@@ -89,7 +100,9 @@ export class Relay {
     this.#at(passage.atSeconds, () => {
       this.#counts.delivered++;
       this.#counts.deliveredBytes += packet.length + headerBytes;
-      this.#delaysSeconds.push(this.#options.now() - nowSeconds);
+      const sentSeconds = this.#options.now();
+      this.#delaysSeconds.push(sentSeconds - nowSeconds);
+      this.#mostLateSeconds = Math.max(this.#mostLateSeconds, sentSeconds - passage.atSeconds);
       server.send(packet, this.#options.serverPort, this.#options.serverHost);
     });
   }

@@ -39,6 +39,8 @@ export interface LinkMoment {
   readonly sentBps: number;
   readonly dropped: number;
   readonly delaysSeconds: readonly number[];
+  /** By how much the emulated link was late at most: the machine had other things to do. */
+  readonly lateSeconds: number;
 }
 
 export interface LinkOutcome {
@@ -89,6 +91,7 @@ export async function runOverLink(run: LinkRun): Promise<LinkOutcome> {
         sentBps: ((bytes - before.bytes) * 8) / (seconds - before.seconds),
         dropped: dropped - before.dropped,
         delaysSeconds: relay.takeDelaysSeconds(),
+        lateSeconds: relay.takeMostLateSeconds(),
       });
       before = { bytes, dropped, seconds };
       if (seconds < startingSeconds) continue;

@@ -91,12 +91,15 @@ test('over SRT the estimate follows steps of 3 -> 0.8 -> 2 Mbit/s', async () => 
     .slice(1)
     .map((time, i) => ({ time, frames: Math.round((time - (frames[i] ?? 0)) / step) - 1 }))
     .filter((gap) => gap.frames > 0);
+  const running = moments.filter(({ seconds }) => seconds > 5);
   console.info(
     `below 0.8 Mbit/s after ${belowAfter.toFixed(1)} s, above 1.6 after ${aboveAfter.toFixed(1)} s; ` +
       `one-way delay p95 ${(percentile(delays, 0.95) * 1000).toFixed(0)} ms; estimate at 0.8 Mbit/s ` +
       `${(meanOf(settled.map((m) => m.estimateBps)) / 1000).toFixed(0)} kbit/s, sent ` +
       `${(meanOf(settled.map((m) => m.sentBps)) / 1000).toFixed(0)}; frames missing ` +
       `${missing.map((gap) => `${gap.frames} at ${gap.time.toFixed(1)} s`).join(', ') || 'none'}; ` +
+      `the link itself late by ${(Math.max(...running.map((m) => m.lateSeconds)) * 1000).toFixed(0)} ms ` +
+      `at most (more than 100 in ${running.filter((m) => m.lateSeconds > 0.1).length} fifths of a second); ` +
       `engine ${(engineShare * 100).toFixed(2)} % of a core`,
   );
   // Whether, not how soon: the machine that runs this may have other things to do.
