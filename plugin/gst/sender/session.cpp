@@ -170,6 +170,17 @@ void SenderSession::set_plan(const Plan& plan) {
     callbacks_.on_plan(plan);
 }
 
+void SenderSession::set_pace(std::uint32_t pace_bps) {
+    bool has_encoder = false;
+    {
+        const std::lock_guard lock(mutex_);
+        has_encoder = video_bytes_ > 0;
+    }
+    // One that somebody else steers (OBS's) follows late, and all that it gives too much would
+    // wait.
+    link_probe_.set_pace(has_encoder ? pace_bps : 0);
+}
+
 EngineMessage SenderSession::hello() const {
     const std::lock_guard lock(mutex_);
     nlohmann::json rungs = nlohmann::json::array();
@@ -372,7 +383,7 @@ void SenderSession::receive(const EngineMessage& message) {
             head.contains("encoderBitrateBps") ? "encoderBitrateBps" : "videoBitrateBps";
         set_plan({bitrate_field(head, "videoBitrateBps"), bitrate_field(head, "patchBitrateBps"),
                   bitrate_field(head, "estimatedUplinkBps"), bitrate_field(head, told)});
-        link_probe_.set_pace(head.contains("paceBps") ? bitrate_field(head, "paceBps") : 0);
+        set_pace(head.contains("paceBps") ? bitrate_field(head, "paceBps") : 0);
         callbacks_.on_plan_report(head);
     } else if (type == "engine.warning") {
         const auto text = [&head](const char* name) {

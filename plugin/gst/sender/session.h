@@ -100,6 +100,7 @@ class SenderSession {
     void send_with_next(const nlohmann::json& head);
     void flush(EngineClient& engine);
     void set_plan(const Plan& plan);
+    void set_pace(std::uint32_t pace_bps);
     void trouble(const std::string& why);
     std::shared_ptr<EngineClient> client() const;
 
