@@ -63,9 +63,10 @@ const shownFile = (port: number): string => join(folder, `shown-${port}.gdp`);
 
 /**
  * Where a machine is busy for more than a second tsdemux takes it for another clock: times jump, though
- * no frame is missing. Without its correction a sender that comes back would end the stream.
+ * no frame is missing. Without its correction a sender that comes back or changes its size may end the
+ * stream.
  */
-const oneSender = 'ignore-pcr=true';
+const asSentClock = 'ignore-pcr=true';
 
 function startServer(port: number, scale = '2', demux = ''): Pipeline {
   return start(
@@ -139,7 +140,7 @@ function engineOf(pipeline: Pipeline): number | undefined {
 
 test('a killed engine costs no frame and training goes on where it was', async () => {
   const port = await freeUdpPort();
-  const server = startServer(port, '2', oneSender);
+  const server = startServer(port, '2', asSentClock);
   startSender(port);
   const before = await until(
     server,
@@ -171,7 +172,7 @@ test('a killed engine costs no frame and training goes on where it was', async (
 
 test('a sender that changes to full size in mid-stream is followed without a frame lost', async () => {
   const port = await freeUdpPort();
-  const server = startServer(port, 'auto', oneSender);
+  const server = startServer(port, 'auto');
   // Fine rings: at half the size they are another picture, and there are bits enough for them.
   startSender(port, 'scale=auto max-bitrate=3000000');
   await until(server, 'training', (s) => isTraining(s) && numberField(s, 'scale') === 2);
