@@ -265,6 +265,7 @@ export function rungChanged(state: SchedulerState): SchedulerState {
     ...state,
     plannedNs: undefined,
     begunNs: undefined,
+    training: undefined,
     patchBitrateBps: undefined,
     gainDbPerBit: undefined,
     memoryDbPerBit: undefined,

@@ -190,7 +190,7 @@ describe('the choice of the rung', () => {
     const told = trainingTold(initialRung(2), 3, 1, 20e9);
     expect(leadDb(told, hopeful, 2, 60e9)).toBeCloseTo(1.2);
     expect(leadDb(told, hopeful, 1, 60e9)).toBe(0);
-    expect(leadDb(told, hopeful, 1.5, 60e9)).toBeCloseTo(0.36);
+    expect(leadDb(told, hopeful, 1.5, 60e9)).toBeCloseTo(0.12);
     expect(leadDb(initialRung(1), hopeful, 1.5, 60e9)).toBe(0.5);
     expect(leadDb(told, { ...hopeful, trains: false }, 2, 60e9)).toBe(0);
     expect(trainingTold(initialRung(2), null, 1, 20e9).learnedDb).toEqual({});
@@ -221,7 +221,7 @@ describe('the choice of the rung', () => {
     const hopeful = { ...settings, expectsFeedback: true };
     let state = memoryAdds(trainingTold(initialRung(2), 3, 1, 20e9), 0.5);
     expect(leadDb(state, hopeful, 2, 60e9)).toBeCloseTo(1.2 + 0.5);
-    expect(leadDb(state, hopeful, 3, 60e9)).toBeCloseTo(0.3 * 1.7);
+    expect(leadDb(state, hopeful, 3, 60e9)).toBeCloseTo(0.1 * 1.7);
     expect(leadDb(state, hopeful, 1, 60e9)).toBe(0);
     state = memoryAdds(state, 0);
     expect(leadDb(state, hopeful, 2, 60e9)).toBeGreaterThan(1.6);

@@ -106,15 +106,18 @@ describe('the schedule of patches in full size', () => {
     const [before] = run(20, {}, () => 1e6, learning(0.3)).slice(-1);
     if (!before) throw new Error('no state');
     expect(before.gainDbPerBit).toBeGreaterThan(0);
-    const [first] = run(
-      1,
-      inFullSize,
-      () => 1e6,
-      () => undefined,
-      rungChanged(before),
-    );
-    expect(first?.gainDbPerBit).toBeUndefined();
-    expect(first?.plan.patchBitrateBps).toBe(8_000);
+    // Nor that training had nothing more to give there.
+    for (const training of ['training', 'suspended'] as const) {
+      const [first] = run(
+        1,
+        inFullSize,
+        () => 1e6,
+        () => undefined,
+        rungChanged({ ...before, training }),
+      );
+      expect(first?.gainDbPerBit).toBeUndefined();
+      expect(first?.plan.patchBitrateBps).toBe(8_000);
+    }
   });
 });
 
