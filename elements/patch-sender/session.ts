@@ -39,6 +39,7 @@ import {
 } from './plan.ts';
 import { seededRandom } from './random.ts';
 import {
+  errorsSeen,
   initialRung,
   isTrained,
   measureNs,
@@ -54,7 +55,7 @@ import {
   type RungSettings,
   type RungState,
 } from './rung.ts';
-import { Sampler } from './sampler.ts';
+import { Sampler, worseShare } from './sampler.ts';
 import {
   aim,
   encoderTargetBps,
@@ -383,6 +384,7 @@ export class SenderSession implements Session {
     const { columns, rows, cell, mediaTimeNs } = offer;
     this.#grid = { columns, rows, cell };
     const cover = coverAt(this.#coverage, offer, mediaTimeNs);
+    this.#rung = errorsSeen(this.#rung, worseShare(errors) ?? this.#rung.worseShare);
     const worth = memoryWorth(this.#coverage, errors, cover);
     this.#scheduler = memorySeen(this.#scheduler, worth?.byPatchDb, this.#budget.meanPatchBits);
     if (worth) this.#rung = memoryAdds(this.#rung, worth.leadDb);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  errorsSeen,
   initialRung,
   isTrained,
   leadDb,
@@ -215,6 +216,17 @@ describe('the choice of the rung', () => {
     expect(tried(initialRung(1), 0.2)).toBe(2);
     expect(tried(told, 0.2)).toBe(1);
     expect(tried(told, 0.5)).toBe(2);
+  });
+
+  it('takes the less of what patches gain for the frame the less of its error lies where they come from', () => {
+    const hopeful = { ...settings, expectsFeedback: true };
+    const lead = (share: number): number => {
+      let state = initialRung(2);
+      for (let frame = 0; frame < 300; frame++) state = errorsSeen(state, share);
+      return leadDb(trainingTold(state, 3, 1, 20e9), hopeful, 2, 60e9);
+    };
+    expect(lead(1)).toBeCloseTo(1.6, 2);
+    expect(lead(0.5)).toBeCloseTo(0.8, 2);
   });
 
   it('counts what texture memory adds, smoothed over frames, and less of it where it begins anew', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
-import { knownWeight, Sampler } from '../../elements/patch-sender/sampler.ts';
+import { knownWeight, Sampler, worseShare } from '../../elements/patch-sender/sampler.ts';
 
 const grid = { columns: 10, rows: 6 };
 const errorGrids = fc
@@ -109,6 +109,19 @@ describe('the sampler that knows what memory covers', () => {
   it('draws nothing where there is no error', () => {
     const none = new Array<number>(60).fill(0);
     expect(new Sampler(seededRandom(1)).select(grid, new Uint32Array(60), 5, none)).toEqual([]);
+  });
+});
+
+describe('the share of the error in worse cells', () => {
+  it('is all of it where all is in one cell, and nothing where all cells are alike', () => {
+    expect(worseShare(Uint32Array.of(0, 0, 8, 0))).toBe(1);
+    expect(worseShare(Uint32Array.of(5, 5, 5, 5))).toBe(0);
+    expect(worseShare(Uint32Array.of(1, 1, 3, 3))).toBe(0.75);
+  });
+
+  it('is unknown without an error, and without cells', () => {
+    expect(worseShare(Uint32Array.of(0, 0))).toBeUndefined();
+    expect(worseShare(new Uint32Array())).toBeUndefined();
   });
 });
 
