@@ -201,6 +201,18 @@ export interface Native {
    */
   countResidualBits(pair: TrainingPair, scale: number, step: number, counts: Uint32Array): void;
   readonly residualContexts: number;
+  /**
+   * What coding a pair makes of the `residualWeights` weights that mix the contexts, when these begin
+   * with the probabilities `start` (of a 1, in 1/2^16).
+   */
+  learnResidualWeights(
+    pair: TrainingPair,
+    scale: number,
+    step: number,
+    start: Uint16Array,
+    weights: Int32Array,
+  ): void;
+  readonly residualWeights: number;
   writePacket(header: PacketHeader, patches: readonly CodedPatch[]): Uint8Array;
   readPacket(bytes: Uint8Array): PacketResult;
   encodeJpegLuma(plane: Plane, quality: number): Uint8Array;

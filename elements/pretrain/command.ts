@@ -16,7 +16,7 @@ import {
   type StillsPsnr,
 } from './measure.ts';
 import { makePairs, qualities, type WeightedPair } from './pairs.ts';
-import { findStartProbabilities, tableText } from './residual-start.ts';
+import { findResidualStart, tableText } from './residual-start.ts';
 import { listPhotos } from './stills.ts';
 import {
   architectureOf,
@@ -86,11 +86,14 @@ const photographs = async (options: PretrainOptions): Promise<readonly string[]>
   return listPhotos(options.photos);
 };
 
-const writeResidualStart = async (file: string, options: PretrainOptions): Promise<void> => {
+const writeResidualStart = async (folder: string, options: PretrainOptions): Promise<void> => {
+  requireFolder(folder, '--patch-codec');
   const photos = await photographs(options);
   const { seed, clips } = options;
   const plan = { seed, photos, clips, windows: recipe.windows };
-  await writeFile(file, tableText(await findStartProbabilities(native(), plan)));
+  const { probabilities, weights } = await findResidualStart(native(), plan);
+  await writeFile(join(folder, 'residual_start.inc'), tableText(probabilities));
+  await writeFile(join(folder, 'residual_weights.inc'), tableText(weights));
 };
 
 const pretrain = async (options: PretrainOptions): Promise<void> => {
@@ -221,8 +224,8 @@ export const registerPretrain = (program: Command): void => {
     .option('--steps <n>', 'training steps', wholeNumber('--steps', 1, 10_000_000), steps)
     .option('--clips <n>', 'clips to make for training', wholeNumber('--clips', 1, 10_000), clips)
     .option(
-      '--patch-codec <file>',
-      "train no network; write the residual codec's start probabilities there",
+      '--patch-codec <folder>',
+      'train no network; write what the residual codec starts from there',
     )
     .option(
       '--measure',

@@ -305,6 +305,27 @@ Napi::Value count_residual_bits_of(const Napi::CallbackInfo& info) {
     });
 }
 
+// learnResidualWeights(pair, scale, step, start, weights): changes weights
+Napi::Value learn_residual_weights_of(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const ResidualPair pair = residual_pair(info);
+    const auto is = [&](std::size_t argument, napi_typedarray_type type) {
+        return info[argument].IsTypedArray() &&
+               info[argument].As<Napi::TypedArray>().TypedArrayType() == type;
+    };
+    if (!is(3, napi_uint16_array) || !is(4, napi_int32_array)) {
+        throw_type_error(env, "start must be a Uint16Array and weights an Int32Array");
+    }
+    const auto start = info[3].As<Napi::Uint16Array>();
+    auto weights = info[4].As<Napi::Int32Array>();
+    return guarded(env, [&] {
+        learn_residual_weights(pair.high.data(), pair.low.width, pair.low, pair.step,
+                               {start.Data(), start.ElementLength()},
+                               {weights.Data(), weights.ElementLength()});
+        return env.Undefined();
+    });
+}
+
 }  // namespace
 
 void add_pictures(Napi::Env env, Napi::Object exports) {
@@ -319,6 +340,9 @@ void add_pictures(Napi::Env env, Napi::Object exports) {
     exports.Set("encodeResidual", Napi::Function::New(env, encode_residual_of));
     exports.Set("decodeResidual", Napi::Function::New(env, decode_residual_of));
     exports.Set("countResidualBits", Napi::Function::New(env, count_residual_bits_of));
+    exports.Set("learnResidualWeights", Napi::Function::New(env, learn_residual_weights_of));
+    exports.Set("residualWeights",
+                Napi::Number::New(env, static_cast<double>(residual_weight_count)));
     exports.Set("residualContexts",
                 Napi::Number::New(env, static_cast<double>(residual_context_count)));
     exports.Set("encodeJpegLuma", Napi::Function::New(env, encode_jpeg));

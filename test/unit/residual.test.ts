@@ -18,11 +18,14 @@ interface GoldenPatch {
 }
 
 const golden = JSON.parse(read('../golden/residual.json')) as { patches: GoldenPatch[] };
-const startProbabilities = read('../../plugin/core/patch/residual_start.inc')
-  .split(',')
-  .map((word) => word.trim())
-  .filter((word) => word !== '')
-  .map(Number);
+const table = (name: string): number[] =>
+  read(`../../plugin/core/patch/${name}`)
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+    .map(Number);
+const startProbabilities = table('residual_start.inc');
+const startWeights = table('residual_weights.inc');
 
 const at = <T>(list: ArrayLike<T>, index: number): T => {
   const value = list[index];
@@ -30,10 +33,44 @@ const at = <T>(list: ArrayLike<T>, index: number): T => {
   return value;
 };
 
+const clamp = (value: number, low: number, high: number): number =>
+  Math.max(low, Math.min(high, value));
+
+const stretch = Array.from({ length: 4096 }, (_, p) =>
+  clamp(Math.round(256 * Math.log((2 * p + 1) / (8191 - 2 * p))), -2047, 2047),
+);
+const squash = (x: number): number => Math.round(65536 / (1 + Math.exp(-x / 256)));
+
+/** Contexts of each input of each kind of bit, in the order of the tables. */
+const level = [384, 640, 640, 384];
+const kinds = {
+  coded: [32, 48, 96, 36],
+  last: [768, 512, 256],
+  significant: level,
+  aboveOne: level,
+  aboveTwo: level,
+  escape: [48, 60],
+  sign: [640, 900, 150, 576],
+} as const;
+type Kind = keyof typeof kinds;
+
+const contextsAt = {} as Record<Kind, number[]>;
+const weightsAt = {} as Record<Kind, number>;
+let contextCount = 0;
+let weightCount = 0;
+for (const kind of Object.keys(kinds) as Kind[]) {
+  weightsAt[kind] = weightCount;
+  contextsAt[kind] = kinds[kind].map((size) => {
+    contextCount += size;
+    return contextCount - size;
+  });
+  weightCount += kinds[kind].length;
+}
+
 class RangeDecoder {
   readonly #bytes: Uint8Array;
-  readonly #fast = [...startProbabilities];
-  readonly #slow = [...startProbabilities];
+  readonly #ones = [...startProbabilities];
+  readonly #weights = [...startWeights];
   #read = 0;
   #range = 0xffffffff;
   #code = 0;
@@ -60,13 +97,22 @@ class RangeDecoder {
     return bit;
   }
 
-  bit(context: number): 0 | 1 {
-    const fast = at(this.#fast, context);
-    const slow = at(this.#slow, context);
-    const zero = Math.min(32768 - 64, Math.max(64, (fast + slow) >> 2));
+  bit(kind: Kind, choice: readonly number[]): 0 | 1 {
+    const contexts = choice.map((context, input) => at(contextsAt[kind], input) + context);
+    const says = contexts.map((context) => at(stretch, at(this.#ones, context) >> 4));
+    const sum = says.reduce((s, x, i) => s + x * at(this.#weights, weightsAt[kind] + i), 0);
+    const one = squash(clamp(Math.floor(sum / 65536), -2047, 2047));
+    const zero = clamp(32768 - (one >> 1), 32, 32736);
     const bit = this.#narrow((this.#range >>> 15) * zero);
-    this.#fast[context] = bit === 1 ? fast - (fast >> 5) : fast + ((65535 - fast) >> 5);
-    this.#slow[context] = bit === 1 ? slow - (slow >> 7) : slow + ((65535 - slow) >> 7);
+    for (const [i, x] of says.entries()) {
+      const weight = weightsAt[kind] + i;
+      this.#weights[weight] =
+        (at(this.#weights, weight) + (((bit * 65536 - one) * x + 32768) >> 16)) | 0;
+    }
+    for (const context of contexts) {
+      const before = at(this.#ones, context);
+      this.#ones[context] = before + ((bit * 65535 - before) >> 4);
+    }
     return bit;
   }
 
@@ -80,11 +126,33 @@ class RangeDecoder {
 }
 
 interface Done {
-  magnitude: number[];
+  levels: number[];
   energy: number;
-  sign: number;
+  count: number;
+  last: number;
+  right: number[];
+  bottom: number[];
 }
-const nothing = (): Done => ({ magnitude: new Array<number>(64).fill(0), energy: 0, sign: 0 });
+const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+const nothing = (): Done => ({
+  levels: zeros(64),
+  energy: 0,
+  count: 0,
+  last: 0,
+  right: zeros(8),
+  bottom: zeros(8),
+});
+
+/** Class of a size, of so many. */
+const classOf = (size: number, count: number): number =>
+  Math.min(
+    count - 1,
+    [1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90].filter((limit) => size >= limit).length,
+  );
+const signedClass = (value: number): number => {
+  const size = classOf(Math.abs(value) >> 11, 8);
+  return value < 0 ? 7 - size : 7 + size;
+};
 
 const zigzag: number[] = [];
 for (let diagonal = 0; diagonal < 15; diagonal++) {
@@ -92,55 +160,6 @@ for (let diagonal = 0; diagonal < 15; diagonal++) {
     const row = diagonal % 2 === 1 ? i : diagonal - i;
     if (row < 8 && diagonal - row < 8) zigzag.push(row * 8 + diagonal - row);
   }
-}
-
-function decodeBlock(coder: RangeDecoder, left: Done, above: Done): [number[], Done] {
-  const levels = new Array<number>(64).fill(0);
-  const done = nothing();
-  const energy = left.energy + above.energy;
-  const energyClass = [1, 3, 6, 12, 30].filter((limit) => energy >= limit).length;
-  if (coder.bit(energyClass) === 0) return [levels, done];
-  let node = 1;
-  const tree = 6 + 64 * (energyClass >> 1);
-  for (let i = 0; i < 6; i++) node = 2 * node + coder.bit(tree + node);
-  const last = node - 64;
-  for (let i = last; i >= 0; i--) {
-    const place = at(zigzag, i);
-    const row = place >> 3;
-    const column = place & 7;
-    const size = (r: number, c: number): number =>
-      r < 8 && c < 8 ? Math.abs(at(levels, r * 8 + c)) : 0;
-    const near =
-      size(row, column + 1) +
-      size(row + 1, column) +
-      size(row + 1, column + 1) +
-      size(row, column + 2) +
-      size(row + 2, column);
-    const neighbours = at(left.magnitude, place) + at(above.magnitude, place);
-    const diagonal = row + column;
-    const position = diagonal === 0 ? 0 : diagonal < 3 ? 1 : diagonal < 6 ? 2 : 3;
-    const context = (position * 4 + Math.min(near, 3)) * 3 + Math.min(neighbours, 2);
-    if (i !== last && coder.bit(198 + context) === 0) continue;
-    let level = 1;
-    if (coder.bit(246 + context) === 1) {
-      level = 2;
-      if (coder.bit(294 + context) === 1) {
-        let bits = 0;
-        while (coder.bit(342 + bits) === 1) bits++;
-        let value = 1;
-        for (let b = 0; b < bits; b++) value = 2 * value + coder.even();
-        level = 3 + value - 1;
-      }
-    }
-    const sum = left.sign + above.sign;
-    const negative =
-      place === 0 ? coder.bit(354 + (sum === 0 ? 0 : sum < 0 ? 1 : 2)) : coder.even();
-    levels[place] = negative === 1 ? -level : level;
-    done.magnitude[place] = Math.min(level, 255);
-    done.energy += level;
-  }
-  done.sign = Math.sign(at(levels, 0));
-  return [levels, done];
 }
 
 const cosines = [
@@ -153,6 +172,143 @@ const cosines = [
   [36, -83, 83, -36, -36, 83, -83, 36],
   [18, -50, 75, -89, 89, -75, 50, -18],
 ];
+
+/** Coefficients of a block of samples, times 2^15. */
+const transformed = (samples: readonly number[]): number[] =>
+  Array.from({ length: 64 }, (_, k) => {
+    let sum = 0;
+    for (let i = 0; i < 64; i++)
+      sum += at(samples, i) * at(at(cosines, k >> 3), i >> 3) * at(at(cosines, k & 7), i & 7);
+    return sum;
+  });
+
+/** The enlargement's fine detail, a block. */
+function detailOf(plane: readonly number[], width: number, height: number, x0: number, y0: number) {
+  const pixel = (x: number, y: number): number =>
+    at(plane, clamp(y, 0, height - 1) * width + clamp(x, 0, width - 1));
+  return transformed(
+    Array.from({ length: 64 }, (_, i) => {
+      const x = x0 + (i & 7);
+      const y = y0 + (i >> 3);
+      if (x >= width || y >= height) return 0;
+      let blur = 0;
+      for (const [dy, v] of [1, 2, 1].entries())
+        for (const [dx, h] of [1, 2, 1].entries())
+          blur += v * h * pixel(x + 2 * (dx - 1), y + 2 * (dy - 1));
+      return 4 * pixel(x, y) - (blur >> 2);
+    }),
+  );
+}
+
+interface Neighbours {
+  readonly left: Done;
+  readonly above: Done;
+  readonly aboveLeft: Done;
+  readonly aboveRight: Done;
+}
+
+function decodeBlock(
+  coder: RangeDecoder,
+  { left, above, aboveLeft, aboveRight }: Neighbours,
+  coefficients: readonly number[],
+  step: number,
+): Done {
+  const done = nothing();
+  const perStep = Math.floor(65536 / step);
+  const inSteps = (size: number): number => Math.floor((size * perStep) / 65536);
+  const stepClass = [12, 20, 32].filter((limit) => step >= limit).length;
+  const detail = coefficients.map((c) => Math.abs(c) >> 14);
+  const detailClass = classOf(
+    inSteps(Math.floor((detail.reduce((sum, d) => sum + d, 0) - at(detail, 0)) / 4)),
+    12,
+  );
+  const energy = 2 * (left.energy + above.energy) + aboveLeft.energy + aboveRight.energy;
+  const energyClass = classOf(energy >> 1, 8);
+  const coded = coder.bit('coded', [
+    4 * energyClass + stepClass,
+    4 * detailClass + stepClass,
+    8 * detailClass + energyClass,
+    6 * Math.min(left.count, 5) + Math.min(above.count, 5),
+  ]);
+  if (coded === 0) return done;
+  const lastClass = classOf((left.last + above.last) >> 1, 8);
+  let node = 1;
+  for (let i = 0; i < 6; i++) {
+    const choice = [64 * detailClass + node, 64 * lastClass + node, 64 * stepClass + node];
+    node = 2 * node + coder.bit('last', choice);
+  }
+  done.last = node - 64;
+  const fromLeft = [...left.right];
+  const fromAbove = [...above.bottom];
+  for (let i = done.last; i >= 0; i--) {
+    const place = at(zigzag, i);
+    const row = place >> 3;
+    const column = place & 7;
+    const of = (values: readonly number[], r: number, c: number): number =>
+      r >= 0 && c >= 0 && r < 8 && c < 8 ? Math.abs(at(values, r * 8 + c)) : 0;
+    const own = (r: number, c: number): number =>
+      Math.min(255, of(done.levels, row + r, column + c));
+    const spread = (values: readonly number[]): number =>
+      2 * of(values, row, column) +
+      of(values, row - 1, column) +
+      of(values, row + 1, column) +
+      of(values, row, column - 1) +
+      of(values, row, column + 1);
+    const beside = own(0, 1) + own(1, 0);
+    const beyond = own(1, 1) + own(0, 2) + own(2, 0);
+    const near = classOf(
+      2 * beside + beyond + own(-1, 2) + own(-1, 1) + own(2, -1) + own(1, -1),
+      8,
+    );
+    const neighbours = classOf(spread(left.levels) + spread(above.levels), 8);
+    const fine = classOf(inSteps(at(detail, place)), 10);
+    const fineAround = classOf(inSteps(spread(detail) >> 2), 10);
+    const diagonal = row + column;
+    const band = diagonal === 0 ? 0 : diagonal < 3 ? 1 : diagonal < 6 ? 2 : 3;
+    const choice = [
+      6 * place + Math.min(beside + beyond, 5),
+      10 * place + fine,
+      8 * (8 * fineAround + near) + neighbours,
+      4 * (8 * detailClass + neighbours) + band,
+    ];
+    if (i !== done.last && coder.bit('significant', choice) === 0) continue;
+    let magnitude = 1;
+    if (coder.bit('aboveOne', choice) === 1) {
+      magnitude = 2;
+      if (coder.bit('aboveTwo', choice) === 1) {
+        let bits = 0;
+        const more = (): number => {
+          const kind = Math.min(bits, 5);
+          return coder.bit('escape', [8 * kind + near, 10 * kind + fineAround]);
+        };
+        while (more() === 1) bits++;
+        let value = 1;
+        for (let b = 0; b < bits; b++) value = 2 * value + coder.even();
+        magnitude = 3 + value - 1;
+      }
+    }
+    const expected = at(coefficients, place) < 0 ? -1 : 1;
+    const cosine = (k: number, x: number): number => at(at(cosines, k), x);
+    const across = expected * at(fromLeft, row) * cosine(column, 0);
+    const down = expected * at(fromAbove, column) * cosine(row, 0);
+    const side = (value: number): number => [1, 0, 2][Math.sign(expected * value) + 1] ?? 0;
+    const other = coder.bit('sign', [
+      10 * place + fine,
+      4 * (15 * signedClass(across) + signedClass(down)) + band,
+      10 * signedClass(across + down) + fine,
+      9 * place + 3 * side(at(left.levels, place)) + side(at(above.levels, place)),
+    ]);
+    const value = (other === 1 ? -expected : expected) * magnitude;
+    done.levels[place] = value;
+    done.energy += magnitude;
+    done.count++;
+    fromLeft[row] = at(fromLeft, row) - value * cosine(column, 0);
+    fromAbove[column] = at(fromAbove, column) - value * cosine(row, 0);
+    done.right[row] = at(done.right, row) + value * cosine(column, 7);
+    done.bottom[column] = at(done.bottom, column) + value * cosine(row, 7);
+  }
+  return done;
+}
 
 function residualOf(levels: readonly number[], step: number): number[] {
   const outward = (step * 5) >> 5;
@@ -221,30 +377,42 @@ function decode(patch: GoldenPatch): Uint8Array {
   expect(payload.readUInt32BE(0)).toBe(crc32(low));
   const coder = new RangeDecoder(payload.subarray(4));
   const pixels = enlarge(low, width, height, scale);
+  const enlarged = [...pixels];
   const columns = Math.ceil(width / 8);
-  const above = Array.from({ length: columns }, nothing);
+  let above = Array.from({ length: columns }, nothing);
   for (let row = 0; row < Math.ceil(height / 8); row++) {
-    let left = nothing();
+    const line: Done[] = [];
     for (let column = 0; column < columns; column++) {
-      const [levels, done] = decodeBlock(coder, left, at(above, column));
-      left = done;
-      above[column] = done;
-      for (const [i, value] of residualOf(levels, step).entries()) {
+      const done = decodeBlock(
+        coder,
+        {
+          left: line[column - 1] ?? nothing(),
+          above: at(above, column),
+          aboveLeft: above[column - 1] ?? nothing(),
+          aboveRight: above[column + 1] ?? nothing(),
+        },
+        detailOf(enlarged, width, height, column * 8, row * 8),
+        step,
+      );
+      line.push(done);
+      for (const [i, value] of residualOf(done.levels, step).entries()) {
         const x = column * 8 + (i & 7);
         const y = row * 8 + (i >> 3);
         if (x >= width || y >= height) continue;
         const sum = at(pixels, y * width + x) + value;
-        pixels[y * width + x] = Math.max(0, Math.min(255, sum));
+        pixels[y * width + x] = clamp(sum, 0, 255);
       }
     }
+    above = line;
   }
   expect(coder.usedUp).toBe(true);
   return Uint8Array.from(pixels);
 }
 
 describe('the residual codec, decoded by its specification', () => {
-  it('has a start probability for each of its 357 contexts', () => {
-    expect(startProbabilities).toHaveLength(357);
+  it('has a start probability for each context and a weight for each input', () => {
+    expect(startProbabilities).toHaveLength(contextCount);
+    expect(startWeights).toHaveLength(weightCount);
     for (const probability of startProbabilities) {
       expect(probability).toBeGreaterThan(0);
       expect(probability).toBeLessThan(65536);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 16> label = {0x06, 0x0E, 0x2B, 0x34, 0x01, 0x01, 0x01, 0x01,
                                                 0x0F, 0x00, 'l',  'i',  'v',  'e',  's',  'r'};
-constexpr std::uint8_t packet_version = 2;
+constexpr std::uint8_t packet_version = 3;
 constexpr std::size_t header_bytes = 27;
 constexpr std::size_t checksum_offset = 23;
 constexpr int largest_patch_side = 512;

@@ -1,9 +1,8 @@
-// Adaptive binary range coder of the residual codec. Integer arithmetic only: encoder and decoder
-// stay in step on every machine. The format is specified in docs/protocol.md.
+// Binary range coder of the residual codec, under probabilities that bit_mixer.h predicts. The
+// format is specified in docs/protocol.md.
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,47 +10,21 @@
 
 namespace livesr {
 
-// Probability that the next bit is 0, as the mean of a fast and a slow estimate (16 bits each): the
-// fast one follows a patch, the slow one keeps what is known of it.
-class BitModel {
-  public:
-    constexpr BitModel() = default;
-    constexpr explicit BitModel(std::uint16_t zero_probability)
-        : fast_(zero_probability), slow_(zero_probability) {}
-
-    // In 1/2^15, within (0, 2^15).
-    constexpr std::uint32_t zero() const {
-        return std::clamp<std::uint32_t>((std::uint32_t{fast_} + slow_) >> 2U, 64, 32768 - 64);
-    }
-    constexpr void update(bool bit) {
-        if (bit) {
-            fast_ = static_cast<std::uint16_t>(fast_ - (fast_ >> fast_rate));
-            slow_ = static_cast<std::uint16_t>(slow_ - (slow_ >> slow_rate));
-        } else {
-            fast_ = static_cast<std::uint16_t>(fast_ + ((65535 - fast_) >> fast_rate));
-            slow_ = static_cast<std::uint16_t>(slow_ + ((65535 - slow_) >> slow_rate));
-        }
-    }
-
-  private:
-    static constexpr int fast_rate = 5;
-    static constexpr int slow_rate = 7;
-    std::uint16_t fast_ = 32768;
-    std::uint16_t slow_ = 32768;
-};
+// Where a range is split for a bit that is 1 with a probability in 1/2^16: what belongs to a 0. A
+// share is left to the less likely bit whatever is said of it.
+constexpr std::uint32_t range_of_zero(std::uint32_t range, std::uint32_t one) {
+    return (range >> 15U) * std::clamp<std::uint32_t>(32768 - (one >> 1U), 32, 32768 - 32);
+}
 
 constexpr std::uint32_t least_range = 1U << 24U;
 constexpr std::size_t most_left_out = 4;
 
 class RangeEncoder {
   public:
-    void bit(BitModel& model, bool value) {
-        const std::uint32_t bound = (range_ >> 15U) * model.zero();
-        narrow(bound, value);
-        model.update(value);
-    }
+    // `one`: probability of a 1 in 1/2^16.
+    void bit(std::uint32_t one, bool value) { narrow(range_of_zero(range_, one), value); }
     // A bit as likely 0 as 1.
-    void bypass(bool value) { narrow(range_ >> 1U, value); }
+    void even(bool value) { narrow(range_ >> 1U, value); }
 
     // Bytes that decode to what was encoded. Bytes after them read as 0, so that up to
     // most_left_out zeros at the end are left out.
@@ -115,13 +88,8 @@ class RangeDecoder {
         for (int i = 0; i < 4; ++i) take();
     }
 
-    bool bit(BitModel& model) {
-        const std::uint32_t bound = (range_ >> 15U) * model.zero();
-        const bool value = narrow(bound);
-        model.update(value);
-        return value;
-    }
-    bool bypass() { return narrow(range_ >> 1U); }
+    bool bit(std::uint32_t one) { return narrow(range_of_zero(range_, one)); }
+    bool even() { return narrow(range_ >> 1U); }
 
     // Whether all bytes were needed, and no more beyond them than an encoder leaves out.
     bool used_up() const {
@@ -131,12 +99,8 @@ class RangeDecoder {
   private:
     bool narrow(std::uint32_t bound) {
         const bool value = code_ >= bound;
-        if (value) {
-            code_ -= bound;
-            range_ -= bound;
-        } else {
-            range_ = bound;
-        }
+        range_ = value ? range_ - bound : bound;
+        code_ -= value ? bound : 0;
         while (range_ < least_range) {
             range_ <<= 8U;
             take();

@@ -56,7 +56,14 @@ using BitCounts = std::array<std::uint32_t, 2>;
 // start probabilities. Throws std::invalid_argument, also when there are not as many as contexts.
 void count_residual_bits(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low,
                          int step, std::span<BitCounts> counts);
-constexpr std::size_t residual_context_count = 357;
+constexpr std::size_t residual_context_count = 10266;
+
+// The same for the weights of their mixture: what coding a patch makes of `weights`, when contexts
+// begin with the probabilities `start` (of a 1, in 1/2^16).
+void learn_residual_weights(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low,
+                            int step, std::span<const std::uint16_t> start,
+                            std::span<std::int32_t> weights);
+constexpr std::size_t residual_weight_count = 25;
 
 // Whether a payload was made from this crop: told by a checksum, before anything is decoded.
 bool is_residual_of(std::span<const std::uint8_t> payload, const LowCrop& low);

@@ -5,19 +5,31 @@
 namespace livesr::residual {
 namespace {
 
-static_assert(context_count == residual_context_count);
+static_assert(numbering.context_count == residual_context_count);
+static_assert(numbering.weight_count == residual_weight_count);
 
-// Probability of a 0 in 1/2^16, by context. Made by `livesr pretrain --patch-codec`.
-constexpr std::array<std::uint16_t, context_count> start_probabilities = {
+// Both made by `livesr pretrain --patch-codec plugin/core/patch --photos kodak --clips 96`.
+// Probability of a 1 in 1/2^16, by context.
+constexpr std::array<std::uint16_t, numbering.context_count> start_probabilities = {
 #include "core/patch/residual_start.inc"
+};
+// In 1/2^16.
+constexpr std::array<std::int32_t, numbering.weight_count> start_weights = {
+#include "core/patch/residual_weights.inc"
 };
 
 }  // namespace
 
-Contexts start_contexts() {
-    Contexts contexts;
-    for (std::size_t i = 0; i < context_count; ++i) contexts[i] = BitModel(start_probabilities[i]);
-    return contexts;
+const Memory& start_memory() {
+    static constexpr Memory memory = [] {
+        Memory m{};
+        for (std::size_t i = 0; i < m.estimates.size(); ++i) {
+            m.estimates[i] = Estimate(start_probabilities[i]);
+        }
+        m.weights = start_weights;
+        return m;
+    }();
+    return memory;
 }
 
 }  // namespace livesr::residual

@@ -1,0 +1,76 @@
+#include "core/patch/residual_detail.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+
+namespace livesr::residual {
+namespace {
+
+// Taps 1, 2, 1 so many pixels apart, in both directions.
+constexpr int reach = 2;
+
+// Four times what a row of the plane has beyond its blur, the plane's edge replicated. `blurred`
+// has room for the row and `reach` on both sides.
+void detail_row(std::span<const std::uint8_t> plane, int width, int height, int y,
+                std::vector<std::int16_t>& blurred, std::int16_t* out) {
+    const auto row = [&](int at) {
+        return plane.data() + std::ptrdiff_t{std::clamp(at, 0, height - 1)} * width;
+    };
+    const std::uint8_t* above = row(y - reach);
+    const std::uint8_t* middle = row(y);
+    const std::uint8_t* below = row(y + reach);
+    std::int16_t* sums = blurred.data() + reach;
+    for (int x = 0; x < width; ++x) {
+        sums[x] = static_cast<std::int16_t>(above[x] + 2 * middle[x] + below[x]);
+    }
+    std::fill_n(blurred.data(), reach, sums[0]);
+    std::fill_n(sums + width, reach, sums[width - 1]);
+    for (int x = 0; x < width; ++x) {
+        const int blur = sums[x - reach] + 2 * sums[x] + sums[x + reach];
+        out[x] = static_cast<std::int16_t>(4 * middle[x] - (blur >> 2));
+    }
+}
+
+void set_detail(const Block& coefficients, Detail& detail) {
+    for (std::size_t row = 0; row < 8; ++row) {
+        const std::int32_t* values = &coefficients[row * 8];
+        std::uint16_t* magnitudes = &detail.magnitude[bordered(row, 0)];
+        for (std::size_t column = 0; column < 8; ++column) {
+            magnitudes[column] = static_cast<std::uint16_t>(std::abs(values[column]) >> 14);
+            detail.sum += magnitudes[column];
+        }
+    }
+    detail.sum -= detail.magnitude[bordered(0, 0)];
+    for (std::size_t i = 0; i < block_size; ++i) detail.negative[i] = coefficients[i] < 0;
+}
+
+}  // namespace
+
+std::vector<Detail> details_of(std::span<const std::uint8_t> plane, int width, int height) {
+    const int columns = (width + block_side - 1) / block_side;
+    const int rows = (height + block_side - 1) / block_side;
+    std::vector<Detail> details(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
+    auto detail = details.begin();
+    std::vector<std::int16_t> blurred(static_cast<std::size_t>(width + 2 * reach));
+    // A row of blocks; beyond the plane it stays flat.
+    const std::ptrdiff_t stride = std::ptrdiff_t{columns} * block_side;
+    for (int row = 0; row < rows; ++row) {
+        std::vector<std::int16_t> lines(static_cast<std::size_t>(stride) * block_side);
+        for (int y = 0; y < std::min(block_side, height - row * block_side); ++y) {
+            detail_row(plane, width, height, row * block_side + y, blurred,
+                       lines.data() + y * stride);
+        }
+        for (int column = 0; column < columns; ++column) {
+            Block samples;
+            for (int y = 0; y < block_side; ++y) {
+                std::copy_n(lines.data() + y * stride + column * block_side, block_side,
+                            samples.data() + y * block_side);
+            }
+            set_detail(forward(samples), *detail++);
+        }
+    }
+    return details;
+}
+
+}  // namespace livesr::residual
