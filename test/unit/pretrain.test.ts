@@ -26,6 +26,7 @@ import {
 } from '../../elements/pretrain/pairs.ts';
 import { Random } from '../../elements/pretrain/random.ts';
 import { learningRateAt, schedule, trainNetwork } from '../../elements/pretrain/training.ts';
+import { startProbabilities, tableText } from '../../elements/pretrain/residual-start.ts';
 
 const noise = (width: number, height: number, seed = 1): Plane => {
   const random = new Random(seed);
@@ -347,5 +348,18 @@ describe('livesr pretrain', () => {
     await expect(run('--measure', '--out', folder)).rejects.toThrow('--footage DIR');
     const none = join(folder, 'none');
     await expect(run('--measure', '--out', folder, '--stills', none)).rejects.toThrow('no folder');
+  });
+});
+
+describe('what the residual codec starts from', () => {
+  it('is near one half where hardly a bit was seen, never certain, and else what was counted', () => {
+    const [unseen, certain, counted] = startProbabilities(Uint32Array.of(0, 0, 0, 1e6, 300, 100));
+    expect(unseen).toBe(32768);
+    expect(certain).toBe(Math.round(0.998 * 65536));
+    expect(counted).toBe(Math.round((100.4 / 400.8) * 65536));
+  });
+
+  it('is written twelve numbers a line', () => {
+    expect(tableText([...Array(13).keys()])).toBe('0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,\n12,\n');
   });
 });

@@ -72,14 +72,13 @@ class BlockCoder {
     // is then of no use.
     bool block(int column, const Detail& detail, Levels& levels) {
         const auto at = static_cast<std::size_t>(column);
-        if (column == 0) {
-            left_ = {};
-            above_left_energy_ = 0;
-        }
+        if (column == 0) above_left_energy_ = 0;
+        const Done& left = column == 0 ? nothing_ : above_[at - 1];
         const Done& above = above_[at];
         const int energy =
-            2 * (left_.energy + above.energy) + above_left_energy_ + above_[at + 1].energy;
-        const Surroundings around{detail, above, class_of<8>(static_cast<unsigned>(energy) / 2),
+            2 * (left.energy + above.energy) + above_left_energy_ + above_[at + 1].energy;
+        const Surroundings around{detail, left, above,
+                                  class_of<8>(static_cast<unsigned>(energy) / 2),
                                   class_of<12>(in_steps(detail.sum / 4))};
         above_left_energy_ = above.energy;
         Done done;
@@ -88,13 +87,12 @@ class BlockCoder {
             around.energy * 4 + step_class_,
             around.detail_energy * 4 + step_class_,
             around.detail_energy * 8 + around.energy,
-            std::min<std::size_t>(left_.count, 5) * 6 + std::min<std::size_t>(above.count, 5),
+            std::min<std::size_t>(left.count, 5) * 6 + std::min<std::size_t>(above.count, 5),
         };
         if (coder_.bit(Decision::coded, coded, last >= 0) &&
             !code_levels(around, std::max(last, 0), levels, done)) {
             return false;
         }
-        left_ = done;
         above_[at] = done;
         return true;
     }
@@ -115,6 +113,7 @@ class BlockCoder {
 
     struct Surroundings {
         const Detail& detail;
+        const Done& left;
         const Done& above;
         std::size_t energy;
         std::size_t detail_energy;
@@ -134,7 +133,7 @@ class BlockCoder {
     bool code_levels(const Surroundings& around, int last, Levels& levels, Done& done) {
         done.last = last = code_last(around, last);
         // What continues over the border and is not explained by levels so far.
-        std::array<std::int32_t, 8> from_left = left_.right;
+        std::array<std::int32_t, 8> from_left = around.left.right;
         std::array<std::int32_t, 8> from_above = around.above.bottom;
         for (int i = last; i >= 0; --i) {
             const std::size_t at = zigzag[static_cast<std::size_t>(i)];
@@ -160,7 +159,7 @@ class BlockCoder {
 
     int code_last(const Surroundings& around, int last) {
         const std::size_t lasts =
-            class_of<8>(static_cast<unsigned>(left_.last + around.above.last) / 2);
+            class_of<8>(static_cast<unsigned>(around.left.last + around.above.last) / 2);
         std::size_t node = 1;
         for (int shift = 5; shift >= 0; --shift) {
             const Choice<3> choice = {around.detail_energy * 64 + node, lasts * 64 + node,
@@ -192,8 +191,8 @@ class BlockCoder {
         const unsigned askew = own[place - bordered_row + 2] + own[place - bordered_row + 1] +
                                own[place + 2 * bordered_row - 1] + own[place + bordered_row - 1];
         const std::size_t near = class_of<8>(2 * beside + beyond + askew);
-        const std::size_t neighbours =
-            class_of<8>(spread(left_.magnitude, place) + spread(around.above.magnitude, place));
+        const std::size_t neighbours = class_of<8>(spread(around.left.magnitude, place) +
+                                                   spread(around.above.magnitude, place));
         const std::size_t fine = class_of<10>(in_steps(detail[place]));
         const std::size_t fine_around = class_of<10>(in_steps(spread(detail, place) / 4));
         const std::size_t diagonal = row + column;
@@ -225,7 +224,7 @@ class BlockCoder {
             at * 10 + fine,
             (signed_class(way * across) * 15 + signed_class(way * down)) * 4 + band,
             signed_class(way * (across + down)) * 10 + fine,
-            at * 9 + side(way * left_.sign[at]) * 3 + side(way * around.above.sign[at]),
+            at * 9 + side(way * around.left.sign[at]) * 3 + side(way * around.above.sign[at]),
         };
         const bool negative = coder_.bit(Decision::sign, sign, (coded < 0) != expected) != expected;
         level = static_cast<std::int16_t>(negative ? -magnitude : magnitude);
@@ -260,9 +259,11 @@ class BlockCoder {
     Coder& coder_;
     std::uint64_t per_step_;
     std::size_t step_class_;
-    Done left_;
+    const Done nothing_{};
     int above_left_energy_ = 0;
-    std::vector<Done> above_;  // one more than there are, which stays empty
+    // The row above from the block at hand on, before it this row; one more than there are, which
+    // stays empty.
+    std::vector<Done> above_;
 };
 
 }  // namespace livesr::residual

@@ -33,15 +33,15 @@ void detail_row(std::span<const std::uint8_t> plane, int width, int height, int 
 }
 
 void set_detail(const Block& coefficients, Detail& detail) {
+    std::uint32_t sum = 0;
     for (std::size_t row = 0; row < 8; ++row) {
-        const std::int32_t* values = &coefficients[row * 8];
+        std::array<std::int32_t, 8> sizes;
+        for (std::size_t i = 0; i < 8; ++i) sizes[i] = std::abs(coefficients[row * 8 + i]) >> 14;
+        for (const std::int32_t size : sizes) sum += static_cast<std::uint32_t>(size);
         std::uint16_t* magnitudes = &detail.magnitude[bordered(row, 0)];
-        for (std::size_t column = 0; column < 8; ++column) {
-            magnitudes[column] = static_cast<std::uint16_t>(std::abs(values[column]) >> 14);
-            detail.sum += magnitudes[column];
-        }
+        for (std::size_t i = 0; i < 8; ++i) magnitudes[i] = static_cast<std::uint16_t>(sizes[i]);
     }
-    detail.sum -= detail.magnitude[bordered(0, 0)];
+    detail.sum = sum - detail.magnitude[bordered(0, 0)];
     for (std::size_t i = 0; i < block_size; ++i) detail.negative[i] = coefficients[i] < 0;
 }
 

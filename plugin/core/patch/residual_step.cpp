@@ -16,23 +16,36 @@ namespace {
 // network learns most from and loses most of; one of many equal ones is noise, of which there is
 // nothing to learn. Spread is the mean of the coefficients' magnitudes, squared, over their mean
 // square: 0.08 on drawn graphics, 0.2 to 0.3 on faces and tables, 0.42 on grass, 0.64 were they
-// Gaussian.
-// Where such an error is large as well, training loses more of it. docs/results.md has what each
-// part loses.
+// Gaussian. Errors of middle size get more: small ones lose little, and where the video is coarse
+// there is enough to learn from large features. Within those all get the same part: bytes that go
+// from one patch of a clip to another lose more than they gain. docs/results.md has what was tried.
 struct JpegPart {
     double spread;
-    double small_error;  // bytes of JPEG for one of the residual, where the error is small,
-    double large_error;  // and where it is large
-    double coarsest;     // step, in units of the error that the patch corrects
+    // Bytes of JPEG for one of the residual where the error is small, of middle size, and large.
+    double small_error;
+    double middle_error;
+    double large_error;
+    // Steps, in units of the error that the patch corrects.
+    double finest;
+    double coarsest;
 };
-constexpr std::array<JpegPart, 5> jpeg_parts = {{{0.08, 3.45, 3.45, 3.3},
-                                                 {0.12, 4.3, 4.3, 3.3},
-                                                 {0.16, 5.95, 3.8, 3.3},
-                                                 {0.36, 5.95, 3.8, 3.3},
-                                                 {0.42, 19.0, 19.0, 4.6}}};
-// Root mean square, in grey levels.
-constexpr double small_error = 5.5;
-constexpr double large_error = 7.5;
+constexpr std::array<JpegPart, 4> jpeg_parts = {{{0.08, 3.45, 3.45, 3.45, 1.5, 3.3},
+                                                 {0.12, 5.4, 3.9, 6.0, 1.2, 3.3},
+                                                 {0.38, 5.95, 3.5, 9.0, 1.2, 3.3},
+                                                 {0.41, 20.0, 20.0, 20.0, 1.5, 4.6}}};
+
+// Root mean squares of the error, in grey levels: small up to the first, of middle size between the
+// next two, large from the last on.
+constexpr std::array<double, 4> errors = {5.0, 6.2, 13.0, 16.0};
+
+double bytes_per_byte(const JpegPart& part, double error) {
+    const auto way = [&](double from, double to) {
+        return std::clamp((error - from) / (to - from), 0.0, 1.0);
+    };
+    return error < errors[1]
+               ? std::lerp(part.small_error, part.middle_error, way(errors[0], errors[1]))
+               : std::lerp(part.middle_error, part.large_error, way(errors[2], errors[3]));
+}
 
 JpegPart jpeg_part(double spread) {
     if (spread <= jpeg_parts.front().spread) return jpeg_parts.front();
@@ -41,18 +54,23 @@ JpegPart jpeg_part(double spread) {
         const JpegPart& to = jpeg_parts[i];
         if (spread < to.spread) {
             const double way = (spread - from.spread) / (to.spread - from.spread);
-            return {spread, std::lerp(from.small_error, to.small_error, way),
-                    std::lerp(from.large_error, to.large_error, way),
-                    std::lerp(from.coarsest, to.coarsest, way)};
+            const auto between = [&](double JpegPart::*value) {
+                return std::lerp(from.*value, to.*value, way);
+            };
+            return {spread,
+                    between(&JpegPart::small_error),
+                    between(&JpegPart::middle_error),
+                    between(&JpegPart::large_error),
+                    between(&JpegPart::finest),
+                    between(&JpegPart::coarsest)};
         }
     }
     return jpeg_parts.back();
 }
 
-// Steps in units of that error (root mean square), as far as they were tried (docs/results.md).
-constexpr double finest = 1.5;
+// Bytes are estimated at this step, in units of the error, and go with the step to the power of
+// -1.25 around there.
 constexpr double usual = 2.5;
-// Bytes go with the step to the power of -1.25 around there.
 constexpr double step_exponent = 1 / 1.25;
 // What a level that is not 0 costs with all around it: the mean of 1,400 patches of six clips.
 constexpr double bytes_per_level = 0.55;
@@ -74,26 +92,28 @@ int levels_at(const std::vector<Block>& coefficients, int step) {
 }  // namespace
 
 int fitting_step(const std::vector<Block>& coefficients, int pixels, std::size_t jpeg_bytes) {
-    double squares = 0;
-    double magnitudes = 0;
+    // In 1/2^10: none is above 2^21 then, and the sums fit.
+    std::int64_t sum_of_squares = 0;
+    std::int64_t sum = 0;
     for (const Block& block : coefficients) {
-        for (const std::int32_t c : block) {
-            squares += static_cast<double>(c) * c;
-            magnitudes += std::abs(static_cast<double>(c));
+        for (const std::int32_t coefficient : block) {
+            const std::int64_t c = coefficient >> (transform_bits - 10);
+            sum_of_squares += c * c;
+            sum += std::abs(c);
         }
     }
-    const double error = std::sqrt(squares / pixels) / (1 << transform_bits);
+    const auto squares = static_cast<double>(sum_of_squares);
+    const auto magnitudes = static_cast<double>(sum);
+    const double error = std::sqrt(squares / pixels) / (1 << 10);
     const double spread = squares > 0 ? magnitudes * magnitudes / (squares * pixels) : 0;
     const JpegPart part = jpeg_part(spread);
-    const double size = std::clamp((error - small_error) / (large_error - small_error), 0.0, 1.0);
-    const double bytes_per_byte = std::lerp(part.small_error, part.large_error, size);
     const double bytes =
         patch_header_bytes + bytes_per_level * levels_at(coefficients, step_of(usual, error));
     const double units =
-        usual *
-        std::pow(bytes * bytes_per_byte / static_cast<double>(std::max<std::size_t>(jpeg_bytes, 1)),
-                 step_exponent);
-    return step_of(std::clamp(units, finest, part.coarsest), error);
+        usual * std::pow(bytes * bytes_per_byte(part, error) /
+                             static_cast<double>(std::max<std::size_t>(jpeg_bytes, 1)),
+                         step_exponent);
+    return step_of(std::clamp(units, part.finest, part.coarsest), error);
 }
 
 }  // namespace livesr::residual

@@ -15,10 +15,18 @@ void forward_pass(const std::int32_t* in, std::size_t in_stride, std::int32_t* o
         even[i] = in[i * in_stride] + in[(7 - i) * in_stride];
         odd[i] = in[i * in_stride] - in[(7 - i) * in_stride];
     }
-    for (std::size_t k = 0; k < 8; ++k) {
-        const auto& half = k % 2 == 0 ? even : odd;
+    // The even half has halves of its own.
+    const std::int32_t outer = even[0] + even[3];
+    const std::int32_t inner = even[1] + even[2];
+    const std::int32_t outer_odd = even[0] - even[3];
+    const std::int32_t inner_odd = even[1] - even[2];
+    out[0] = cosines[0][0] * (outer + inner);
+    out[4 * out_stride] = cosines[4][0] * (outer - inner);
+    out[2 * out_stride] = cosines[2][0] * outer_odd + cosines[2][1] * inner_odd;
+    out[6 * out_stride] = cosines[6][0] * outer_odd + cosines[6][1] * inner_odd;
+    for (std::size_t k = 1; k < 8; k += 2) {
         std::int32_t sum = 0;
-        for (std::size_t i = 0; i < 4; ++i) sum += cosines[k][i] * half[i];
+        for (std::size_t i = 0; i < 4; ++i) sum += cosines[k][i] * odd[i];
         out[k * out_stride] = sum;
     }
 }
