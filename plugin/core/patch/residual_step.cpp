@@ -16,9 +16,8 @@ namespace {
 // network learns most from and loses most of; one of many equal ones is noise, of which there is
 // nothing to learn. Spread is the mean of the coefficients' magnitudes, squared, over their mean
 // square: 0.08 on drawn graphics, 0.2 to 0.3 on faces and tables, 0.42 on grass, 0.64 were they
-// Gaussian. Errors of middle size get more: small ones lose little, and where the video is coarse
-// there is enough to learn from large features. Within those all get the same part: bytes that go
-// from one patch of a clip to another lose more than they gain. docs/results.md has what was tried.
+// Gaussian. Errors of middle size get more of it: at small ones little is lost, and where the video
+// is coarse its large features are enough to learn from. docs/results.md has what was tried.
 struct JpegPart {
     double spread;
     // Bytes of JPEG for one of the residual where the error is small, of middle size, and large.
@@ -29,10 +28,12 @@ struct JpegPart {
     double finest;
     double coarsest;
 };
-constexpr std::array<JpegPart, 4> jpeg_parts = {{{0.08, 3.45, 3.45, 3.45, 1.5, 3.3},
-                                                 {0.12, 5.4, 3.9, 6.0, 1.2, 3.3},
+constexpr std::array<JpegPart, 6> jpeg_parts = {{{0.08, 3.5, 3.5, 3.5, 1.5, 3.3},
+                                                 {0.12, 5.4, 4.6, 6.0, 1.2, 3.3},
+                                                 {0.20, 5.95, 5.0, 7.5, 1.2, 3.3},
+                                                 {0.26, 5.95, 3.5, 9.0, 1.2, 3.3},
                                                  {0.38, 5.95, 3.5, 9.0, 1.2, 3.3},
-                                                 {0.41, 20.0, 20.0, 20.0, 1.5, 4.6}}};
+                                                 {0.41, 17.0, 17.0, 17.0, 1.5, 4.6}}};
 
 // Root mean squares of the error, in grey levels: small up to the first, of middle size between the
 // next two, large from the last on.

@@ -64,12 +64,11 @@ TEST_CASE("each tick tells what memory knows of the frame before it, by the send
     CHECK(told[0]["memory"].is_null());
     CHECK(told[0]["cover"].empty());
     const auto& early = told[3];
-    CHECK(early["memory"] ==
-          json{{"senderTimeNs", 600'000'000},
-               {"cell", 120},
-               {"columns", 2},
-               {"rows", 1},
-               {"benefit", nullptr}});  // one patch is no test
+    CHECK(early["memory"] == json{{"senderTimeNs", 600'000'000},
+                                  {"cell", 120},
+                                  {"columns", 2},
+                                  {"rows", 1},
+                                  {"benefit", nullptr}});  // one patch is no test
     // The patch lies in the first cell, and covers a part of it.
     REQUIRE(early["cover"].size() == 2);
     CHECK(early["cover"][0] > 25);
