@@ -3,7 +3,8 @@
 // Pure functions of state, events and media time; the uplink's rate is handed in.
 import { slopeDbPerBps, type Curve } from './curves.ts';
 import { splitUplink, type Split } from './plan.ts';
-import type { Schedule } from './schedules.ts';
+import { mostBpsOf, usualBpsOf, type Schedule } from './schedules.ts';
+import type { TrainingNews } from './training-news.ts';
 import {
   allowedBps,
   roomBits,
@@ -32,13 +33,6 @@ export interface SchedulerSettings {
 export interface Trouble {
   readonly cause: string;
   readonly remedy: string;
-}
-
-/** What the server says at the end of each epoch. */
-export interface TrainingNews {
-  readonly state: 'waiting' | 'training' | 'suspended' | 'off';
-  /** Of this epoch's weights over those of the epoch before, on the same patches; null: unknown. */
-  readonly epochGainDb: number | null;
 }
 
 export interface SchedulerState {
@@ -103,15 +97,8 @@ interface VideoMeasure {
 }
 
 const planNs = 1e9;
-/**
- * What training gains on fewer patches is chance: with eleven the gate lets nothing through yet. (20 of
- * graphics teach nearly as much as 60.)
- */
-const pairsToShow = 20;
 /** Two epochs. */
 const beginningNs = 10e9;
-/** In full size: a small uplink has not paid for so many by then, and each costs the picture something. */
-const timeToShowNs = 20e9;
 const gradientBps = 100_000;
 /** Three epochs without a word (DESIGN 7: keeps the last plan, then the minimum). */
 const silenceNs = 15e9;
@@ -217,31 +204,6 @@ export function newsCame(
     patchBitrateBps: resumed ? undefined : state.patchBitrateBps,
     epochPatchBits: 0,
   };
-}
-
-/** What the server says of training, before it is made out what that means. */
-export interface TrainingReport extends TrainingNews {
-  readonly pairs: number;
-  /** Over bicubic: of what is shown, and of the generic network. */
-  readonly gainDb: number | null;
-  readonly genericGainDb: number | null;
-}
-
-/**
- * In full size what is learned may not be good enough to be shown for as long as the stream lasts (a game
- * whose damage is another every second): then it gains nothing, whatever an epoch adds to it.
- */
-export function newsOf(
-  { begunNs }: SchedulerState,
-  report: TrainingReport,
-  isFullSize: boolean,
-  mediaTimeNs: number,
-): TrainingNews {
-  const isYoung = report.pairs < pairsToShow;
-  const hadTime = mediaTimeNs - (begunNs ?? mediaTimeNs) > timeToShowNs;
-  const isShown = (report.gainDb ?? 0) > (report.genericGainDb ?? 0);
-  if (isFullSize && !isShown && (hadTime || !isYoung)) return { ...report, epochGainDb: 0 };
-  return isYoung ? { ...report, epochGainDb: null } : report;
 }
 
 /**
@@ -419,13 +381,8 @@ function wantedPatchRate(
 ): number {
   const { schedule: constants, patchBitrateBps: fixedBps, expectsFeedback } = settings;
   if (fixedBps > 0) return fixedBps;
-  const shareBps = Math.min(constants.mostBps, constants.mostShare * uplinkBps);
-  const usualBps = Math.min(
-    shareBps,
-    Math.max(constants.usualBps, constants.usualShare * uplinkBps),
-  );
   // Nobody tells: what pays on average.
-  if (!expectsFeedback) return usualBps;
+  if (!expectsFeedback) return usualBpsOf(constants, uplinkBps);
   const isSilent = mediaTimeNs - (state.newsNs ?? 0) > silenceNs;
   const isIdle = trainingIsIdle(state);
   // Texture memory learns on.
@@ -433,14 +390,15 @@ function wantedPatchRate(
   const leastBps = Math.max(constants.leastBps, isIdle ? 0 : constants.leastShare * uplinkBps);
   const mostBps = Math.max(
     leastBps,
-    shareBps,
+    mostBpsOf(constants, uplinkBps),
     Math.min(constants.mostUnusedShare * uplinkBps, unusedBps(state, uplinkBps)),
   );
   if (begins(state, mediaTimeNs)) {
     return Math.min(constants.firstMostBps, constants.firstShare * uplinkBps);
   }
   // What it began with is no rate to go on from.
-  const fromBps = state.isBeginning ? usualBps : (state.patchBitrateBps ?? usualBps);
+  const lastBps = state.isBeginning ? undefined : state.patchBitrateBps;
+  const fromBps = lastBps ?? usualBpsOf(constants, uplinkBps);
   const steppedBps = fromBps + constants.stepBps * gradient(state, settings);
   return Math.min(mostBps, Math.max(leastBps, steppedBps));
 }

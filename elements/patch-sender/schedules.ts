@@ -82,3 +82,14 @@ export const fullSizeSchedule: Schedule = {
   mostBps: 8_000,
   mostUnusedShare: 0,
 };
+
+/** What patches get at most while training runs, but for what the encoder leaves unused. */
+export const mostBpsOf = ({ mostBps, mostShare }: Schedule, uplinkBps: number): number =>
+  Math.min(mostBps, mostShare * uplinkBps);
+
+/** What they get where nothing is known of what they gain. */
+export const usualBpsOf = (schedule: Schedule, uplinkBps: number): number =>
+  Math.min(
+    mostBpsOf(schedule, uplinkBps),
+    Math.max(schedule.usualBps, schedule.usualShare * uplinkBps),
+  );

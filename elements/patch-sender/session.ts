@@ -23,7 +23,7 @@ import {
   noCoverage,
   type Coverage,
 } from './coverage.ts';
-import { curveOf, slopeDbPerBps } from './curves.ts';
+import { slopeDbPerBps } from './curves.ts';
 import type { LinkEstimator } from './link/estimator.ts';
 import { recorded } from './link/given.ts';
 import { openEstimator } from './link/open.ts';
@@ -34,14 +34,12 @@ import {
   patchesDue,
   selected,
   sent,
-  splitUplink,
   type PatchBudget,
 } from './plan.ts';
 import { seededRandom } from './random.ts';
 import {
   errorsSeen,
   initialRung,
-  isTrained,
   measureNs,
   memoryAdds,
   nextTrial,
@@ -55,16 +53,15 @@ import {
   type RungSettings,
   type RungState,
 } from './rung.ts';
+import { patchBps, settingsOf, trialBps } from './rung-settings.ts';
 import { Sampler, worseShare } from './sampler.ts';
 import {
-  aim,
   encoderTargetBps,
   encoderTrouble,
   gradients,
   initialScheduler,
   patchRoomBits,
   newsCame,
-  newsOf,
   patchesSent,
   pictureSeen,
   memorySeen,
@@ -74,11 +71,8 @@ import {
   type SchedulerState,
   type VideoGiven,
 } from './scheduler.ts';
-import { fullSizeSchedule, schedules } from './schedules.ts';
+import { newsOf } from './training-news.ts';
 import { constantUplink, UplinkError } from './uplink.ts';
-
-/** When the caps do not say. */
-const usualFramesPerSecond = 25;
 
 /** Between two plans: a new rate costs an encoder something, but for one that is steered finely. */
 const leastChange = 0.05;
@@ -249,7 +243,7 @@ export class SenderSession implements Session {
     // Of the rung that was left, which is still on its way.
     if (news.rung !== null && news.rung !== this.#rung.rung) return;
     const isFullSize = this.#rung.rung === 1;
-    const telling = newsOf(this.#scheduler, news, isFullSize, this.#mediaTimeNs);
+    const telling = newsOf(news, isFullSize, this.#scheduler.begunNs, this.#mediaTimeNs);
     this.#scheduler = newsCame(this.#scheduler, telling, this.#mediaTimeNs);
     this.#rung = trainingTold(this.#rung, news.gainDb, news.genericGainDb, this.#mediaTimeNs);
   }
@@ -421,54 +415,6 @@ function awaitAll(log: Log): Awaited {
 
 /** Of bits that one side of a comparison had more, in the whole: further apart, the curve is a guess. */
 const mostCorrection = 0.15;
-
-/** Of a rung that is not sent, at the share that patches usually have; none in full size. */
-function patchBps(
-  rung: Rung,
-  uplinkBps: number,
-  start: SenderStart,
-  settings: SchedulerSettings,
-): number {
-  if (!isTrained(rung) || start.patches === 'off') return 0;
-  const { schedule: constants, patchBitrateBps, minVideoBitrateBps } = settings;
-  const wantedBps =
-    patchBitrateBps > 0
-      ? patchBitrateBps
-      : Math.max(constants.usualBps, constants.usualShare * uplinkBps);
-  return splitUplink(uplinkBps, {
-    patchesOn: true,
-    patchBitrateBps: wantedBps,
-    minVideoBitrateBps,
-  }).patchBitrateBps;
-}
-
-function trialBps(
-  rung: Rung,
-  uplinkBps: number,
-  start: SenderStart,
-  settings: SchedulerSettings,
-): number {
-  return aim * (uplinkBps - patchBps(rung, uplinkBps, start, settings));
-}
-
-/** Little is to be gained there: by residuals alone, and only where somebody tells whether. */
-const sendsAtFullSize = ({ patches, feedbackUri }: SenderStart): boolean =>
-  patches === 'residual' && feedbackUri !== '';
-
-function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
-  const framesPerSecond = start.framesPerSecond > 0 ? start.framesPerSecond : usualFramesPerSecond;
-  const framePixels = (start.frameWidth * start.frameHeight) / rung ** 2;
-  return {
-    schedule: rung === 1 ? fullSizeSchedule : schedules[start.schedule],
-    curve: curveOf(start.streamClass),
-    patchesOn: rung === 1 ? sendsAtFullSize(start) : start.patches !== 'off',
-    patchBitrateBps: start.patchBitrateBps,
-    minVideoBitrateBps: start.minVideoBitrateBps,
-    limitsFrames: start.limitsFrames ?? false,
-    expectsFeedback: start.feedbackUri !== '',
-    pixelsPerSecond: framePixels * framesPerSecond,
-  };
-}
 
 function feedbackOf(start: SenderStart) {
   return {

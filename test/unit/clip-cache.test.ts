@@ -25,7 +25,7 @@ function clip(name: string, bytes: number, ageSeconds: number): string {
   const path = join(folder, name);
   writeFileSync(path, name);
   truncateSync(path, bytes);
-  const then = Date.now() / 1000 - ageSeconds;
+  const then = 1e9 - ageSeconds;
   utimesSync(path, then, then);
   return path;
 }

@@ -7,16 +7,18 @@ import {
   initialScheduler,
   memorySeen,
   newsCame,
-  newsOf,
   patchesSent,
   pictureSeen,
   rungChanged,
   schedule,
   type SchedulerSettings,
   type SchedulerState,
+} from '../../elements/patch-sender/scheduler.ts';
+import {
+  newsOf,
   type TrainingNews,
   type TrainingReport,
-} from '../../elements/patch-sender/scheduler.ts';
+} from '../../elements/patch-sender/training-news.ts';
 import { fullSizeSchedule, schedules } from '../../elements/patch-sender/schedules.ts';
 
 const settings: SchedulerSettings = {
@@ -89,9 +91,9 @@ describe('the schedule of patches in full size', () => {
       genericGainDb: 0,
       pairs: 40,
     } as const;
-    const state = { ...initialScheduler, begunNs: 10 * second };
+    const begunNs = 10 * second;
     const gained = (change: Partial<TrainingReport>, seconds = 15): number | null =>
-      newsOf(state, { ...report, ...change }, true, seconds * second).epochGainDb;
+      newsOf({ ...report, ...change }, true, begunNs, seconds * second).epochGainDb;
     expect(gained({ gainDb: 0.2 })).toBe(0.3);
     expect(gained({})).toBe(0);
     // Nothing can be shown yet.
@@ -148,7 +150,7 @@ describe('the schedule of residual patches', () => {
   it('waits for enough patches before it takes what they gain for an answer', () => {
     const report = { state: 'training', epochGainDb: 0, gainDb: 0, genericGainDb: 0 } as const;
     const after = (pairs: number): number => {
-      const news = newsOf(initialScheduler, { ...report, pairs }, false, 5 * second);
+      const news = newsOf({ ...report, pairs }, false, 0, 5 * second);
       return share(
         run(
           60,
