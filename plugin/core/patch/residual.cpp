@@ -134,25 +134,24 @@ Block transformed(const std::uint8_t* high, std::ptrdiff_t stride, const std::ui
     return residual::forward(samples);
 }
 
-// What there is to code of a patch: all blocks in raster order.
+// What there is to code of a patch, and what it is told by.
 struct Difference {
-    std::vector<Block> coefficients;  // times 2^15
-    std::vector<residual::Detail> details;
+    std::vector<std::uint8_t> base;
+    std::vector<Block> coefficients;  // times 2^15; all blocks in raster order
 };
 
 Difference difference(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low) {
-    const std::vector<std::uint8_t> base = enlarge(low);
+    Difference patch{enlarge(low), {}};
     const int columns = blocks_along(low.width);
     const int rows = blocks_along(low.height);
-    std::vector<Block> blocks;
-    blocks.reserve(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
+    patch.coefficients.reserve(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
     for (int row = 0; row < rows; ++row) {
         for (int column = 0; column < columns; ++column) {
-            blocks.push_back(
-                transformed(high, stride, base.data(), low.width, tile_at(low, row, column)));
+            patch.coefficients.push_back(
+                transformed(high, stride, patch.base.data(), low.width, tile_at(low, row, column)));
         }
     }
-    return {std::move(blocks), residual::details_of(base, low.width, low.height)};
+    return patch;
 }
 
 void add_samples(std::uint8_t* pixels, int width, const Tile& tile, const Block& samples) {
@@ -166,18 +165,24 @@ void add_samples(std::uint8_t* pixels, int width, const Tile& tile, const Block&
 }
 
 template <typename Coder>
-void code_patch(Coder& coder, const Difference& patch, int columns, int step) {
+void code_patch(Coder& coder, const Difference& patch, const LowCrop& low, int step) {
+    const int columns = blocks_along(low.width);
+    const int rows = blocks_along(low.height);
     BlockCoder blocks(coder, columns, step);
-    for (std::size_t i = 0; i < patch.coefficients.size(); ++i) {
-        Levels levels = residual::quantise(patch.coefficients[i], step);
-        blocks.block(static_cast<int>(i % static_cast<std::size_t>(columns)), patch.details[i],
-                     levels);
+    residual::DetailRows details(patch.base, low.width, low.height);
+    auto coefficients = patch.coefficients.begin();
+    for (int row = 0; row < rows; ++row) {
+        int column = 0;
+        for (const residual::Detail& detail : details.row(row)) {
+            Levels levels = residual::quantise(*coefficients++, step);
+            blocks.block(column++, detail, levels);
+        }
     }
 }
 
 std::vector<std::uint8_t> coded_payload(const Difference& patch, const LowCrop& low, int step) {
     EncodingCoder coder;
-    code_patch(coder, patch, blocks_along(low.width), step);
+    code_patch(coder, patch, low, step);
     std::vector<std::uint8_t> payload;
     const std::uint32_t checksum = crc32(low.pixels);
     for (int shift = 24; shift >= 0; shift -= 8) {
@@ -233,7 +238,7 @@ void count_residual_bits(const std::uint8_t* high, std::ptrdiff_t stride, const 
     check_step(step);
     check_count("contexts", counts.size(), residual_context_count);
     CountingCoder coder{counts};
-    code_patch(coder, difference(high, stride, low), blocks_along(low.width), step);
+    code_patch(coder, difference(high, stride, low), low, step);
 }
 
 void learn_residual_weights(const std::uint8_t* high, std::ptrdiff_t stride, const LowCrop& low,
@@ -246,7 +251,7 @@ void learn_residual_weights(const std::uint8_t* high, std::ptrdiff_t stride, con
     std::ranges::transform(start, coder.memory.estimates.begin(),
                            [](std::uint16_t one) { return residual::Estimate(one); });
     std::ranges::copy(weights, coder.memory.weights.begin());
-    code_patch(coder, difference(high, stride, low), blocks_along(low.width), step);
+    code_patch(coder, difference(high, stride, low), low, step);
     std::ranges::copy(coder.memory.weights, weights.begin());
 }
 
@@ -274,15 +279,18 @@ std::optional<std::vector<std::uint8_t>> decode_residual(std::span<const std::ui
     const int rows = blocks_along(low.height);
     const int largest_level = residual::largest_coefficient / step + 1;
     std::vector<std::uint8_t> pixels = enlarge(low);
-    const std::vector<residual::Detail> details =
-        residual::details_of(pixels, low.width, low.height);
-    auto detail = details.begin();
+    // The enlargement as it was: what is decoded of a row changes what the next one looks at.
+    const std::vector<std::uint8_t> base = pixels;
+    residual::DetailRows details(base, low.width, low.height);
     DecodingCoder coder{RangeDecoder(payload.subspan(checksum_bytes))};
     BlockCoder blocks(coder, columns, step);
     for (int row = 0; row < rows; ++row) {
+        const std::span<const residual::Detail> of_row = details.row(row);
         for (int column = 0; column < columns; ++column) {
             Levels levels{};
-            if (!blocks.block(column, *detail++, levels)) return std::nullopt;
+            if (!blocks.block(column, of_row[static_cast<std::size_t>(column)], levels)) {
+                return std::nullopt;
+            }
             const Tile tile = tile_at(low, row, column);
             Block beliefs{};
             if (expects) {

@@ -47,30 +47,32 @@ void set_detail(const Block& coefficients, Detail& detail) {
 
 }  // namespace
 
-std::vector<Detail> details_of(std::span<const std::uint8_t> plane, int width, int height) {
-    const int columns = (width + block_side - 1) / block_side;
-    const int rows = (height + block_side - 1) / block_side;
-    std::vector<Detail> details(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows));
-    auto detail = details.begin();
-    std::vector<std::int16_t> blurred(static_cast<std::size_t>(width + 2 * reach));
-    // A row of blocks; beyond the plane it stays flat.
-    const std::ptrdiff_t stride = std::ptrdiff_t{columns} * block_side;
-    for (int row = 0; row < rows; ++row) {
-        std::vector<std::int16_t> lines(static_cast<std::size_t>(stride) * block_side);
-        for (int y = 0; y < std::min(block_side, height - row * block_side); ++y) {
-            detail_row(plane, width, height, row * block_side + y, blurred,
-                       lines.data() + y * stride);
-        }
-        for (int column = 0; column < columns; ++column) {
-            Block samples;
-            for (int y = 0; y < block_side; ++y) {
-                std::copy_n(lines.data() + y * stride + column * block_side, block_side,
-                            samples.data() + y * block_side);
-            }
-            set_detail(forward(samples), *detail++);
-        }
+DetailRows::DetailRows(std::span<const std::uint8_t> plane, int width, int height)
+    : plane_(plane),
+      width_(width),
+      height_(height),
+      details_(static_cast<std::size_t>((width + block_side - 1) / block_side)),
+      lines_(details_.size() * block_size),
+      blurred_(static_cast<std::size_t>(width + 2 * reach)) {}
+
+std::span<const Detail> DetailRows::row(int row) {
+    const auto stride = static_cast<std::ptrdiff_t>(details_.size()) * block_side;
+    const int inside = std::min(block_side, height_ - row * block_side);
+    for (int y = 0; y < inside; ++y) {
+        detail_row(plane_, width_, height_, row * block_side + y, blurred_,
+                   lines_.data() + y * stride);
     }
-    return details;
+    std::fill(lines_.begin() + inside * stride, lines_.end(), std::int16_t{0});
+    const std::int16_t* column = lines_.data();
+    for (Detail& detail : details_) {
+        Block samples;
+        for (int y = 0; y < block_side; ++y) {
+            std::copy_n(column + y * stride, block_side, samples.data() + y * block_side);
+        }
+        set_detail(forward(samples), detail);
+        column += block_side;
+    }
+    return details_;
 }
 
 }  // namespace livesr::residual

@@ -26,7 +26,24 @@ struct Detail {
     std::uint32_t sum = 0;                // of the magnitudes but the mean's
 };
 
-// All blocks of a dense plane in raster order. What lies beyond the plane counts as flat.
-std::vector<Detail> details_of(std::span<const std::uint8_t> plane, int width, int height);
+// The blocks of a dense plane, one row of them at a time, so that little memory is in use. What
+// lies beyond the plane counts as flat.
+class DetailRows {
+  public:
+    DetailRows(std::span<const std::uint8_t> plane, int width, int height);
+
+    // Valid until the next call.
+    std::span<const Detail> row(int row);
+
+  private:
+    std::span<const std::uint8_t> plane_;
+    int width_;
+    int height_;
+    std::vector<Detail> details_;
+    // Eight lines; beyond the plane's width they stay flat.
+    std::vector<std::int16_t> lines_;
+    // A line with what it needs at both ends.
+    std::vector<std::int16_t> blurred_;
+};
 
 }  // namespace livesr::residual

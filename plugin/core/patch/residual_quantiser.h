@@ -43,13 +43,16 @@ inline int coefficient_of(int level, int step, int expected) {
 // Of coefficients times 2^15.
 inline Levels quantise(const Block& coefficients, int step) {
     Levels levels;
-    // Coefficients are below 2^11 * 2^15 and the rounding below 2^8 * 2^15: their sum fits.
+    // Coefficients are below 2^11 * 2^15 and the rounding below 2^8 * 2^15: their sum fits. A
+    // step's reciprocal, rounded up, divides whole numbers below 2^12 exactly, and eight at once.
     const std::int32_t unit = step << transform_bits;
     const auto rounding = static_cast<std::int32_t>(unit * rounding_percent / 100);
+    const std::uint32_t reciprocal =
+        ((1U << 20U) + static_cast<unsigned>(step) - 1) / static_cast<unsigned>(step);
     for (std::size_t i = 0; i < block_size; ++i) {
-        const std::int32_t away = std::abs(coefficients[i]) + rounding;
-        // Most are 0, and a division takes long.
-        const std::int32_t magnitude = away < unit ? 0 : away / unit;
+        const auto whole =
+            static_cast<std::uint32_t>(std::abs(coefficients[i]) + rounding) >> transform_bits;
+        const auto magnitude = static_cast<std::int32_t>(whole * reciprocal >> 20U);
         levels[i] = static_cast<std::int16_t>(coefficients[i] < 0 ? -magnitude : magnitude);
     }
     return levels;
