@@ -31,9 +31,9 @@ struct JpegPart {
 constexpr std::array<JpegPart, 6> jpeg_parts = {{{0.08, 3.5, 3.5, 3.5, 1.5, 3.3},
                                                  {0.12, 5.4, 4.6, 6.0, 1.2, 3.3},
                                                  {0.20, 5.95, 5.0, 7.5, 1.2, 3.3},
-                                                 {0.26, 5.95, 3.5, 9.0, 1.2, 3.3},
-                                                 {0.38, 5.95, 3.5, 9.0, 1.2, 3.3},
-                                                 {0.41, 17.0, 17.0, 17.0, 1.5, 4.6}}};
+                                                 {0.26, 5.95, 3.2, 9.0, 1.2, 3.3},
+                                                 {0.38, 5.95, 3.2, 9.0, 1.2, 3.3},
+                                                 {0.41, 16.4, 16.4, 16.4, 1.5, 4.6}}};
 
 // Root mean squares of the error, in grey levels: small up to the first, of middle size between the
 // next two, large from the last on.
@@ -94,14 +94,17 @@ int levels_at(const std::vector<Block>& coefficients, int step) {
 
 int fitting_step(const std::vector<Block>& coefficients, int pixels, std::size_t jpeg_bytes) {
     // In 1/2^10: none is above 2^21 then, and the sums fit.
-    std::int64_t sum_of_squares = 0;
-    std::int64_t sum = 0;
+    std::uint64_t sum_of_squares = 0;
+    std::uint64_t sum = 0;
     for (const Block& block : coefficients) {
+        std::uint32_t of_block = 0;
         for (const std::int32_t coefficient : block) {
-            const std::int64_t c = coefficient >> (transform_bits - 10);
-            sum_of_squares += c * c;
-            sum += std::abs(c);
+            const auto c =
+                static_cast<std::uint32_t>(std::abs(coefficient)) >> (transform_bits - 10);
+            sum_of_squares += std::uint64_t{c} * c;
+            of_block += c;
         }
+        sum += of_block;
     }
     const auto squares = static_cast<double>(sum_of_squares);
     const auto magnitudes = static_cast<double>(sum);
