@@ -39,8 +39,10 @@ export function trialBps(
 const sendsAtFullSize = ({ patches, feedbackUri }: SenderStart): boolean =>
   patches === 'residual' && feedbackUri !== '';
 
+export const framesPerSecondOf = ({ framesPerSecond }: SenderStart): number =>
+  framesPerSecond > 0 ? framesPerSecond : usualFramesPerSecond;
+
 export function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
-  const framesPerSecond = start.framesPerSecond > 0 ? start.framesPerSecond : usualFramesPerSecond;
   const framePixels = (start.frameWidth * start.frameHeight) / rung ** 2;
   return {
     schedule: rung === 1 ? fullSizeSchedule : schedules[start.schedule],
@@ -50,6 +52,6 @@ export function settingsOf(start: SenderStart, rung: Rung): SchedulerSettings {
     minVideoBitrateBps: start.minVideoBitrateBps,
     limitsFrames: start.limitsFrames ?? false,
     expectsFeedback: start.feedbackUri !== '',
-    pixelsPerSecond: framePixels * framesPerSecond,
+    pixelsPerSecond: framePixels * framesPerSecondOf(start),
   };
 }

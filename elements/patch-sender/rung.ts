@@ -64,14 +64,23 @@ export interface TrialOrder {
 }
 
 /**
- * x264 has found its rate after two seconds; then a whole group of pictures (60 frames), so that both
- * sides pay for one key frame.
+ * x264 has found its rate after nearly two seconds; then whole groups of pictures, so that both sides
+ * pay for as many key frames.
  */
-export const warmUpNs = 2.5e9;
-export const measureNs = 2.5e9;
+export const warmUpNs = 1.9e9;
+const groupOfPictures = 60;
+const leastMeasuredNs = 2e9;
+const mostMeasuredNs = 4e9;
+export function measureNsAt(framesPerSecond: number): number {
+  const groupNs = (groupOfPictures / framesPerSecond) * 1e9;
+  return Math.round(Math.min(mostMeasuredNs, groupNs * Math.ceil(leastMeasuredNs / groupNs)));
+}
 
-/** The picture measured before the first trial is the encoder's first key frame. */
-const firstTrialNs = 0.6e9;
+/**
+ * The picture measured before the first trial is the encoder's first key frame. At 25 frames/s its
+ * outcome is there just before the stream's third key frame, which a change of size then takes the place of.
+ */
+const firstTrialNs = 0.4e9;
 /** After a change of content or rate, for the encoder to follow it. */
 const settleNs = 1e9;
 /** Between trials: the clearer the result, the longer it holds. */

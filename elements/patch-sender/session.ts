@@ -40,7 +40,7 @@ import { seededRandom } from './random.ts';
 import {
   errorsSeen,
   initialRung,
-  measureNs,
+  measureNsAt,
   memoryAdds,
   nextTrial,
   trainingTold,
@@ -53,7 +53,7 @@ import {
   type RungSettings,
   type RungState,
 } from './rung.ts';
-import { patchBps, settingsOf, trialBps } from './rung-settings.ts';
+import { framesPerSecondOf, patchBps, settingsOf, trialBps } from './rung-settings.ts';
 import { Sampler, worseShare } from './sampler.ts';
 import {
   encoderTargetBps,
@@ -273,7 +273,7 @@ export class SenderSession implements Session {
         trialBps(order.rung, this.#uplinkBps, this.#start, this.#settings),
       ),
       warmUpNs,
-      measureNs,
+      measureNs: measureNsAt(framesPerSecondOf(this.#start)),
     });
   }
 

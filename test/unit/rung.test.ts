@@ -5,7 +5,7 @@ import {
   initialRung,
   isTrained,
   leadDb,
-  measureNs,
+  measureNsAt,
   memoryAdds,
   nextTrial,
   trainingTold,
@@ -20,6 +20,7 @@ import {
 
 const settings: RungSettings = { rungs: [1, 1.5, 2, 3], trains: true, expectsFeedback: false };
 const tickNs = 200e6;
+const measureNs = measureNsAt(25);
 
 /** How good a rung's untrained picture is at a time; the stream's world. */
 type World = (rung: Rung, seconds: number) => number;

@@ -37,7 +37,7 @@ constexpr std::array<JpegPart, 6> jpeg_parts = {{{0.08, 3.5, 3.5, 3.5, 1.5, 3.3}
 
 // Root mean squares of the error, in grey levels: small up to the first, of middle size between the
 // next two, large from the last on.
-constexpr std::array<double, 4> errors = {5.0, 6.2, 13.0, 16.0};
+constexpr std::array<double, 4> errors = {6.0, 6.9, 13.0, 16.0};
 
 double bytes_per_byte(const JpegPart& part, double error) {
     const auto way = [&](double from, double to) {

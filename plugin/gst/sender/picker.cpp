@@ -43,7 +43,7 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                     post_warning(element_, "No patches for now, video goes on: " + why, "");
                 },
                 [this](const nlohmann::json& plan) { post_plan(element_, plan); },
-                [this](const Scale& scale) { rungs_.want(scale); },
+                [this](const Scale& scale) { rungs_.want_at_key_frame(scale); },
                 [this](const RungTrial::Order& order) { rungs_.order(order); },
                 [this](const std::string& cause, const std::string& remedy) {
                     post_warning(element_, cause, remedy);
@@ -143,10 +143,7 @@ SenderSettings Picker::settings() const {
     return settings_;
 }
 
-void Picker::set_encoder(std::function<bool(const Scale& scale)> on_switch,
-                         const std::string& fragment) {
-    rungs_.set_encoder(std::move(on_switch), fragment);
-}
+void Picker::set_encoder(Rungs::Encoder encoder) { rungs_.set_encoder(std::move(encoder)); }
 
 void Picker::watch_plan(std::function<void(const Plan&)> on_plan) {
     const std::lock_guard lock(mutex_);
@@ -251,7 +248,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     keep = keep && session_.connected();
     if (chooses_rung) frame.on_trial = try_rung(buffer, frame.running_time, keep);
     const Scale scale_before = rungs_.scale();
-    frame.scale = rungs_.take_up();
+    frame.scale = rungs_.take_up(frame.running_time);
     if (frame.scale != scale_before) {
         session_.set_scale(frame.scale, false);
         post_rung(element_, frame.scale, frame.running_time);

@@ -39,8 +39,7 @@ class Picker {
     // Called with every plan, from any thread.
     void watch_plan(std::function<void(const Plan&)> on_plan);
     // The encoder may be given pictures of another scale, and so may another like it.
-    void set_encoder(std::function<bool(const Scale& scale)> on_switch,
-                     const std::string& fragment);
+    void set_encoder(Rungs::Encoder encoder);
     // Whether pictures will come on the lowres pad: frames are kept for them.
     void set_lowres_expected(bool expected);
 

@@ -4,11 +4,20 @@
 #include <utility>
 
 namespace livesr::gst {
+namespace {
+
+// A key frame takes as many bits as a second of others; the better size is worth more than that
+// when it has to wait longer.
+constexpr GstClockTime longest_wait = GST_SECOND;
+
+}  // namespace
 
 void Rungs::start(const Scale& first_scale, bool lockstep) {
     const std::lock_guard lock(mutex_);
     lockstep_ = lockstep;
     scale_ = wanted_ = first_scale;
+    may_wait_ = false;
+    waiting_since_ = GST_CLOCK_TIME_NONE;
     refused_ = false;
     order_.reset();
     changes_ = trials_ = 0;
@@ -21,15 +30,21 @@ void Rungs::stop() {
     trial.swap(trial_);
 }
 
-void Rungs::set_encoder(std::function<bool(const Scale& scale)> on_switch, std::string encoder) {
+void Rungs::set_encoder(Encoder encoder) {
     const std::lock_guard lock(mutex_);
-    on_switch_ = std::move(on_switch);
     encoder_ = std::move(encoder);
 }
 
 void Rungs::want(const Scale& scale) {
     const std::lock_guard lock(mutex_);
     wanted_ = scale;
+    may_wait_ = false;
+}
+
+void Rungs::want_at_key_frame(const Scale& scale) {
+    const std::lock_guard lock(mutex_);
+    wanted_ = scale;
+    may_wait_ = true;
 }
 
 void Rungs::order(const RungTrial::Order& order) {
@@ -44,7 +59,7 @@ Scale Rungs::scale() const {
 
 bool Rungs::can_switch() const {
     const std::lock_guard lock(mutex_);
-    return on_switch_ != nullptr;
+    return encoder_.on_switch != nullptr;
 }
 
 std::uint64_t Rungs::changes() const {
@@ -57,16 +72,20 @@ std::uint64_t Rungs::trials() const {
     return trials_;
 }
 
-Scale Rungs::take_up() {
-    std::function<bool(const Scale&)> on_switch;
+Scale Rungs::take_up(GstClockTime running_time) {
+    Encoder encoder;
     Scale wanted;
     {
         const std::lock_guard lock(mutex_);
-        if (wanted_ == scale_) return scale_;
+        if (wanted_ == scale_) {
+            waiting_since_ = GST_CLOCK_TIME_NONE;
+            return scale_;
+        }
         wanted = wanted_;
-        on_switch = on_switch_;
+        encoder = encoder_;
     }
-    const bool switched = on_switch && on_switch(wanted);
+    if (waits(encoder, running_time)) return scale();
+    const bool switched = encoder.on_switch && encoder.on_switch(wanted);
     bool tell = false;
     Scale scale;
     {
@@ -84,6 +103,14 @@ Scale Rungs::take_up() {
     return scale;
 }
 
+bool Rungs::waits(const Encoder& encoder, GstClockTime running_time) {
+    if (!encoder.key_due || encoder.key_due().value_or(true)) return false;
+    const std::lock_guard lock(mutex_);
+    if (!may_wait_) return false;
+    if (!GST_CLOCK_TIME_IS_VALID(waiting_since_)) waiting_since_ = running_time;
+    return running_time < waiting_since_ + longest_wait;
+}
+
 bool Rungs::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,
                       std::uint64_t video_bytes) {
     std::shared_ptr<RungTrial> trial;
@@ -91,8 +118,8 @@ bool Rungs::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_tim
     {
         const std::lock_guard lock(mutex_);
         if (trial_ && (order_ || trial_->over())) gone = std::move(trial_);
-        if (order_ && !encoder_.empty()) {
-            trial_ = std::make_shared<RungTrial>(*order_, encoder_, caps, lockstep_,
+        if (order_ && !encoder_.fragment.empty()) {
+            trial_ = std::make_shared<RungTrial>(*order_, encoder_.fragment, caps, lockstep_,
                                                  callbacks_.on_outcome);
             ++trials_;
         }

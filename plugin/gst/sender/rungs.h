@@ -27,12 +27,21 @@ class Rungs {
 
     void start(const Scale& first_scale, bool lockstep);
     void stop();
-    // Gives the encoder frames of another scale, from the next one on; false: it does not take
-    // them. encoder: what trials encode with. Without either the scale stays as it is.
-    void set_encoder(std::function<bool(const Scale& scale)> on_switch, std::string encoder);
+    struct Encoder {
+        // Gives it frames of another scale, from the next one on; false: it does not take them.
+        std::function<bool(const Scale& scale)> on_switch;
+        // Whether it makes a key frame of the next frame anyway; nothing when it does not say.
+        std::function<std::optional<bool>()> key_due;
+        // What trials encode with.
+        std::string fragment;
+    };
+    // Without one the scale stays as it is.
+    void set_encoder(Encoder encoder);
 
     // --- any thread ---
     void want(const Scale& scale);
+    // A change costs a key frame: it may wait for the encoder's own where that is not far.
+    void want_at_key_frame(const Scale& scale);
     void order(const RungTrial::Order& order);
     Scale scale() const;
     bool can_switch() const;
@@ -43,19 +52,22 @@ class Rungs {
 
     // --- streaming thread of the originals ---
     // Changes the rung where that is asked for; the scale of the frame that comes now.
-    Scale take_up();
+    Scale take_up(GstClockTime running_time);
     // As RungTrial::add_frame, where a trial is on.
     bool add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,
                    std::uint64_t video_bytes);
 
   private:
+    bool waits(const Encoder& encoder, GstClockTime running_time);
+
     Callbacks callbacks_;
     mutable std::mutex mutex_;  // guards all below
-    std::function<bool(const Scale&)> on_switch_;
-    std::string encoder_;
+    Encoder encoder_;
     bool lockstep_ = false;
     Scale scale_ = 2;
     Scale wanted_ = 2;
+    bool may_wait_ = false;
+    GstClockTime waiting_since_ = GST_CLOCK_TIME_NONE;
     bool refused_ = false;
     std::optional<RungTrial::Order> order_;
     std::shared_ptr<RungTrial> trial_;

@@ -83,8 +83,8 @@ void SenderGraph::build(const GraphPlan& plan) {
         coded = add_encoder(plan.encoder);
         link(scaler, "src", coded, "sink");
         picker_of(picker_).set_encoder(
-            [scaler](const Scale& scale) { return change_lowres_scale(scaler, scale); },
-            plan.encoder);
+            {[scaler](const Scale& scale) { return change_lowres_scale(scaler, scale); },
+             [this] { return key_due(); }, plan.encoder});
     }
     link(coded ? coded : scaler, "src", out_tee, "sink");
     probe(out_tee, "sink", &SenderGraph::check_links, this);
@@ -183,7 +183,7 @@ bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool 
 }
 
 void SenderGraph::take_down() {
-    picker_of(picker_).set_encoder(nullptr, "");
+    picker_of(picker_).set_encoder({});
     picker_of(picker_).session().set_limits_frames(false);
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), nullptr);
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), nullptr);
@@ -263,6 +263,13 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
     picker.session().add_video_bytes(bytes, is_key);
     if (first) picker.output().video_sent(GST_BUFFER_DTS_OR_PTS(first), bytes);
     return GST_PAD_PROBE_OK;
+}
+
+// On the thread that gives the picker and then the encoder their frames, so that it is exact.
+std::optional<bool> SenderGraph::key_due() const {
+    const std::lock_guard lock(mutex_);
+    if (!x264_buffer_) return std::nullopt;
+    return x264_buffer_->key_due();
 }
 
 // With nothing linked there is no work to do, and whoever built the pipeline has made a mistake.

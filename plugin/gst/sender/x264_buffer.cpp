@@ -67,10 +67,9 @@ void X264Buffer::before_frame(double room_bits, GstClockTime frame_ns) {
     guint set_ms = 0;
     g_object_get(encoder_, "bitrate", &kbps, "vbv-buf-capacity", &set_ms, nullptr);
     if (kbps != set_kbps_) told_kbps_ = kbps;
-    const bool key_due = frames_between_keys_ > 0 && frames_since_key_ >= frames_between_keys_;
     const double frame_ms = static_cast<double>(frame_ns) / GST_MSECOND;
     const double room_ms = std::max(0.0, room_bits) / std::max(1U, told_kbps_);
-    const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, key_due);
+    const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, key_due());
     if (wanted_ms != set_ms) g_object_set(encoder_, "vbv-buf-capacity", wanted_ms, nullptr);
     const double share = std::clamp(share_of_room * room_ms / frame_ms, least_share, 1.0);
     set_kbps_ = std::max(1U, static_cast<guint>(share * told_kbps_));

@@ -21,6 +21,11 @@ class X264Buffer {
     // frame_ns: the frame's duration; GST_CLOCK_TIME_NONE: unknown, the buffer stays.
     void before_frame(double room_bits, GstClockTime frame_ns);
     void frame_came(bool is_key);
+    // Whether x264 makes a key frame of the next frame anyway.
+    bool key_due() const {
+        return frames_since_key_ == 0 ||
+               (frames_between_keys_ > 0 && frames_since_key_ >= frames_between_keys_);
+    }
 
   private:
     explicit X264Buffer(GstElement* encoder);

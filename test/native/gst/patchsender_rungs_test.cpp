@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "engine_fixture.h"
@@ -55,6 +56,18 @@ double scale_at(double seconds) {
                            : 2;
 }
 
+std::string key_frame_every(int frames) {
+    return "x264enc tune=zerolatency speed-preset=veryfast threads=1 vbv-buf-capacity=250 "
+           "key-int-max=" +
+           std::to_string(frames);
+}
+
+// H.264 with start codes.
+bool is_key(const std::vector<std::uint8_t>& picture) {
+    const std::array<std::uint8_t, 4> slice_of_key = {0, 0, 1, 0x65};
+    return std::ranges::search(picture, slice_of_key).begin() != picture.end();
+}
+
 std::set<std::string> sizes_of(const std::vector<std::string>& caps) {
     return {caps.begin(), caps.end()};
 }
@@ -102,7 +115,8 @@ TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches
     Tap video[2];
     Tap patches[2];
     for (int run = 0; run < 2; ++run) {
-        Pipeline pipeline(sender_source + "patchsender name=s lockstep=true" + sender_sinks);
+        Pipeline pipeline(sender_source + "patchsender name=s lockstep=true encoder=\"" +
+                          key_frame_every(5) + "\"" + sender_sinks);
         CapsTold told;
         told.watch(pipeline.get("video"), "sink");
         pipeline.tap("video", "sink", video[run]);
@@ -129,6 +143,37 @@ TEST_CASE("patchsender: from rung to rung each frame comes out once, and patches
         carrying += packet.header.scale == Scale(3, 2) && !packet.patches.empty();
     }
     CHECK(carrying > 0);
+}
+
+TEST_CASE("patchsender: a change of rung waits for the encoder's own key frame, a second at most") {
+    const TestEngine engine(engine_that("if (seconds >= 0.52) set(1);"));
+    for (const auto& [frames_between_keys, first_frame] : {std::pair{20, 20}, {60, 40}}) {
+        CAPTURE(frames_between_keys);
+        Pipeline pipeline(
+            sender_source + "patchsender name=s lockstep=true encoder=\"" +
+            key_frame_every(frames_between_keys) + "\"" +
+            " s.src ! video/x-h264,stream-format=byte-stream ! queue ! fakesink name=video "
+            "s.patches ! queue ! fakesink name=patches");
+        CapsTold told;
+        told.watch(pipeline.get("video"), "sink");
+        Tap video;
+        std::size_t changed_at = 0;
+        video.on_buffer = [&](std::size_t count) {
+            const std::lock_guard lock(told.mutex);
+            if (told.caps.size() == 2 && changed_at == 0) changed_at = count - 1;
+        };
+        pipeline.tap("video", "sink", video);
+        CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+        CHECK(told.caps == std::vector<std::string>{"240x180", "480x360"});
+        CHECK(changed_at == first_frame);
+        // Key frames: where the encoder has them anyway, and at the change.
+        std::set<std::size_t> keys;
+        for (std::size_t i = 0; i < video.buffers.size(); ++i) {
+            if (is_key(video.buffers[i])) keys.insert(i);
+        }
+        CHECK(keys == (frames_between_keys == 20 ? std::set<std::size_t>{0, 20, 40}
+                                                 : std::set<std::size_t>{0, 40}));
+    }
 }
 
 TEST_CASE("patchsender: in full size patches go where a server tells what they gain") {
