@@ -421,6 +421,15 @@ describe('an encoder whose frames are limited', () => {
     }
   });
 
+  it('is told less before a key frame, not when it comes', () => {
+    const states = steered(0.9, 0.1 * 600e3);
+    // Key frames are told of at ticks 1, 13, 25: they belong to the stretch that began at 0, 12, 24.
+    const told = (tick: number): number => encoderTargetBps(states[tick] ?? initialScheduler);
+    for (let key = 240; key < 280; key += 12) {
+      expect(told(key - 2)).toBeLessThan(0.99 * told(key));
+    }
+  });
+
   it('never has video and patches steered above the uplink', () => {
     fc.assert(
       fc.property(
