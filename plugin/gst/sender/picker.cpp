@@ -248,7 +248,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     keep = keep && session_.connected();
     if (chooses_rung) frame.on_trial = try_rung(buffer, frame.running_time, keep);
     const Scale scale_before = rungs_.scale();
-    frame.scale = rungs_.take_up(frame.running_time);
+    frame.scale = rungs_.take_up();
     if (frame.scale != scale_before) {
         session_.set_scale(frame.scale, false);
         post_rung(element_, frame.scale, frame.running_time);

@@ -6,9 +6,14 @@
 namespace livesr::gst {
 namespace {
 
-// A key frame takes as many bits as a second of others; the better size is worth more than that
-// when it has to wait longer.
+// A change costs a key frame. To wait longer for the encoder's own costs more of the better size.
 constexpr GstClockTime longest_wait = GST_SECOND;
+
+bool key_is_near(const Rungs::Encoder& encoder) {
+    if (!encoder.time_to_key) return false;
+    const GstClockTime time = encoder.time_to_key();
+    return time > 0 && GST_CLOCK_TIME_IS_VALID(time) && time <= longest_wait;
+}
 
 }  // namespace
 
@@ -17,7 +22,6 @@ void Rungs::start(const Scale& first_scale, bool lockstep) {
     lockstep_ = lockstep;
     scale_ = wanted_ = first_scale;
     may_wait_ = false;
-    waiting_since_ = GST_CLOCK_TIME_NONE;
     refused_ = false;
     order_.reset();
     changes_ = trials_ = 0;
@@ -72,19 +76,18 @@ std::uint64_t Rungs::trials() const {
     return trials_;
 }
 
-Scale Rungs::take_up(GstClockTime running_time) {
+Scale Rungs::take_up() {
     Encoder encoder;
     Scale wanted;
+    bool may_wait = false;
     {
         const std::lock_guard lock(mutex_);
-        if (wanted_ == scale_) {
-            waiting_since_ = GST_CLOCK_TIME_NONE;
-            return scale_;
-        }
+        if (wanted_ == scale_) return scale_;
         wanted = wanted_;
+        may_wait = may_wait_;
         encoder = encoder_;
     }
-    if (waits(encoder, running_time)) return scale();
+    if (may_wait && key_is_near(encoder)) return scale();
     const bool switched = encoder.on_switch && encoder.on_switch(wanted);
     bool tell = false;
     Scale scale;
@@ -101,14 +104,6 @@ Scale Rungs::take_up(GstClockTime running_time) {
     }
     if (tell) callbacks_.on_refused(wanted);
     return scale;
-}
-
-bool Rungs::waits(const Encoder& encoder, GstClockTime running_time) {
-    if (!encoder.key_due || encoder.key_due().value_or(true)) return false;
-    const std::lock_guard lock(mutex_);
-    if (!may_wait_) return false;
-    if (!GST_CLOCK_TIME_IS_VALID(waiting_since_)) waiting_since_ = running_time;
-    return running_time < waiting_since_ + longest_wait;
 }
 
 bool Rungs::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,

@@ -30,8 +30,8 @@ class Rungs {
     struct Encoder {
         // Gives it frames of another scale, from the next one on; false: it does not take them.
         std::function<bool(const Scale& scale)> on_switch;
-        // Whether it makes a key frame of the next frame anyway; nothing when it does not say.
-        std::function<std::optional<bool>()> key_due;
+        // How long until it makes a key frame anyway; GST_CLOCK_TIME_NONE when it does not say.
+        std::function<GstClockTime()> time_to_key;
         // What trials encode with.
         std::string fragment;
     };
@@ -52,14 +52,12 @@ class Rungs {
 
     // --- streaming thread of the originals ---
     // Changes the rung where that is asked for; the scale of the frame that comes now.
-    Scale take_up(GstClockTime running_time);
+    Scale take_up();
     // As RungTrial::add_frame, where a trial is on.
     bool add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,
                    std::uint64_t video_bytes);
 
   private:
-    bool waits(const Encoder& encoder, GstClockTime running_time);
-
     Callbacks callbacks_;
     mutable std::mutex mutex_;  // guards all below
     Encoder encoder_;
@@ -67,7 +65,6 @@ class Rungs {
     Scale scale_ = 2;
     Scale wanted_ = 2;
     bool may_wait_ = false;
-    GstClockTime waiting_since_ = GST_CLOCK_TIME_NONE;
     bool refused_ = false;
     std::optional<RungTrial::Order> order_;
     std::shared_ptr<RungTrial> trial_;

@@ -84,7 +84,7 @@ void SenderGraph::build(const GraphPlan& plan) {
         link(scaler, "src", coded, "sink");
         picker_of(picker_).set_encoder(
             {[scaler](const Scale& scale) { return change_lowres_scale(scaler, scale); },
-             [this] { return key_due(); }, plan.encoder});
+             [this] { return time_to_key(); }, plan.encoder});
     }
     link(coded ? coded : scaler, "src", out_tee, "sink");
     probe(out_tee, "sink", &SenderGraph::check_links, this);
@@ -266,10 +266,9 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
 }
 
 // On the thread that gives the picker and then the encoder their frames, so that it is exact.
-std::optional<bool> SenderGraph::key_due() const {
+GstClockTime SenderGraph::time_to_key() const {
     const std::lock_guard lock(mutex_);
-    if (!x264_buffer_) return std::nullopt;
-    return x264_buffer_->key_due();
+    return x264_buffer_ ? x264_buffer_->time_to_key() : GST_CLOCK_TIME_NONE;
 }
 
 // With nothing linked there is no work to do, and whoever built the pipeline has made a mistake.

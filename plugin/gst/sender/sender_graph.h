@@ -53,7 +53,7 @@ class SenderGraph {
     GstElement* add_encoder(const std::string& fragment);
     GstElement* make_decoder(GstElement* coded, bool lockstep);
     bool build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep);
-    std::optional<bool> key_due() const;
+    GstClockTime time_to_key() const;
     static GstPadProbeReturn limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn check_links(GstPad*, GstPadProbeInfo* info, gpointer graph);

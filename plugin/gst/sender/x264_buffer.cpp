@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace livesr::gst {
@@ -63,13 +64,14 @@ X264Buffer::X264Buffer(GstElement* encoder) : encoder_(encoder) {
 
 void X264Buffer::before_frame(double room_bits, GstClockTime frame_ns) {
     if (!GST_CLOCK_TIME_IS_VALID(frame_ns) || frame_ns == 0) return;
+    frame_ns_ = frame_ns;
     guint kbps = 0;
     guint set_ms = 0;
     g_object_get(encoder_, "bitrate", &kbps, "vbv-buf-capacity", &set_ms, nullptr);
     if (kbps != set_kbps_) told_kbps_ = kbps;
     const double frame_ms = static_cast<double>(frame_ns) / GST_MSECOND;
     const double room_ms = std::max(0.0, room_bits) / std::max(1U, told_kbps_);
-    const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, key_due());
+    const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, frames_to_key() == 0);
     if (wanted_ms != set_ms) g_object_set(encoder_, "vbv-buf-capacity", wanted_ms, nullptr);
     const double share = std::clamp(share_of_room * room_ms / frame_ms, least_share, 1.0);
     set_kbps_ = std::max(1U, static_cast<guint>(share * told_kbps_));
@@ -77,5 +79,18 @@ void X264Buffer::before_frame(double room_bits, GstClockTime frame_ns) {
 }
 
 void X264Buffer::frame_came(bool is_key) { frames_since_key_ = is_key ? 1 : frames_since_key_ + 1; }
+
+unsigned X264Buffer::frames_to_key() const {
+    if (frames_since_key_ == 0) return 0;
+    if (frames_between_keys_ == 0) return std::numeric_limits<unsigned>::max();
+    return frames_between_keys_ - std::min(frames_between_keys_, frames_since_key_);
+}
+
+GstClockTime X264Buffer::time_to_key() const {
+    const unsigned frames = frames_to_key();
+    if (frames == 0) return 0;
+    const bool is_known = frames_between_keys_ > 0 && GST_CLOCK_TIME_IS_VALID(frame_ns_);
+    return is_known ? frames * frame_ns_ : GST_CLOCK_TIME_NONE;
+}
 
 }  // namespace livesr::gst

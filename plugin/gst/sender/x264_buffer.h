@@ -21,19 +21,18 @@ class X264Buffer {
     // frame_ns: the frame's duration; GST_CLOCK_TIME_NONE: unknown, the buffer stays.
     void before_frame(double room_bits, GstClockTime frame_ns);
     void frame_came(bool is_key);
-    // Whether x264 makes a key frame of the next frame anyway.
-    bool key_due() const {
-        return frames_since_key_ == 0 ||
-               (frames_between_keys_ > 0 && frames_since_key_ >= frames_between_keys_);
-    }
+    // How long until x264 makes a key frame anyway: 0 for the next frame; none where it says not.
+    GstClockTime time_to_key() const;
 
   private:
     explicit X264Buffer(GstElement* encoder);
+    unsigned frames_to_key() const;
 
     GstElement* encoder_;
     unsigned most_ms_ = 0;
     unsigned frames_between_keys_ = 0;  // 0: x264's choice
-    unsigned frames_since_key_ = 0;
+    unsigned frames_since_key_ = 0;     // 0: none came yet
+    GstClockTime frame_ns_ = GST_CLOCK_TIME_NONE;
     unsigned told_kbps_ = 0;  // by the plan
     unsigned set_kbps_ = 0;   // for the last frame
 };
