@@ -265,7 +265,7 @@ function decide(state: RungState, settings: RungSettings, nowNs: number): RungSt
   const isBetter =
     best !== undefined &&
     best.gainDb > leastGainDb &&
-    (best.comparisons > 1 || best.gainDb > enoughDb(state.rung, best.rung));
+    (best.comparisons > 1 || best.gainDb > enoughDb(state.rung, best.rung, nowNs));
   const decided = isBetter ? changedTo(state, best.rung) : state;
   return { ...decided, nextTrialNs: nextTrialAt(decided, settings, nowNs) };
 }
@@ -298,8 +298,9 @@ function nextTrialAt(state: RungState, settings: RungSettings, nowNs: number): n
   return Math.max(nowNs + waitNs, dueNs);
 }
 
-const enoughDb = (from: Rung, to: Rung): number =>
-  isTrained(from) && isTrained(to) ? plainOfTrainedDb : plainDb;
+/** As long as all trained rungs are hoped to gain as much, it is not known what would be left behind. */
+const enoughDb = (from: Rung, to: Rung, nowNs: number): number =>
+  isTrained(from) && isTrained(to) && nowNs >= hopeNs ? plainOfTrainedDb : plainDb;
 
 function bestStanding(
   state: RungState,

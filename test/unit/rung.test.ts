@@ -177,6 +177,16 @@ describe('the choice of the rung', () => {
     expect(vain.changes[0]?.seconds).toBeLessThan(20);
   });
 
+  it('does not leave a size that is trained for one that is a little better before training began', () => {
+    // As a talk at 500 kbit/s: the change would lose what was learned.
+    const quality = still(36.6, 37.86, 37.6, 35);
+    const hopeful = { ...settings, expectsFeedback: true };
+    const gained = live({ seconds: 60, quality, settings: hopeful, news: () => [2.5, 1.5] });
+    expect(gained.changes).toEqual([]);
+    const vain = live({ seconds: 60, quality, settings: hopeful, news: () => [1.6, 1.5] });
+    expect(vain.changes.map(({ rung }) => rung)).toEqual([1.5]);
+  });
+
   it('does not rest on a size between where full size was tried too early', () => {
     // As a talk at 1000 kbit/s: large pictures become better for seconds.
     const quality: World = (rung, seconds) =>
