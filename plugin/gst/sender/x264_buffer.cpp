@@ -23,6 +23,9 @@ constexpr double share_of_room = 0.95;
 // It takes no buffer of less than a frame: below that the rate falls for the frame. A picture of
 // next to no bits would cost more than it saves.
 constexpr double least_share = 0.25;
+// Where nothing is left at all. (A cut two seconds after another one, of a game: four frames of a
+// quarter each made 0.1 % more than the uplink carries.)
+constexpr double least_share_beyond = 0.1;
 
 // What one frame may take of it.
 double usable_ms(double buffer_ms, double frame_ms) {
@@ -73,7 +76,8 @@ void X264Buffer::before_frame(double room_bits, GstClockTime frame_ns) {
     const double room_ms = std::max(0.0, room_bits) / std::max(1U, told_kbps_);
     const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, frames_to_key() == 0);
     if (wanted_ms != set_ms) g_object_set(encoder_, "vbv-buf-capacity", wanted_ms, nullptr);
-    const double share = std::clamp(share_of_room * room_ms / frame_ms, least_share, 1.0);
+    const double share = std::clamp(share_of_room * room_ms / frame_ms,
+                                    room_bits > 0 ? least_share : least_share_beyond, 1.0);
     set_kbps_ = std::max(1U, static_cast<guint>(share * told_kbps_));
     if (kbps != set_kbps_) g_object_set(encoder_, "bitrate", set_kbps_, nullptr);
 }
