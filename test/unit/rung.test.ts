@@ -177,7 +177,23 @@ describe('the choice of the rung', () => {
     expect(vain.changes[0]?.seconds).toBeLessThan(20);
   });
 
-  it('does not leave a trained size for one that is a little better while all are only hoped to gain', () => {
+  it('doubts a quarter of what training is said to gain at the size that would be left', () => {
+    const hopeful = { ...settings, expectsFeedback: true };
+    const told = trainingTold(initialRung(2), 3.5, 1, 20e9);
+    const now = { uplinkBps: 675e3, psnrDb: 33, mediaTimeNs: 30e9 };
+    const after = (gainsDb: readonly number[]): Rung =>
+      gainsDb.reduce((state, gainDb) => {
+        const later = { ...state, nextTrialNs: 0 };
+        const { state: trying, order } = nextTrial(later, { ...hopeful, rungs: [1, 2] }, now);
+        return trialCame(trying, hopeful, order?.trial ?? -1, gainDb, now);
+      }, told).rung;
+    // 1.5 dB is what it is said to gain.
+    expect(leadDb(told, hopeful, 2, 30e9)).toBeCloseTo(1.5);
+    expect(after([1.9, 1.9])).toBe(2);
+    expect(after([2.1, 2.1])).toBe(1);
+  });
+
+  it('does not leave a trained size for one that one trial shows a little better', () => {
     const two: RungSettings = { rungs: [1.5, 2], trains: true, expectsFeedback: true };
     const after = (gainDb: number, seconds: number): Rung => {
       const at = (timeNs: number): Conditions => ({
@@ -191,7 +207,6 @@ describe('the choice of the rung', () => {
     // A talk at 500 kbit/s: with 0.26 dB before training it lost 0.26 dB after.
     expect(after(0.26, 9.5)).toBe(2);
     expect(after(0.7, 9.5)).toBe(1.5);
-    expect(after(0.26, 12)).toBe(1.5);
   });
 
   it('does not rest on a size between where full size was tried too early', () => {
@@ -225,14 +240,15 @@ describe('the choice of the rung', () => {
     expect(leadDb(told, hopeful, 1, 60e9)).toBeCloseTo(0.3);
     expect(leadDb(told, hopeful, 2, 60e9)).toBe(0.5);
     expect(leadDb(told, { ...hopeful, trains: false }, 1, 60e9)).toBe(0);
-    // Half size 0.2 dB ahead untrained: 0.5 with what it usually learns, 0.4 more than native has.
+    // Half size 0.25 dB ahead untrained: what it usually learns is 0.5, 0.2 more than native has; a
+    // quarter of that is doubted.
     const now = { uplinkBps: 1e6, psnrDb: 36, mediaTimeNs: 60e9 };
     const tried = (state: RungState, gainDb: number): Rung => {
       const { state: trying, order } = nextTrial(state, { ...hopeful, rungs: [1, 2] }, now);
       return trialCame(trying, hopeful, order?.trial ?? -1, gainDb, now).rung;
     };
-    expect(tried(initialRung(1), 0.2)).toBe(2);
-    expect(tried(told, 0.2)).toBe(1);
+    expect(tried(initialRung(1), 0.25)).toBe(2);
+    expect(tried(told, 0.25)).toBe(1);
     expect(tried(told, 0.5)).toBe(2);
   });
 
@@ -324,7 +340,9 @@ describe('the choice of the rung', () => {
           // The third is tried only where all larger sizes are behind.
           const larger = [levels[0], levels[1]].map((level) => level - levels[2]);
           if (neighbour === 3 && Math.max(...larger) > -0.5) continue;
-          expect(shown(neighbour) - shown(end.rung)).toBeLessThanOrEqual(0.1 + 1e-9);
+          // And a quarter of what training makes between the two.
+          const doubt = isTrained(neighbour) === isTrained(end.rung) ? 0 : 0.125;
+          expect(shown(neighbour) - shown(end.rung)).toBeLessThanOrEqual(0.1 + doubt + 1e-9);
         }
       }),
     );
