@@ -9,6 +9,9 @@
 -- Whoever knows the websocket's password can write there, so nothing that comes in is more than a
 -- wish: rates stay within the properties, and no path, address or command is ever taken from it.
 --
+-- From top to bottom: rules that need no OBS, state, the streaming encoder, frames of the canvas, the
+-- control input, the controller's process, and what OBS calls. One file, since a streamer adds one.
+--
 -- docs/obs.md tells how it is set up, docs/protocol.md has the formats.
 
 local obs = obslua

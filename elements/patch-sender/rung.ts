@@ -65,7 +65,7 @@ export interface TrialOrder {
 
 /**
  * x264 has found its rate after nearly two seconds; then whole groups of pictures, so that both sides
- * pay for as many key frames.
+ * pay for as many key frames (below 15 frames/s what fits into the most).
  */
 export const warmUpNs = 1.9e9;
 const groupOfPictures = 60;
@@ -83,9 +83,9 @@ export function measureNsAt(framesPerSecond: number): number {
 const firstTrialNs = 0.4e9;
 /** After a change of content or rate, for the encoder to follow it. */
 const settleNs = 1e9;
-/** Between trials: the clearer the result, the longer it holds. */
 /** What was not tried yet is, without a pause until then. */
 const openNs = 20e9;
+/** Between trials: the clearer the result, the longer it holds. */
 const closeDb = 0.6;
 const clearDb = 2;
 const closePauseNs = 6e9;

@@ -23,10 +23,6 @@ class Rungs {
         RungTrial::Done on_outcome;
     };
 
-    explicit Rungs(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
-
-    void start(const Scale& first_scale, bool lockstep);
-    void stop();
     struct Encoder {
         // Gives it frames of another scale, from the next one on; false: it does not take them.
         std::function<bool(const Scale& scale)> on_switch;
@@ -35,6 +31,11 @@ class Rungs {
         // What trials encode with.
         std::string fragment;
     };
+
+    explicit Rungs(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+
+    void start(const Scale& first_scale, bool lockstep);
+    void stop();
     // Without one the scale stays as it is.
     void set_encoder(Encoder encoder);
 

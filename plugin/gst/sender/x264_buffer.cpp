@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string_view>
 
 namespace livesr::gst {
@@ -74,7 +73,7 @@ void X264Buffer::before_frame(double room_bits, GstClockTime frame_ns) {
     if (kbps != set_kbps_) told_kbps_ = kbps;
     const double frame_ms = static_cast<double>(frame_ns) / GST_MSECOND;
     const double room_ms = std::max(0.0, room_bits) / std::max(1U, told_kbps_);
-    const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, frames_to_key() == 0);
+    const guint wanted_ms = x264_buffer_ms(room_ms, frame_ms, most_ms_, frames_to_key() == 0U);
     if (wanted_ms != set_ms) g_object_set(encoder_, "vbv-buf-capacity", wanted_ms, nullptr);
     const double share = std::clamp(share_of_room * room_ms / frame_ms,
                                     room_bits > 0 ? least_share : least_share_beyond, 1.0);
@@ -84,17 +83,17 @@ void X264Buffer::before_frame(double room_bits, GstClockTime frame_ns) {
 
 void X264Buffer::frame_came(bool is_key) { frames_since_key_ = is_key ? 1 : frames_since_key_ + 1; }
 
-unsigned X264Buffer::frames_to_key() const {
+std::optional<unsigned> X264Buffer::frames_to_key() const {
     if (frames_since_key_ == 0) return 0;
-    if (frames_between_keys_ == 0) return std::numeric_limits<unsigned>::max();
+    if (frames_between_keys_ == 0) return std::nullopt;
     return frames_between_keys_ - std::min(frames_between_keys_, frames_since_key_);
 }
 
 GstClockTime X264Buffer::time_to_key() const {
-    const unsigned frames = frames_to_key();
-    if (frames == 0) return 0;
-    const bool is_known = frames_between_keys_ > 0 && GST_CLOCK_TIME_IS_VALID(frame_ns_);
-    return is_known ? frames * frame_ns_ : GST_CLOCK_TIME_NONE;
+    const auto frames = frames_to_key();
+    if (frames == 0U) return 0;
+    if (!frames || !GST_CLOCK_TIME_IS_VALID(frame_ns_)) return GST_CLOCK_TIME_NONE;
+    return *frames * frame_ns_;
 }
 
 }  // namespace livesr::gst

@@ -21,12 +21,12 @@ class X264Buffer {
     // frame_ns: the frame's duration; GST_CLOCK_TIME_NONE: unknown, the buffer stays.
     void before_frame(double room_bits, GstClockTime frame_ns);
     void frame_came(bool is_key);
-    // How long until x264 makes a key frame anyway: 0 for the next frame; none where it says not.
+    // How long until x264 makes a key frame anyway: 0: with the next frame; NONE when unknown.
     GstClockTime time_to_key() const;
 
   private:
     explicit X264Buffer(GstElement* encoder);
-    unsigned frames_to_key() const;
+    std::optional<unsigned> frames_to_key() const;
 
     GstElement* encoder_;
     unsigned most_ms_ = 0;
