@@ -35,7 +35,6 @@ registerCurves(program);
 program
   .command('pipeline', { hidden: true })
   .description('run one GStreamer pipeline for another livesr process')
-  .argument('<launch>')
   .action(runPipelineProcess);
 
 // Subcommands copy these settings when they are made, and registerX may add commands of its own.

@@ -19,6 +19,8 @@ export type FromPipeline =
   | { readonly kind: 'value'; readonly id: number; readonly value: unknown };
 
 export type ToPipeline =
+  /** First of all, and once. A launch line may hold secrets: a command line would show them to everybody. */
+  | { readonly kind: 'launch'; readonly launch: string }
   | {
       readonly kind: 'get';
       readonly id: number;

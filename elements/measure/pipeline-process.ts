@@ -32,12 +32,28 @@ function readMessage(raw: RawMessage): BusMessage {
 /** Bus messages that nobody outside has a use for, and that come by the hundred. */
 const ownAffairs = new Set(['state-changed', 'stream-status', 'tag', 'async-done', 'new-clock']);
 
-export function runPipelineProcess(launch: string): void {
+type Send = (message: FromPipeline, sent?: () => void) => void;
+
+/** Waits for the launch line, which the parent sends first, and runs it. */
+export function runPipelineProcess(): void {
   if (process.send === undefined) throw new Error('a pipeline process needs a parent with IPC');
-  const send = (message: FromPipeline, sent?: () => void): void => {
+  const send: Send = (message, sent) => {
     process.send?.(message, undefined, undefined, sent);
   };
+  const goneBeforeLaunch = (): void => {
+    process.exit(1);
+  };
+  process.once('disconnect', goneBeforeLaunch);
+  // Ctrl+C in a terminal reaches every process of the group; the parent decides what happens then.
+  process.on('SIGINT', () => undefined);
+  process.once('message', (command: ToPipeline) => {
+    process.off('disconnect', goneBeforeLaunch);
+    if (command.kind === 'launch') launchPipeline(command.launch, send);
+    else throw new Error(`a pipeline process got "${command.kind}" before its launch line`);
+  });
+}
 
+function launchPipeline(launch: string, send: Send): void {
   const { Pipeline } = createRequire(import.meta.url)('gstreamer-superficial') as Superficial;
   let pipeline: InstanceType<typeof Pipeline>;
   try {
@@ -73,15 +89,13 @@ export function runPipelineProcess(launch: string): void {
       if (element) element[command.property] = command.value;
     } else if (command.kind === 'eos') {
       pipeline.sendEOS();
-    } else {
+    } else if (command.kind === 'stop') {
       end(0);
     }
   });
   process.on('disconnect', () => {
     end(1);
   });
-  // Ctrl+C in a terminal reaches every process of the group; the parent decides what happens then.
-  process.on('SIGINT', () => undefined);
 
   pipeline.play();
 }

@@ -36,7 +36,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#name = options.name;
-    this.#child = fork(commandLineScript, ['pipeline', options.launch], {
+    this.#child = fork(commandLineScript, ['pipeline'], {
       env: {
         ...gstreamerEnvironment(),
         // Each wait on the bus holds one of libuv's threads.
@@ -49,6 +49,7 @@ export class Pipeline {
         'ipc',
       ],
     });
+    this.#send({ kind: 'launch', launch: options.launch });
     // A pipeline that ends closes its pipes; its exit is what tells.
     this.#child.stdin?.on('error', () => undefined);
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {

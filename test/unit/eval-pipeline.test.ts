@@ -51,6 +51,18 @@ describe('pipeline processes', () => {
     expect(await pipeline.get('sink', 'sync')).toBeUndefined();
   });
 
+  test("its launch line, which may hold secrets, is in nobody else's sight", async () => {
+    const pipeline = new Pipeline({
+      name: 'test',
+      launch: 'videotestsrc is-live=true name=secret-word ! fakesink name=sink',
+    });
+    await pipeline.get('sink', 'sync');
+    const commandLine = readFileSync(`/proc/${pipeline.processId}/cmdline`, 'utf8');
+    expect(commandLine).toContain('pipeline');
+    expect(commandLine).not.toContain('secret-word');
+    await pipeline.stop();
+  });
+
   test('a process that is killed is a failure that names the signal', async () => {
     const pipeline = new Pipeline({ name: 'test', launch: 'videotestsrc is-live=true ! fakesink' });
     await pipeline.get('x', 'y');
