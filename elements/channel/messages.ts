@@ -35,6 +35,7 @@ export const enhancerStart = z.object({
   feedbackListen: z.string(), // ADDRESS:PORT; empty: no feedback
   feedbackCertificate: z.string(), // a PEM file with the key; empty: no TLS
   token: z.string(),
+  tokensFile: z.string().default(''), // tokens by stream key; empty: none
   lockstep: z.boolean(),
   stepsPerSecond: z.number().nonnegative(),
   trainingThreads: positive.max(64),
@@ -126,6 +127,21 @@ export const trainingReport = z.object({
   packetLoss: z.number().min(0).max(1).nullable(),
 });
 export type TrainingReport = z.infer<typeof trainingReport>;
+
+/** What came to the feedback port, of all streams on its address (ServerCounts of elements/feedback). */
+export const feedbackCounts = z.object({
+  type: z.literal('feedback.counts'),
+  connections: count,
+  clients: count,
+  wrongTokens: count,
+  wrongHellos: count,
+  late: count,
+  evicted: count,
+  tooMuch: count,
+  packets: count,
+  packetsRefused: count,
+});
+export type FeedbackCountsMessage = z.infer<typeof feedbackCounts>;
 
 /** Something that people should know of; the stream goes on. */
 export const engineWarning = z.object({
@@ -327,6 +343,7 @@ export type EngineMessage =
   | ModelSwap
   | TrainingReport
   | EngineWarning
+  | FeedbackCountsMessage
   | PatchPacket
   | PlanSet
   | RungSet

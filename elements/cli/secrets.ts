@@ -5,6 +5,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { UsageError } from './failure.ts';
 
+export { withoutSecrets } from '../feedback/shown-uri.ts';
+
 export interface Secret {
   /** Of its options: --NAME-file. */
   readonly name: string;
@@ -152,11 +154,6 @@ function checked(secret: Secret, from: string, value: string): string {
     );
   }
   return value;
-}
-
-/** Parts of a URI that are secrets: who logs in, and what a query says (SRT's passphrase, streamid). */
-export function withoutSecrets(uri: string): string {
-  return uri.replace(/\/\/[^/?#@]*@/, '//').replace(/[?#].*$/s, '');
 }
 
 const secretParameters = { passphrase: passphraseSecret, streamid: streamIdSecret };

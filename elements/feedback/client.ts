@@ -1,8 +1,11 @@
 // The sender's end of the feedback channel: connects, says who it is, hands on what may be believed, and
 // comes back when the connection is lost. Never in the stream's way.
 import WebSocket from 'ws';
+import { fullAllowance, spend, type Allowance } from './allowance.ts';
 import { backoffMs } from './backoff.ts';
+import { feedbackLimits, senderAllowance } from './limits.ts';
 import {
+  closeCodes,
   ignoredInAll,
   initialReader,
   mostMessageBytes,
@@ -13,6 +16,7 @@ import {
   type Reader,
   type Training,
 } from './messages.ts';
+import { withoutSecrets } from './shown-uri.ts';
 
 export interface FeedbackClientOptions {
   readonly uri: string;
@@ -58,10 +62,17 @@ export class FeedbackClient {
   #connections = 0;
   #failures = 0;
   #closed = false;
+  /** Of what is sent: a server closes a connection that sends too much. */
+  #toSend: Allowance;
+  /** Of what comes: reading must not keep a sender from its work. */
+  #toHear: Allowance;
   #lastTrouble = '';
 
   constructor(options: FeedbackClientOptions) {
     this.#options = options;
+    const nowMs = options.nowMs();
+    this.#toSend = fullAllowance(senderAllowance, nowMs);
+    this.#toHear = fullAllowance(feedbackLimits, nowMs);
     this.#connect();
   }
 
@@ -94,6 +105,9 @@ export class FeedbackClient {
   sendPacket(packet: Uint8Array): boolean {
     const socket = this.#socket;
     if (!socket || !this.takesPatches || socket.bufferedAmount > mostWaitingBytes) return false;
+    const left = spend(this.#toSend, senderAllowance, packet.length, this.#options.nowMs());
+    if (!left) return false;
+    this.#toSend = left;
     socket.send(packet);
     return true;
   }
@@ -107,6 +121,7 @@ export class FeedbackClient {
 
   #connect(): void {
     const { uri, token, hello } = this.#options;
+    const shown = withoutSecrets(uri);
     let socket: WebSocket;
     try {
       socket = new WebSocket(uri, {
@@ -117,7 +132,7 @@ export class FeedbackClient {
       });
     } catch (error) {
       // Not a URI: no later attempt will do better.
-      this.#tell(`feedback-uri "${uri}" cannot be used: ${messageOf(error)}`);
+      this.#tell(`feedback-uri "${shown}" cannot be used: ${messageOf(error)}`);
       return;
     }
     this.#socket = socket;
@@ -127,20 +142,23 @@ export class FeedbackClient {
       openedMs = this.#options.nowMs();
       this.#connected = true;
       this.#connections++;
-      this.#lastTrouble = '';
       this.#reader = reconnected(this.#reader);
       socket.send(JSON.stringify(hello));
       this.#heard();
     });
-    socket.on('ping', () => {
-      this.#heard();
+    socket.on('ping', (bytes: Buffer) => {
+      this.#hears(bytes.length);
+    });
+    socket.on('pong', (bytes: Buffer) => {
+      this.#hears(bytes.length);
     });
     socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-      this.#heard();
+      if (!this.#hears(bytes.length)) return;
       // Binary is none of ours; as text it is malformed.
       const text = isBinary ? '' : bytes.toString('utf8');
       const { reader, training, memory } = readFeedback(this.#reader, text, this.#seen);
       this.#reader = reader;
+      if (reader.session !== undefined) this.#lastTrouble = '';
       if (memory) this.onMemory(memory);
       if (!training) return;
       this.#latest = training;
@@ -148,20 +166,20 @@ export class FeedbackClient {
     });
     socket.on('unexpected-response', (_request, response) => {
       const refused = response.statusCode === 401 ? ': it does not take the token' : '';
-      this.#tell(`feedback from ${uri}: refused with ${response.statusCode ?? '?'}${refused}`);
+      this.#tell(`feedback from ${shown}: refused with ${response.statusCode ?? '?'}${refused}`);
       isRefused = true;
       response.destroy();
       socket.terminate();
     });
     socket.on('error', (error) => {
       // What follows from a refusal is no news.
-      if (!isRefused) this.#tell(`feedback from ${uri}: ${messageOf(error)}`);
+      if (!isRefused) this.#tell(`feedback from ${shown}: ${messageOf(error)}`);
     });
-    socket.on('close', (_code, reason) => {
+    socket.on('close', (code, reason) => {
       clearTimeout(this.#silence);
       this.#connected = false;
       if (this.#closed) return;
-      if (reason.length > 0) this.#tell(`feedback from ${uri}: closed, ${reason.toString()}`);
+      if (reason.length > 0) this.#tell(`feedback from ${shown}: ${closedBecause(code, reason)}`);
       const heldMs = openedMs === undefined ? 0 : this.#options.nowMs() - openedMs;
       this.#failures = heldMs >= steadyMs ? 1 : this.#failures + 1;
       this.#timer = setTimeout(
@@ -183,12 +201,34 @@ export class FeedbackClient {
     this.#silence.unref();
   }
 
-  /** Each reason once, until a connection has been made. */
+  /** False when the server sends more than any server has to say. */
+  #hears(bytes: number): boolean {
+    const left = spend(this.#toHear, feedbackLimits, bytes, this.#options.nowMs());
+    if (left) {
+      this.#toHear = left;
+      this.#heard();
+      return true;
+    }
+    const shown = withoutSecrets(this.#options.uri);
+    this.#tell(`feedback from ${shown}: the server sends too much, the connection is ended`);
+    this.#socket?.terminate();
+    return false;
+  }
+
+  /** Each reason once, until a server has said welcome. */
   #tell(line: string): void {
     if (line === this.#lastTrouble || this.#closed) return;
     this.#lastTrouble = line;
     this.#options.log(line);
   }
+}
+
+function closedBecause(code: number, reason: Buffer): string {
+  const remedy =
+    code === closeCodes.wrongToken ? ': set token and stream-key as the server has them' : '';
+  // Of the server's making: a line of a log, not more.
+  const words = reason.toString().replaceAll(/[^\x20-\x7e]/g, '?');
+  return `closed, ${words}${remedy}`;
 }
 
 function messageOf(error: unknown): string {

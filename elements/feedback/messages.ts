@@ -8,6 +8,16 @@ export const feedbackVersion = 1;
 /** Longer texts are refused unread. */
 export const mostMessageBytes = 16_384;
 
+/** Why the server closes a connection. */
+export const closeCodes = {
+  late: 4000,
+  noHello: 4001,
+  secondHello: 4002,
+  wrongToken: 4003,
+  tooMuch: 4008,
+  noRoom: 4009,
+} as const;
+
 const count = z.int().nonnegative();
 // No network of this size gains or loses more; what claims to is a lie or an error.
 const plausibleDb = z.number().min(-60).max(60).nullable();
@@ -152,9 +162,21 @@ export function readFeedback(reader: Reader, text: string, seen: Map<string, num
   const { session, sequence, type } = told.data;
   if (session !== reader.session) return ignore('otherSession');
   if (sequence <= reader.lastSequence) return ignore('replayed');
-  seen.set(session, sequence);
+  remember(seen, session, sequence);
   return {
     reader: { ...reader, lastSequence: sequence, received: reader.received + 1 },
     ...(type === 'training' ? { training: told.data } : { memory: told.data }),
   };
+}
+
+/** A server that takes another name each time must not fill the memory. */
+const maxSessions = 64;
+
+function remember(seen: Map<string, number>, session: string, sequence: number): void {
+  seen.delete(session);
+  seen.set(session, sequence);
+  for (const oldest of seen.keys()) {
+    if (seen.size <= maxSessions) break;
+    seen.delete(oldest);
+  }
 }

@@ -1,17 +1,23 @@
-// Where a stream's training reports, and what its memory knows, go out as feedback. Streams of one engine share the server of an
-// address. When the last one has gone it is closed, a moment later: a stream that begins afresh, with
-// another size say, finds its senders still there.
+// Where a stream's training reports, and what its memory knows, go out as feedback. Streams of one engine
+// share the server of an address, each with a token of its own. When the last one has gone it is closed,
+// a moment later: a stream that begins afresh, with another size say, finds its senders still there.
 import type { EnhancerStart } from '../channel/messages.ts';
 import type { Host } from '../engine/contract.ts';
-import { FeedbackServer, type News } from './server.ts';
+import { FeedbackServer, type News, type ServerCounts } from './server.ts';
+import { StreamAuthority, type Warn } from './tokens.ts';
 
 type OnPacket = (packet: Uint8Array) => void;
 
+interface Stream {
+  readonly onPacket: OnPacket;
+  readonly warn: Warn;
+}
+
 interface Shared {
   readonly server: Promise<FeedbackServer | undefined>;
+  readonly authority: StreamAuthority;
   /** By stream key. */
-  readonly listeners: Map<string, Set<OnPacket>>;
-  readonly token: string;
+  readonly streams: Map<string, Set<Stream>>;
   readonly certificate: string;
   users: number;
 }
@@ -22,54 +28,85 @@ const servers = new Map<string, Shared>();
 
 export interface Publisher {
   tell(news: News): void;
+  /** undefined while the server is not there. */
+  readonly counts: ServerCounts | undefined;
   close(): void;
 }
 
-type Settings = Pick<
+export type PublisherSettings = Pick<
   EnhancerStart,
-  'feedbackListen' | 'feedbackCertificate' | 'token' | 'streamKey'
+  'feedbackListen' | 'feedbackCertificate' | 'token' | 'tokensFile' | 'streamKey'
 >;
+
+export interface PublisherHost extends Pick<Host, 'log' | 'nowMs'> {
+  readonly warn: Warn;
+}
 
 /** undefined when none is asked for. What is wrong is said; the stream goes on without feedback. */
 export function openPublisher(
-  settings: Settings,
-  host: Pick<Host, 'log' | 'nowMs'>,
+  settings: PublisherSettings,
+  host: PublisherHost,
   onPacket: OnPacket,
 ): Publisher | undefined {
-  const { log } = host;
-  const { feedbackListen, feedbackCertificate: certificate, token, streamKey } = settings;
+  const { warn } = host;
+  const { feedbackListen, feedbackCertificate, token, tokensFile, streamKey } = settings;
   if (feedbackListen === '') return undefined;
-  let shared = servers.get(feedbackListen);
-  if (!shared) {
-    const listeners = new Map<string, Set<OnPacket>>();
-    const server = openServer(settings, host, listeners);
-    shared = { server, listeners, token, certificate, users: 0 };
-    servers.set(feedbackListen, shared);
-  } else if (shared.token !== token || shared.certificate !== certificate) {
-    log(
-      `feedback on ${feedbackListen}: another stream listens there with another token or ` +
-        'certificate; give this one an address of its own',
+  const shared = servers.get(feedbackListen) ?? openShared(settings, host);
+  if (!shared) return undefined;
+  if (shared.certificate !== feedbackCertificate) {
+    warn(
+      `feedback-listen ${feedbackListen}: another stream listens there with another certificate.`,
+      'Give this one an address of its own. Until then it has no feedback.',
     );
     return undefined;
   }
+  const stream = { onPacket, warn };
+  if (!shared.authority.add(streamKey, { token, tokensFile })) {
+    warn(
+      `feedback-listen ${feedbackListen}: another stream of the same stream key has another token.`,
+      'Set a stream-key of its own. Until then it has no feedback.',
+    );
+    return undefined;
+  }
+  if (token !== '' && tokensFile !== '') {
+    warn('Both token and tokens-file are set: the file counts.', 'Set one of them.');
+  }
   shared.users++;
-  const { server, listeners } = shared;
-  const ofStream = listeners.get(streamKey) ?? new Set();
-  listeners.set(streamKey, ofStream.add(onPacket));
+  const ofStream = shared.streams.get(streamKey) ?? new Set();
+  shared.streams.set(streamKey, ofStream.add(stream));
+  // What is wrong with a file is said at the start, not when the first sender comes.
+  shared.authority.refresh();
+  return publisherOf(shared, feedbackListen, streamKey, stream);
+}
+
+function publisherOf(
+  shared: Shared,
+  address: string,
+  streamKey: string,
+  stream: Stream,
+): Publisher {
+  let open: FeedbackServer | undefined;
+  void shared.server.then((server) => (open = server));
   return {
     tell: (news) => {
-      void server.then((open) => open?.publish(streamKey, news));
+      void shared.server.then((server) => server?.publish(streamKey, news));
+    },
+    get counts() {
+      return open?.counts;
     },
     close: () => {
       shared.users--;
-      ofStream.delete(onPacket);
-      if (ofStream.size === 0 && listeners.get(streamKey) === ofStream) listeners.delete(streamKey);
-      void server.then((open) => {
-        open?.forget(streamKey);
+      shared.authority.leave(streamKey);
+      const ofStream = shared.streams.get(streamKey);
+      ofStream?.delete(stream);
+      if (ofStream?.size === 0) shared.streams.delete(streamKey);
+      void shared.server.then((server) => {
+        server?.forget(streamKey);
         const timer = setTimeout(() => {
-          if (shared.users > 0 || servers.get(feedbackListen) !== shared) return;
-          servers.delete(feedbackListen);
-          open?.close();
+          shared.authority.forget(streamKey);
+          if (shared.users > 0 || servers.get(address) !== shared) return;
+          servers.delete(address);
+          server?.close();
         }, lingerMs);
         timer.unref();
       });
@@ -77,34 +114,40 @@ export function openPublisher(
   };
 }
 
-async function openServer(
-  settings: Settings,
-  { log, nowMs }: Pick<Host, 'log' | 'nowMs'>,
-  listeners: ReadonlyMap<string, ReadonlySet<OnPacket>>,
-): Promise<FeedbackServer | undefined> {
-  const { feedbackListen, feedbackCertificate, token } = settings;
+function openShared(settings: PublisherSettings, host: PublisherHost): Shared | undefined {
+  const { feedbackListen, feedbackCertificate: certificate } = settings;
   const [, address, port] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(feedbackListen) ?? [];
   if (address === undefined) {
-    log(`feedback-listen "${feedbackListen}": use ADDRESS:PORT; there is no feedback`);
+    host.warn(
+      `feedback-listen "${feedbackListen}" is no address; there is no feedback.`,
+      'Use ADDRESS:PORT, 0.0.0.0:7002 for one.',
+    );
     return undefined;
   }
-  try {
-    return await FeedbackServer.open({
-      address,
-      port: Number(port),
-      token,
-      certificate: feedbackCertificate,
-      log,
-      packets: {
-        onPacket: (streamKey, packet) => {
-          for (const onPacket of listeners.get(streamKey) ?? []) onPacket(packet);
-        },
-        nowMs,
-      },
-    });
-  } catch (error) {
+  const streams: Shared['streams'] = new Map();
+  const authority = new StreamAuthority((cause, remedy) => {
+    host.log(`${cause} ${remedy}`);
+    for (const ofStream of streams.values()) for (const { warn } of ofStream) warn(cause, remedy);
+  });
+  const server = FeedbackServer.open({
+    address,
+    port: Number(port),
+    certificate,
+    authority,
+    log: host.log,
+    nowMs: host.nowMs,
+    onPacket: (streamKey, packet) => {
+      for (const { onPacket } of streams.get(streamKey) ?? []) onPacket(packet);
+    },
+  }).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
-    log(`feedback-listen ${feedbackListen}: ${reason}; there is no feedback`);
+    host.warn(
+      `feedback-listen ${feedbackListen}: ${reason}; there is no feedback.`,
+      'Give it an address and a port that are free, and a certificate that can be read.',
+    );
     return undefined;
-  }
+  });
+  const shared = { server, authority, streams, certificate, users: 0 };
+  servers.set(feedbackListen, shared);
+  return shared;
 }

@@ -1,14 +1,13 @@
-// The server's end of the feedback channel: tells every sender of a stream what its patches bring. One
-// server for all streams of an engine that are to be told on the same address.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createServer as createPlainServer, type IncomingMessage, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { WebSocketServer, type WebSocket } from 'ws';
+// The server's end of the feedback channel: says to every sender of a stream what its patches bring. One
+// server for all streams of an engine that speak on the same address. Who comes in, and what each may
+// send, is limited (limits.ts), whatever comes.
+import { randomBytes } from 'node:crypto';
+import type { WebSocket } from 'ws';
+import { fullAllowance, spend, type Allowance } from './allowance.ts';
+import { feedbackLimits, type FeedbackLimits } from './limits.ts';
+import { Listener, type Connection, type Refusal } from './listener.ts';
 import {
+  closeCodes,
   feedbackVersion,
   hello,
   mostMessageBytes,
@@ -16,120 +15,131 @@ import {
   type Memory,
   type Training,
 } from './messages.ts';
-import {
-  fullAllowance,
-  isPacket,
-  mostPacketBytes,
-  spend,
-  type PacketAllowance,
-} from './packets.ts';
+import { isPacket } from './packets.ts';
+import type { Authority } from './tokens.ts';
 
 export interface FeedbackServerOptions {
   readonly address: string;
   /** 0: any that is free. */
   readonly port: number;
-  /** Empty: everybody may come. */
-  readonly token: string;
   /** A PEM file with certificate and key; empty: no TLS. */
   readonly certificate: string;
+  readonly authority: Authority;
+  /** Never holds a token or a stream key. */
   readonly log: (line: string) => void;
-  /** Where patch packets go; without it, and without a token, none are taken. */
-  readonly packets?: PacketSink;
-}
-
-export interface PacketSink {
-  readonly onPacket: (streamKey: string, packet: Uint8Array) => void;
   /** Milliseconds since any moment, never falling. */
   readonly nowMs: () => number;
+  /** Where patch packets go; without it none are taken. */
+  readonly onPacket?: (streamKey: string, packet: Uint8Array) => void;
+  readonly limits?: Partial<FeedbackLimits>;
 }
 
 /** What a stream has to say; the channel adds the rest. */
 export type News = Told<Training> | Told<Memory>;
 type Told<Message> = Omit<Message, 'version' | 'session' | 'sequence'>;
 
+/** Of now: `connections`, `clients`; of the others how many since the start. */
 export interface ServerCounts {
+  /** Of whomever. */
+  readonly connections: number;
+  /** That have said whose stream they are of, and may be. */
   readonly clients: number;
+  /** With a token of no stream, or of another one. */
   readonly wrongTokens: number;
+  /** First messages that are no hello, further hellos, texts that are nothing, requests for something else. */
   readonly wrongHellos: number;
-  /** Patch packets that were none, or too many. */
+  /** No request, no hello or no pong in time. */
+  readonly late: number;
+  /** Closed because others needed the room, or because there was none. */
+  readonly evicted: number;
+  /** Closed because of more messages or bytes than a connection may send. */
+  readonly tooMuch: number;
+  readonly packets: number;
+  /** Patch packets that were none. */
   readonly packetsRefused: number;
 }
 
 interface Client {
+  readonly connection: Connection;
   readonly socket: WebSocket;
+  /** Once it is one of a stream's. */
   hello: Hello | undefined;
-  answered: boolean;
-  allowance: PacketAllowance | undefined;
+  isAlive: boolean;
+  /** It has been sent away, and is heard no more. */
+  isLeaving: boolean;
+  /** Its connection has been ended. */
+  isGone: boolean;
+  allowance: Allowance;
 }
 
-const pingMs = 5000;
-const helloMs = 5000;
-const mostClients = 256;
-/** A client that reads nothing any more. */
-const mostWaitingBytes = 1 << 20;
+const noCounts = {
+  wrongTokens: 0,
+  wrongHellos: 0,
+  late: 0,
+  evicted: 0,
+  tooMuch: 0,
+  packets: 0,
+  packetsRefused: 0,
+};
+
+type Counter = keyof typeof noCounts;
+
+/** Of what people should know; those with a reason to go on are said again at twice the number. */
+const sayings: Partial<Record<Counter, string>> = {
+  wrongTokens: 'senders with a wrong token',
+  wrongHellos: 'connections that are no sender',
+  late: 'connections that said nothing in time',
+  evicted: 'connections ended to make room',
+  tooMuch: 'connections ended because they sent too much',
+};
 
 export class FeedbackServer {
   readonly #options: FeedbackServerOptions;
-  readonly #http: Server;
-  readonly #sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: mostPacketBytes,
-    perMessageDeflate: false,
-  });
+  readonly #limits: FeedbackLimits;
   readonly #session = randomBytes(8).toString('hex');
   readonly #clients = new Set<Client>();
+  readonly #byStream = new Map<string, Set<Client>>();
   /** For senders that come later: of each stream and type, in the order of their sequences. */
   readonly #latest = new Map<string, Map<News['type'], string>>();
-  readonly #pings: NodeJS.Timeout;
+  readonly #counts = { ...noCounts };
+  #listener: Listener | undefined;
+  #pings: NodeJS.Timeout | undefined;
   #sequence = 0;
-  #wrongTokens = 0;
-  #wrongHellos = 0;
-  #packetsRefused = 0;
 
   private constructor(options: FeedbackServerOptions) {
     this.#options = options;
-    if (options.certificate === '') {
-      this.#http = createPlainServer();
-    } else {
-      const pem = readFileSync(options.certificate);
-      this.#http = createTlsServer({ cert: pem, key: pem });
-    }
-    this.#http.on('request', (_request, response) => {
-      response.writeHead(426).end();
-    });
-    this.#http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(request, socket, head);
-    });
-    this.#pings = setInterval(() => {
-      this.#pingAll();
-    }, pingMs);
-    this.#pings.unref();
+    this.#limits = { ...feedbackLimits, ...options.limits };
   }
 
   /** Rejects when the address cannot be had or the certificate cannot be read. */
   static async open(options: FeedbackServerOptions): Promise<FeedbackServer> {
     const server = new FeedbackServer(options);
-    try {
-      server.#http.listen(options.port, options.address);
-      await once(server.#http, 'listening');
-    } catch (error) {
-      server.close();
-      throw error;
-    }
+    server.#listener = await Listener.open({
+      address: options.address,
+      port: options.port,
+      certificate: options.certificate,
+      limits: server.#limits,
+      knows: (token) => options.authority.knows(token),
+      onWebSocket: (socket, connection) => {
+        server.#meet(socket, connection);
+      },
+      onRefusal: (why) => {
+        server.#count(counterOf[why]);
+      },
+    });
+    server.#pings = setInterval(() => {
+      server.#pingAll();
+    }, server.#limits.pingMs).unref();
     return server;
   }
 
   get port(): number {
-    return (this.#http.address() as AddressInfo).port;
+    return this.#listener?.port ?? 0;
   }
 
   get counts(): ServerCounts {
-    return {
-      clients: this.#clients.size,
-      wrongTokens: this.#wrongTokens,
-      wrongHellos: this.#wrongHellos,
-      packetsRefused: this.#packetsRefused,
-    };
+    const { connections = 0, clients = 0 } = this.#listener?.admission ?? {};
+    return { connections, clients, ...this.#counts };
   }
 
   publish(streamKey: string, news: News): void {
@@ -143,8 +153,8 @@ export class FeedbackServer {
     const latest = this.#latest.get(streamKey) ?? new Map<News['type'], string>();
     latest.delete(news.type);
     this.#latest.set(streamKey, latest.set(news.type, text));
-    for (const { socket, hello } of this.#clients) {
-      if (hello?.streamKey === streamKey && hears(hello, news.type)) send(socket, text);
+    for (const client of this.#byStream.get(streamKey) ?? []) {
+      if (hears(client.hello, news.type)) this.#send(client, text);
     }
   }
 
@@ -155,117 +165,178 @@ export class FeedbackServer {
 
   close(): void {
     clearInterval(this.#pings);
-    for (const { socket } of this.#clients) socket.terminate();
-    this.#sockets.close();
-    this.#http.close();
+    this.#listener?.close();
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => undefined);
-    if (!this.#isAllowed(request)) {
-      this.#wrongTokens++;
-      this.#options.log(`feedback: a sender with a wrong token (${this.#wrongTokens} so far)`);
-      socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
+  #count(counter: Counter): void {
+    const count = ++this.#counts[counter];
+    const saying = sayings[counter];
+    // Whoever comes again and again must not fill the log.
+    if (saying !== undefined && Number.isInteger(Math.log2(count))) {
+      this.#options.log(`feedback: ${saying} (${count} so far)`);
     }
-    if (this.#clients.size >= mostClients) {
-      socket.end('HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
-    }
-    this.#sockets.handleUpgrade(request, socket, head, (client) => {
-      this.#welcome(client);
-    });
   }
 
-  #isAllowed({ headers }: IncomingMessage): boolean {
-    const { token } = this.#options;
-    if (token === '') return true;
-    // Of equal length whatever was sent, so that the time says nothing.
-    const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-    return timingSafeEqual(digest(headers.authorization ?? ''), digest(`Bearer ${token}`));
-  }
-
-  #welcome(socket: WebSocket): void {
+  #meet(socket: WebSocket, connection: Connection): void {
     const client: Client = {
+      connection,
       socket,
       hello: undefined,
-      answered: true,
-      allowance: undefined,
+      isAlive: true,
+      isLeaving: false,
+      isGone: false,
+      allowance: fullAllowance(this.#limits, this.#options.nowMs()),
     };
     this.#clients.add(client);
-    const impatience = setTimeout(() => {
-      if (client.hello === undefined) socket.close(4000, 'no hello');
-    }, helloMs);
-    impatience.unref();
-    socket.on('pong', () => (client.answered = true));
+    this.#listener?.giveTime(connection, this.#limits.helloMs, () => {
+      this.#dismiss(client, 'late', closeCodes.late, 'no hello in time');
+    });
     socket.on('error', () => undefined);
     socket.on('close', () => {
-      clearTimeout(impatience);
-      this.#clients.delete(client);
+      this.#part(client);
+    });
+    socket.on('ping', (bytes: Buffer) => {
+      this.#pays(client, bytes.length);
+    });
+    socket.on('pong', (bytes: Buffer) => {
+      client.isAlive = true;
+      this.#pays(client, bytes.length);
     });
     socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-      if (isBinary && client.hello !== undefined && this.#takesPatches) {
-        this.#takePacket(client, client.hello.streamKey, bytes);
-        return;
-      }
-      const isText = !isBinary && bytes.length <= mostMessageBytes;
-      const said = isText ? parseHello(bytes.toString('utf8')) : undefined;
-      if (said === undefined) {
-        this.#wrongHellos++;
-        socket.close(4001, `a hello of version ${feedbackVersion} is wanted`);
-        return;
-      }
-      client.hello = said;
-      send(
-        socket,
-        JSON.stringify({
-          type: 'welcome',
-          version: feedbackVersion,
-          session: this.#session,
-          patches: this.#takesPatches,
-        }),
-      );
-      for (const [type, text] of this.#latest.get(said.streamKey) ?? []) {
-        if (hears(said, type)) send(socket, text);
-      }
+      if (!this.#pays(client, bytes.length) || client.isLeaving) return;
+      if (isBinary && client.hello) this.#takePacket(client.hello.streamKey, bytes, client);
+      else this.#takeText(client, isBinary ? undefined : bytes);
     });
+  }
+
+  #part(client: Client): void {
+    this.#clients.delete(client);
+    const streamKey = client.hello?.streamKey;
+    if (streamKey === undefined) return;
+    const ofStream = this.#byStream.get(streamKey);
+    ofStream?.delete(client);
+    if (ofStream?.size === 0) this.#byStream.delete(streamKey);
+  }
+
+  /** False when it was one message too many: nothing more is heard from that connection. */
+  #pays(client: Client, bytes: number): boolean {
+    if (client.isGone) return false;
+    const left = spend(client.allowance, this.#limits, bytes, this.#options.nowMs());
+    if (left) {
+      client.allowance = left;
+      return true;
+    }
+    this.#expel(client, 'tooMuch', closeCodes.tooMuch, 'more than a connection may send');
+    return false;
+  }
+
+  #expel(client: Client, counter: Counter, code: number, reason: string): void {
+    this.#count(counter);
+    client.isLeaving = true;
+    client.isGone = true;
+    this.#part(client);
+    this.#listener?.expel(client.connection, code, reason);
+  }
+
+  #dismiss(client: Client, counter: Counter, code: number, reason: string): void {
+    this.#count(counter);
+    client.isLeaving = true;
+    this.#part(client);
+    this.#listener?.dismiss(client.connection, code, reason);
+  }
+
+  /** The only text that a client has to say is its hello, once. */
+  #takeText(client: Client, bytes: Buffer | undefined): void {
+    const isShort = bytes !== undefined && bytes.length <= mostMessageBytes;
+    const said = isShort ? parseHello(bytes.toString('utf8')) : undefined;
+    if (said === undefined) {
+      const reason = `a hello of version ${feedbackVersion} is wanted`;
+      this.#dismiss(client, 'wrongHellos', closeCodes.noHello, reason);
+    } else if (client.hello) {
+      this.#dismiss(client, 'wrongHellos', closeCodes.secondHello, 'one hello a connection');
+    } else if (!this.#options.authority.allows(said.streamKey, client.connection.token)) {
+      const reason = 'the token does not open this stream key';
+      this.#dismiss(client, 'wrongTokens', closeCodes.wrongToken, reason);
+    } else {
+      this.#admit(client, said);
+    }
+  }
+
+  #admit(client: Client, said: Hello): void {
+    const listener = this.#listener;
+    if (!listener) return;
+    const { connection } = client;
+    const { isAdmitted, gone } = listener.admission.admit(connection.id, said.streamKey);
+    listener.evict(gone);
+    if (!isAdmitted) {
+      this.#dismiss(client, 'evicted', closeCodes.noRoom, 'too many senders, try again later');
+      return;
+    }
+    listener.takeAllTime(connection);
+    client.hello = said;
+    const ofStream = this.#byStream.get(said.streamKey) ?? new Set();
+    this.#byStream.set(said.streamKey, ofStream.add(client));
+    const welcome = {
+      type: 'welcome',
+      version: feedbackVersion,
+      session: this.#session,
+      patches: this.#takesPatches(said.streamKey),
+    };
+    this.#send(client, JSON.stringify(welcome));
+    for (const [type, text] of this.#latest.get(said.streamKey) ?? []) {
+      if (hears(said, type)) this.#send(client, text);
+    }
   }
 
   /** They become pixels that a network is trained on: strangers may not send them. */
-  get #takesPatches(): boolean {
-    return this.#options.packets !== undefined && this.#options.token !== '';
+  #takesPatches(streamKey: string): boolean {
+    return this.#options.onPacket !== undefined && this.#options.authority.isGuarded(streamKey);
   }
 
-  /** What does not go through is left out; the stream goes on, and so does the connection. */
-  #takePacket(client: Client, streamKey: string, packet: Uint8Array): void {
-    const { packets } = this.#options;
-    if (!packets) return;
-    const nowMs = packets.nowMs();
-    const { isAllowed, allowance } = spend(
-      client.allowance ?? fullAllowance(nowMs),
-      packet.length,
-      nowMs,
-    );
-    client.allowance = allowance;
-    if (isAllowed && isPacket(packet)) packets.onPacket(streamKey, packet);
-    else this.#packetsRefused++;
+  #takePacket(streamKey: string, packet: Uint8Array, client: Client): void {
+    if (!this.#takesPatches(streamKey)) {
+      const reason = 'patches are taken only with a token';
+      this.#dismiss(client, 'packetsRefused', closeCodes.noHello, reason);
+      return;
+    }
+    this.#count(isPacket(packet) ? 'packets' : 'packetsRefused');
+    if (isPacket(packet)) this.#options.onPacket?.(streamKey, packet);
+  }
+
+  #send(client: Client, text: string): void {
+    const isHanging = client.socket.bufferedAmount > this.#limits.maxWaitingBytes;
+    if (isHanging) this.#expel(client, 'late', closeCodes.late, 'it reads nothing');
+    else client.socket.send(text);
   }
 
   #pingAll(): void {
     for (const client of this.#clients) {
-      if (client.answered) {
-        client.answered = false;
-        client.socket.ping();
+      const { hello: said, connection, socket } = client;
+      if (client.isLeaving) continue;
+      if (!client.isAlive) {
+        this.#expel(client, 'late', closeCodes.late, 'no pong');
+      } else if (said && !this.#options.authority.allows(said.streamKey, connection.token)) {
+        // The token was taken back, or the stream is no more.
+        const reason = 'the token does not open this stream key any more';
+        this.#dismiss(client, 'wrongTokens', closeCodes.wrongToken, reason);
       } else {
-        client.socket.terminate();
+        client.isAlive = false;
+        socket.ping();
       }
     }
   }
 }
 
+const counterOf: Record<Refusal, Counter> = {
+  wrongToken: 'wrongTokens',
+  noUpgrade: 'wrongHellos',
+  late: 'late',
+  evicted: 'evicted',
+};
+
 /** What a sender of before does not know it would count as malformed. */
-function hears({ memory }: Hello, type: News['type']): boolean {
-  return type === 'training' || memory;
+function hears(said: Hello | undefined, type: News['type']): boolean {
+  return said !== undefined && (type === 'training' || said.memory);
 }
 
 /** undefined when it is no hello of ours. */
@@ -275,9 +346,4 @@ function parseHello(text: string): Hello | undefined {
   } catch {
     return undefined;
   }
-}
-
-function send(socket: WebSocket, text: string): void {
-  if (socket.bufferedAmount > mostWaitingBytes) socket.terminate();
-  else socket.send(text);
 }

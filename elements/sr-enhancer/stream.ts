@@ -25,9 +25,13 @@ export class EnhancerStream implements Session {
   readonly #kept = new Map<number, Kept>();
   #current: Kept;
   #ticked: EnhancerTick | undefined;
+  #countsSent = '';
 
   constructor(start: EnhancerStart, blob: Uint8Array, host: Host) {
-    this.#publisher = openPublisher(start, host, (packet) => {
+    const warn = (cause: string, remedy: string): void => {
+      host.send({ type: 'engine.warning', cause, remedy });
+    };
+    this.#publisher = openPublisher(start, { ...host, warn }, (packet) => {
       host.send({ type: 'patch.packet' }, packet);
     });
     this.#host = {
@@ -65,6 +69,7 @@ export class EnhancerStream implements Session {
       const tick = parseHead(enhancerTick, head);
       const news = memoryNews(this.#ticked, tick, blob, this.#current.start.rung);
       if (news) this.#publisher?.tell(news);
+      this.#sendCounts(tick.mediaTimeNs);
       this.#ticked = tick;
     }
     return this.#current.session.handle(head, blob);
@@ -77,6 +82,18 @@ export class EnhancerStream implements Session {
   close(): void {
     for (const { session } of this.#kept.values()) session.close();
     this.#publisher?.close();
+  }
+
+  /** With the first tick of each second, when something has come. */
+  #sendCounts(mediaTimeNs: number): void {
+    const counts = this.#publisher?.counts;
+    const before = this.#ticked?.mediaTimeNs;
+    const second = (timeNs: number): number => Math.floor(timeNs / 1e9);
+    if (!counts || (before !== undefined && second(before) === second(mediaTimeNs))) return;
+    const text = JSON.stringify(counts);
+    if (text === this.#countsSent) return;
+    this.#countsSent = text;
+    this.#host.send({ type: 'feedback.counts', ...counts });
   }
 
   #open(start: EnhancerStart, blob: Uint8Array): Kept {
@@ -112,6 +129,7 @@ function isSameStream(a: EnhancerStart, b: EnhancerStart): boolean {
     a.feedbackListen === b.feedbackListen &&
     a.feedbackCertificate === b.feedbackCertificate &&
     a.token === b.token &&
+    a.tokensFile === b.tokensFile &&
     a.lockstep === b.lockstep &&
     a.stepsPerSecond === b.stepsPerSecond &&
     a.trainingThreads === b.trainingThreads &&

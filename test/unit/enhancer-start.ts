@@ -13,6 +13,7 @@ export const smallEnhancer = {
   feedbackListen: '',
   feedbackCertificate: '',
   token: '',
+  tokensFile: '',
   trainingThreads: 1,
   lockstep: true,
   stepsPerSecond: 100,

@@ -13,8 +13,8 @@ import {
   type Reader,
   type Training,
 } from '../../elements/feedback/messages.ts';
-import { FeedbackServer, type News } from '../../elements/feedback/server.ts';
-import { feedbackClient, feedbackHello } from './feedback-fixture.ts';
+import type { FeedbackServer, News } from '../../elements/feedback/server.ts';
+import { authorityOf, feedbackClient, feedbackHello, feedbackServer } from './feedback-fixture.ts';
 
 const news: Extract<News, { type: 'training' }> = {
   type: 'training',
@@ -182,11 +182,9 @@ describe('the channel', () => {
   });
 
   const serve = async (token = '', port = 0, log: string[] = []): Promise<FeedbackServer> => {
-    const server = await FeedbackServer.open({
-      address: '127.0.0.1',
+    const server = await feedbackServer({
       port,
-      token,
-      certificate: '',
+      authority: authorityOf({ stream: token }),
       log: (line) => log.push(line),
     });
     open.push(server);
