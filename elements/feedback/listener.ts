@@ -72,7 +72,7 @@ export class Listener {
       this.#refuse(request.socket, '426 Upgrade Required\r\nUpgrade: websocket', 'noUpgrade');
     });
     this.#http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(request, socket as Socket, head);
+      this.#upgrade(request, socket, head);
     });
     // The connections are ours, so that none costs more than its descriptor before it is let in.
     this.#tcp = createServer((socket) => {
@@ -174,14 +174,14 @@ export class Listener {
     return this.#byPeer.get(`${remoteAddress ?? ''} ${remotePort ?? 0}`);
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => undefined);
     const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
     if (!this.#options.knows(token)) {
-      this.#refuse(socket, '401 Unauthorized', 'wrongToken');
+      this.#refuse(request.socket, '401 Unauthorized', 'wrongToken');
       return;
     }
-    const connection = this.#connectionOf(socket);
+    const connection = this.#connectionOf(request.socket);
     if (!connection) {
       socket.destroy();
       return;

@@ -142,7 +142,7 @@ it('a sender with a wrong token is refused, and its stream goes on', async () =>
   await server.epoch();
   const sender = startSender(`ws://127.0.0.1:${port}`, 'guess');
   while (!sender.said().includes('does not take the token')) await sender.tick();
-  expect(server.said()).toContain('a sender with a wrong token');
+  expect(server.said()).toContain('senders with a wrong token (1 so far)');
   const plans = sender.received.filter(({ type }) => type === 'plan.set');
   expect(plans.length).toBeGreaterThan(0);
 });
@@ -151,6 +151,7 @@ it('an address that cannot be had is said, and training goes on', async () => {
   const server = startServer(70_000, '');
   await server.epoch();
   await server.epoch();
-  expect(server.said()).toMatch(/feedback-listen 127\.0\.0\.1:70000: .*there is no feedback/);
+  const warning = server.received.find(({ type }) => type === 'engine.warning');
+  expect(warning?.cause).toMatch(/feedback-listen 127\.0\.0\.1:70000: .*there is no feedback/);
   expect(server.received.some(({ type }) => type === 'training.report')).toBe(true);
 });

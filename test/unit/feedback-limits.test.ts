@@ -62,7 +62,11 @@ async function bearer(
     headers: { authorization: `Bearer ${token}` },
     localAddress,
   });
-  open.push({ close: () => socket.terminate() });
+  open.push({
+    close: () => {
+      socket.terminate();
+    },
+  });
   const heard: string[] = [];
   socket.on('error', () => undefined);
   socket.on('message', (text: Buffer) => heard.push(text.toString()));
@@ -159,11 +163,41 @@ describe('a client of the feedback port', () => {
   });
 
   it.each([
-    ['hellos', (socket: WebSocket) => socket.send(JSON.stringify(feedbackHello)), 5000],
-    ['patch packets', (socket: WebSocket) => socket.send(packet), 5000],
-    ['pings', (socket: WebSocket) => socket.ping(), 5000],
-    ['pongs', (socket: WebSocket) => socket.pong(), 5000],
-    ['bytes', (socket: WebSocket) => socket.send(new Uint8Array(60_000)), 100],
+    [
+      'hellos',
+      (socket: WebSocket) => {
+        socket.send(JSON.stringify(feedbackHello));
+      },
+      5000,
+    ],
+    [
+      'patch packets',
+      (socket: WebSocket) => {
+        socket.send(packet);
+      },
+      5000,
+    ],
+    [
+      'pings',
+      (socket: WebSocket) => {
+        socket.ping();
+      },
+      5000,
+    ],
+    [
+      'pongs',
+      (socket: WebSocket) => {
+        socket.pong();
+      },
+      5000,
+    ],
+    [
+      'bytes',
+      (socket: WebSocket) => {
+        socket.send(new Uint8Array(60_000));
+      },
+      100,
+    ],
   ])('that sends a flood of %s loses its connection', async (_what, send, count) => {
     const got: Uint8Array[] = [];
     const server = await serve({ onPacket: (_streamKey, bytes) => got.push(bytes) });

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "core/picture/resample.h"
+#include "gst/engine/secrets.h"
 
 namespace livesr::gst {
 namespace {
@@ -105,11 +106,12 @@ Enhancer::Enhancer(const EnhancerSettings& settings, const std::map<int, Network
         options.generic.emplace(scale, std::move(network));
     }
     options.engine = settings_.engine;
-    options.stream_key = settings_.stream_key;
+    options.stream_key = given_or_environment(settings_.stream_key, stream_key_variable);
     options.model_store = settings_.model_store;
     options.feedback_listen = settings_.feedback_listen;
     options.feedback_certificate = settings_.feedback_certificate;
-    options.token = settings_.token;
+    options.token = given_or_environment(settings_.token, token_variable);
+    options.tokens_file = settings_.tokens_file;
     options.training = settings_.training;
     options.lockstep = settings_.lockstep;
     options.steps_per_second = settings_.training_steps_per_second;

@@ -43,6 +43,7 @@ struct EnhancerSettings {
     std::string feedback_listen;       // ADDRESS:PORT; empty: no feedback
     std::string feedback_certificate;  // a PEM file with the key; empty: no TLS
     std::string token;
+    std::string tokens_file;            // tokens by stream key; empty: none
     std::string training = "adaptive";  // as in docs/protocol.md, enhancer.start
     int threads = 1;
     std::string engine = "auto";

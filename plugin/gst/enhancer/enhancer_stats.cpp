@@ -97,6 +97,7 @@ GstStructure* Enhancer::stats() const {
         count("pairs-sent", status.pairs_sent);
         count("pairs-unsent", status.pairs_unsent);
         count("engine-restarts", status.engine_restarts);
+        for (const auto& [name, value] : status.feedback) count("feedback-" + name, value);
     } else {
         text("training-state", "off");
     }

@@ -15,6 +15,7 @@ enum Property {
     prop_feedback_listen,
     prop_feedback_certificate,
     prop_token,
+    prop_tokens_file,
     prop_training,
     prop_threads,
     prop_max_latency,
@@ -124,6 +125,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_token:
             settings.token = text_of(value, "");
             break;
+        case prop_tokens_file:
+            settings.tokens_file = text_of(value, "");
+            break;
         case prop_training:
             settings.training = training_name(g_value_get_enum(value));
             break;
@@ -194,9 +198,6 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         case prop_model:
             g_value_set_string(value, settings.model.c_str());
             break;
-        case prop_stream_key:
-            g_value_set_string(value, settings.stream_key.c_str());
-            break;
         case prop_model_store:
             g_value_set_string(value, settings.model_store.c_str());
             break;
@@ -205,6 +206,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
             break;
         case prop_feedback_certificate:
             g_value_set_string(value, settings.feedback_certificate.c_str());
+            break;
+        case prop_tokens_file:
+            g_value_set_string(value, settings.tokens_file.c_str());
             break;
         case prop_training:
             g_value_set_enum(value, training_value(settings.training));
@@ -247,6 +251,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
 void install_properties(GObjectClass* object_class) {
     const auto ready = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
                                                 GST_PARAM_MUTABLE_READY);
+    // Not shown by gst-launch-1.0 -v, nor by anything else that prints what it can read.
+    const auto secret = static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
+                                                 GST_PARAM_MUTABLE_READY);
     const auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
     properties[prop_scale] = g_param_spec_enum(
         "scale", "Scale",
@@ -263,7 +270,9 @@ void install_properties(GObjectClass* object_class) {
         default_model, ready);
     properties[prop_stream_key] = g_param_spec_string(
         "stream-key", "Stream key",
-        "Name of the stream: what the model store keeps its weights under", "", ready);
+        "Name of the stream, as its senders say it: what the model store keeps its weights under "
+        "and what a token opens; empty: $LIVESR_STREAM_KEY. Can be written only, like token",
+        "", secret);
     properties[prop_feedback_listen] = g_param_spec_string(
         "feedback-listen", "Feedback address",
         "ADDRESS:PORT on which the engine tells senders what their patches bring (a WebSocket; "
@@ -274,9 +283,17 @@ void install_properties(GObjectClass* object_class) {
         "PEM file with certificate and private key, for feedback by TLS (wss); empty: without", "",
         ready);
     properties[prop_token] = g_param_spec_string(
-        "token", "Token", "Secret that senders must know to get feedback; empty: none", "",
-        static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
-                                 GST_PARAM_MUTABLE_READY));
+        "token", "Token",
+        "Secret that the senders of this stream must know to hear of it and to send patches beside "
+        "it; empty: $LIVESR_TOKEN, and without that everybody hears, and no patches are taken. "
+        "Everybody on a machine can read a command line: prefer the variable or tokens-file",
+        "", secret);
+    properties[prop_tokens_file] = g_param_spec_string(
+        "tokens-file", "Tokens file",
+        "File with the tokens of many streams: lines of stream key and token, or a JSON object; "
+        "read again when it changes. A stream without an entry lets no sender in. Counts instead "
+        "of token; only its owner should be able to read it",
+        "", ready);
     properties[prop_model_store] = g_param_spec_string(
         "model-store", "Model store",
         "Folder that keeps what was learned of each stream key for its next session; made when it "

@@ -82,6 +82,7 @@ EngineMessage TrainingSession::hello() {
         {"feedbackListen", options_.feedback_listen},
         {"feedbackCertificate", options_.feedback_certificate},
         {"token", options_.token},
+        {"tokensFile", options_.tokens_file},
         {"lockstep", options_.lockstep},
         {"stepsPerSecond", options_.steps_per_second},
         {"trainingThreads", options_.training_threads},
@@ -191,6 +192,8 @@ void TrainingSession::on_message(const EngineMessage& message) {
             on_swap(message);
         } else if (type == "training.report") {
             on_report(message.head);
+        } else if (type == "feedback.counts") {
+            on_feedback_counts(message.head);
         } else if (type == "patch.packet") {
             listener_.on_packet(message.blob);
         } else if (type == "engine.warning") {
@@ -213,6 +216,23 @@ void TrainingSession::on_report(const nlohmann::json& report) {
     }
     listener_.on_report(report);
     listener_.on_change();
+}
+
+void TrainingSession::on_feedback_counts(const nlohmann::json& counts) {
+    std::map<std::string, std::uint64_t> feedback;
+    for (const auto& [field, name] : {std::pair{"connections", "connections"},
+                                      {"clients", "clients"},
+                                      {"wrongTokens", "wrong-tokens"},
+                                      {"wrongHellos", "wrong-hellos"},
+                                      {"late", "late"},
+                                      {"evicted", "evicted"},
+                                      {"tooMuch", "too-much"},
+                                      {"packets", "packets"},
+                                      {"packetsRefused", "packets-refused"}}) {
+        feedback[name] = counts.at(field).get<std::uint64_t>();
+    }
+    const std::lock_guard lock(mutex_);
+    feedback_ = std::move(feedback);
 }
 
 void TrainingSession::on_swap(const EngineMessage& message) {
@@ -300,6 +320,7 @@ TrainingSession::Status TrainingSession::status() const {
     status.swaps_refused = swaps_refused_;
     status.pairs_sent = pairs_sent_;
     status.pairs_unsent = pairs_unsent_;
+    status.feedback = feedback_;
     return status;
 }
 

@@ -63,6 +63,7 @@ class TrainingSession {
         std::string feedback_listen;
         std::string feedback_certificate;
         std::string token;
+        std::string tokens_file;
         std::string training = "adaptive";
         bool lockstep = false;
         double steps_per_second = 0.0;  // 0: as fast as one core goes
@@ -111,6 +112,8 @@ class TrainingSession {
         std::uint64_t pairs_sent = 0;
         std::uint64_t pairs_unsent = 0;  // no engine, or its queue was full
         unsigned engine_restarts = 0;
+        // What came to the feedback port, by the names that stats has; empty: there is none.
+        std::map<std::string, std::uint64_t> feedback;
     };
     Status status() const;
 
@@ -119,6 +122,7 @@ class TrainingSession {
     void on_message(const EngineMessage& message);
     void on_swap(const EngineMessage& message);
     void on_report(const nlohmann::json& report);
+    void on_feedback_counts(const nlohmann::json& counts);
     void on_state(bool connected, const std::string& why);
     void start_anew_if_resized();
     struct Shown {
@@ -142,6 +146,7 @@ class TrainingSession {
     std::uint64_t swaps_refused_ = 0;
     std::uint64_t pairs_sent_ = 0;
     std::uint64_t pairs_unsent_ = 0;
+    std::map<std::string, std::uint64_t> feedback_;
     struct Input {
         Scale scale;  // none yet
         int width = 0;

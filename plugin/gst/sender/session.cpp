@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gst/engine/channel.h"
+#include "gst/engine/secrets.h"
 
 namespace livesr::gst {
 
@@ -209,9 +210,9 @@ EngineMessage SenderSession::hello() const {
                 {"uplinkBitrateBps", settings_.uplink_bitrate_bps},
                 {"schedule", settings_.schedule},
                 {"streamClass", settings_.stream_class},
-                {"streamKey", settings_.stream_key},
+                {"streamKey", given_or_environment(settings_.stream_key, stream_key_variable)},
                 {"feedbackUri", settings_.feedback_uri},
-                {"token", settings_.token},
+                {"token", given_or_environment(settings_.token, token_variable)},
                 {"limitsFrames", limits_frames_},
                 {"lockstep", settings_.lockstep},
                 {"seed", settings_.seed},

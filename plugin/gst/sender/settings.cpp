@@ -225,19 +225,24 @@ guint install_settings(GObjectClass* object_class) {
                                 "What the video shows, for the curve of its quality over its rate: "
                                 "a class of livesr curves; an unknown one is default",
                                 defaults.stream_class.c_str(), live));
-    install(stream_key, g_param_spec_string("stream-key", "Stream key",
-                                            "Name of the stream, told to the feedback server",
-                                            defaults.stream_key.c_str(), before_start));
+    // Not shown by gst-launch-1.0 -v, nor by anything else that prints what it can read.
+    const auto secret = static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
+                                                 GST_PARAM_MUTABLE_READY);
+    install(stream_key,
+            g_param_spec_string("stream-key", "Stream key",
+                                "Name of the stream, as the feedback server has it; empty: "
+                                "$LIVESR_STREAM_KEY. Can be written only, like token",
+                                defaults.stream_key.c_str(), secret));
     install(feedback_uri,
             g_param_spec_string("feedback-uri", "Feedback URI",
                                 "Where srenhancer tells what patches bring: ws://HOST:PORT or "
                                 "wss://HOST:PORT, its feedback-listen; empty: nowhere",
                                 defaults.feedback_uri.c_str(), before_start));
     install(token,
-            g_param_spec_string("token", "Token", "Secret that the feedback server asks for",
-                                defaults.token.c_str(),
-                                static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
-                                                         GST_PARAM_MUTABLE_READY)));
+            g_param_spec_string("token", "Token",
+                                "Secret that the feedback server asks for; empty: $LIVESR_TOKEN, "
+                                "which, unlike a command line, nobody else on the machine can read",
+                                defaults.token.c_str(), secret));
     install(engine,
             g_param_spec_string("engine", "Engine",
                                 "auto (starts node), unix:PATH (joins a running engine) or off",
@@ -369,9 +374,6 @@ bool get_setting(const SenderSettings& settings, guint id, GValue* value) {
             return true;
         case stream_class:
             g_value_set_string(value, settings.stream_class.c_str());
-            return true;
-        case stream_key:
-            g_value_set_string(value, settings.stream_key.c_str());
             return true;
         case feedback_uri:
             g_value_set_string(value, settings.feedback_uri.c_str());

@@ -41,7 +41,7 @@ TEST_CASE("patchpicker: a property set to what it is already leaves the engine i
 }
 
 TEST_CASE(
-    "patchpicker: the start says where feedback comes from, and no property gives the token") {
+    "patchpicker: the start says where feedback comes from, and no property gives a secret away") {
     const TestEngine engine(picking_engine("return [];"));
     PickerFixture picker(
         "lockstep=true feedback-uri=ws://host:7002 token=secret stream-key=k stream-class=talk "
@@ -54,8 +54,24 @@ TEST_CASE(
     CHECK(starts[0]["streamKey"] == "k");
     CHECK(starts[0]["streamClass"] == "talk");
     CHECK(starts[0]["schedule"] == "livenas");
-    GParamSpec* token = g_object_class_find_property(G_OBJECT_GET_CLASS(picker.element()), "token");
-    CHECK((token->flags & G_PARAM_READABLE) == 0);
+    for (const char* secret : {"token", "stream-key"}) {
+        const GParamSpec* spec =
+            g_object_class_find_property(G_OBJECT_GET_CLASS(picker.element()), secret);
+        CHECK((spec->flags & G_PARAM_READABLE) == 0);
+    }
+}
+
+TEST_CASE(
+    "patchpicker: token and stream key come from the environment where no property has them") {
+    const livesr::test::Environment token("LIVESR_TOKEN", "from outside");
+    const livesr::test::Environment stream_key("LIVESR_STREAM_KEY", "key from outside");
+    const TestEngine engine(picking_engine("return [];"));
+    PickerFixture picker("lockstep=true token=own");
+    picker.push(0, 0);
+    const auto starts = log_of(engine, "sender.start");
+    REQUIRE(starts.size() == 1);
+    CHECK(starts[0]["token"] == "own");
+    CHECK(starts[0]["streamKey"] == "key from outside");
 }
 
 TEST_CASE("patchpicker: how feedback stands is in its statistics") {
