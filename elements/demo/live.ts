@@ -63,11 +63,11 @@ export function senderLaunch(clip: Clip, scale: number, uplinkKbps: number, uri:
 export function serverLaunch(scale: number, uri: string, recorded: LiveRequest): string {
   return (
     // keep-listening: a sender that comes back finds the same server, with all it has learned.
-    `srtsrc uri=${quoted(uri)} keep-listening=true ! tsdemux name=demux ` +
-    'demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
+    `srtsrc uri=${quoted(uri)} keep-listening=true ! livesrdemux name=demux ` +
+    'demux.video ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
     `decoded. ! queue ! srenhancer name=enhancer scale=${scale} ! tee name=shown ` +
     'shown. ! queue ! fakesink name=screen sync=true ' +
-    'demux. ! meta/x-klv ! queue ! enhancer.patches ' +
+    'demux.patches ! queue ! enhancer.patches ' +
     `decoded. ! ${recorder(recorded.decodedFile)} shown. ! ${recorder(recorded.enhancedFile)}`
   );
 }
