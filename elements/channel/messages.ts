@@ -143,6 +143,17 @@ export const feedbackCounts = z.object({
 });
 export type FeedbackCountsMessage = z.infer<typeof feedbackCounts>;
 
+/** Of the training, when it has become another; each says what it means (docs/protocol.md). */
+export const trainingState = z.object({
+  type: z.literal('training.state'),
+  rung: rungScale,
+  state: z.enum(['waiting', 'training', 'suspended', 'off']),
+});
+export type TrainingState = z.infer<typeof trainingState>;
+
+/** The request that asks whether the engine is alive. */
+export const pingType = 'engine.ping';
+
 /** Something that people should know of; the stream goes on. */
 export const engineWarning = z.object({
   type: z.literal('engine.warning'),
@@ -342,6 +353,7 @@ export type PatchPacket = z.infer<typeof patchPacket>;
 export type EngineMessage =
   | ModelSwap
   | TrainingReport
+  | TrainingState
   | EngineWarning
   | FeedbackCountsMessage
   | PatchPacket
@@ -351,10 +363,26 @@ export type EngineMessage =
   | PatchSelect
   | FeedbackState;
 
-/** The head as its schema has it; ChannelError with the fields at fault otherwise. */
-export function parseHead<T>(schema: z.ZodType<T>, head: Head): T {
+/**
+ * The head as its schema has it. Optional fields that are not as agreed are left out, and `dropped` hears
+ * of them; ChannelError with the fields at fault when it is others.
+ */
+export function parseHead<T>(
+  schema: z.ZodType<T>,
+  head: Head,
+  dropped?: (type: string, fields: readonly string[]) => void,
+): T {
   const result = schema.safeParse(head);
   if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const { issues } = result.error;
+  const fields = [...new Set(issues.map(({ path }) => String(path[0])))];
+  const { type, ...rest } = head;
+  const kept = Object.fromEntries(Object.entries(rest).filter(([name]) => !fields.includes(name)));
+  const without = schema.safeParse({ type, ...kept });
+  if (without.success) {
+    dropped?.(type, fields);
+    return without.data;
+  }
+  const faults = issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new ChannelError(`message ${head.type} is not as agreed: ${faults.join('; ')}`);
 }

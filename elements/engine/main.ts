@@ -1,13 +1,17 @@
 // The engine's process. `--fd N`: child of one element, over an inherited socket; ends with it.
-// `--listen PATH`: serves every element that joins the Unix socket. Standard output stays empty, since
+// `--listen PATH`: serves every element of its own user that joins the Unix socket; files that these name
+// (model-store, feedback-certificate, uplink=trace:) must lie in a folder of `--allow`. Standard output stays empty, since
 // an element's host program may own it.
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, Socket } from 'node:net';
 import { getPriority, setPriority } from 'node:os';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { below } from './access.ts';
 import { serve } from './connection.ts';
+import { openLog } from './log.ts';
 
-const usage = 'usage: node engine.mjs --fd N | --listen PATH';
+const usage = 'usage: node engine.mjs --fd N | --listen PATH [--allow FOLDER]...';
 const exitDone = 0;
 const exitFailed = 1;
 const exitUsage = 2;
@@ -21,14 +25,21 @@ function yieldToFrames(): void {
   if (getPriority() < trainingNiceness) setPriority(trainingNiceness);
 }
 
-function log(line: string): void {
-  process.stderr.write(`livesr engine: ${line}\n`);
-}
+const { event, complain: log } = openLog({
+  file: process.env.LIVESR_ENGINE_LOG,
+  now: () => new Date(),
+  write: (text) => process.stderr.write(text),
+  processId: process.pid,
+});
 
-function readArguments(): { fd?: string; listen?: string } | undefined {
+function readArguments(): { fd?: string; listen?: string; allow?: string[] } | undefined {
   try {
     const { values } = parseArgs({
-      options: { fd: { type: 'string' }, listen: { type: 'string' } },
+      options: {
+        fd: { type: 'string' },
+        listen: { type: 'string' },
+        allow: { type: 'string', multiple: true },
+      },
     });
     return values;
   } catch {
@@ -44,8 +55,12 @@ async function serveFileDescriptor(fd: number): Promise<number> {
     log(`file descriptor ${fd} is not a socket: ${String(error)}`);
     return exitFailed;
   }
-  const error = await serve(socket, log);
-  if (!error) return exitDone;
+  event(`engine of process ${process.ppid} starts, Node ${process.versions.node}`);
+  const error = await serve(socket, { log: event });
+  if (!error) {
+    event('the element has gone: the engine ends');
+    return exitDone;
+  }
   log(error.message);
   return exitFailed;
 }
@@ -64,7 +79,18 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-async function listen(path: string): Promise<number> {
+/** Who may write to the folder of the socket can put another in its place. */
+function sharedFolder(path: string): string | undefined {
+  const folder = dirname(path);
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (!found) return undefined; // listening says so
+  const { mode, uid } = found;
+  const isSticky = (mode & 0o1000) !== 0;
+  const isOthers = uid !== 0 && uid !== process.getuid?.();
+  return isOthers || ((mode & 0o022) !== 0 && !isSticky) ? folder : undefined;
+}
+
+async function listen(path: string, allowed: readonly string[]): Promise<number> {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there) {
     if (!there.isSocket() || (await answers(path))) {
@@ -73,9 +99,17 @@ async function listen(path: string): Promise<number> {
     }
     unlinkSync(path);
   }
+  const folder = sharedFolder(path);
+  if (folder !== undefined) {
+    log(`${folder} belongs to others or can be written to by them: listen in a folder of your own`);
+    return exitFailed;
+  }
+  const mayUse = below(allowed);
   const server = createServer((socket) => {
-    void serve(socket, log).then((error) => {
+    event('an element joins');
+    void serve(socket, { log: event, mayUse }).then((error) => {
       if (error) log(error.message);
+      event('an element has gone');
     });
   });
   return new Promise((resolve) => {
@@ -89,7 +123,12 @@ async function listen(path: string): Promise<number> {
         resolve(exitDone);
       });
     }
-    server.listen(path);
+    // Its own user's alone, from the first moment on.
+    const before = process.umask(0o177);
+    server.listen(path, () => {
+      event(`listens at ${path}`);
+    });
+    process.umask(before);
   });
 }
 
@@ -98,9 +137,15 @@ async function main(): Promise<number> {
   const fd = chosen?.fd === undefined ? undefined : Number(chosen.fd);
   if (chosen?.listen !== undefined && fd === undefined) {
     yieldToFrames();
-    return listen(chosen.listen);
+    return listen(chosen.listen, chosen.allow ?? []);
   }
-  if (fd !== undefined && Number.isInteger(fd) && fd >= 0 && chosen?.listen === undefined) {
+  if (
+    fd !== undefined &&
+    Number.isInteger(fd) &&
+    fd >= 0 &&
+    chosen?.listen === undefined &&
+    !chosen?.allow
+  ) {
     yieldToFrames();
     return serveFileDescriptor(fd);
   }

@@ -102,6 +102,7 @@ export class SenderSession implements Session {
   #hasWarned: boolean;
   #uplinkBps = 0;
   readonly #log: Log;
+  readonly #fieldsDropped: Host['fieldsDropped'];
   /** What the encoder was told last. */
   #toldBps = 0;
 
@@ -111,6 +112,7 @@ export class SenderSession implements Session {
     this.#send = host.send;
     this.#hasWarned = before !== undefined && before.#hasWarned;
     this.#log = host.log;
+    this.#fieldsDropped = host.fieldsDropped;
     this.#sampler = new Sampler(seededRandom(start.seed));
     this.#settings = settingsOf(start, start.scale);
     this.#rungSettings = {
@@ -144,7 +146,7 @@ export class SenderSession implements Session {
   }
 
   async handle(head: Head, blob: Uint8Array): Promise<void> {
-    const message = parseHead(senderMessage, head);
+    const message = parseHead(senderMessage, head, this.#fieldsDropped);
     if (this.#awaited && message.type === 'time.tick') {
       const { training, memory } = this.#awaited;
       const { mediaTimeNs } = message;

@@ -10,6 +10,8 @@ export interface Pool {
   readonly training: readonly number[];
   /** As many of them, the oldest, are of scenes that have ended. */
   readonly past: number;
+  /** What the patches of both lists take, as the trainer keeps them. */
+  readonly bytes: ReadonlyMap<number, number>;
 }
 
 export interface PoolChange {
@@ -19,7 +21,7 @@ export interface PoolChange {
   readonly removed: readonly number[];
 }
 
-export const emptyPool: Pool = { arrived: 0, held: [], training: [], past: 0 };
+export const emptyPool: Pool = { arrived: 0, held: [], training: [], past: 0, bytes: new Map() };
 
 /**
  * LiveNAS 6: the latest 150 patches weigh four times as much as older ones. Here only those of the scene
@@ -29,6 +31,8 @@ export const recentPatches = 150;
 export const recentWeight = 16;
 /** Bounds memory (about 20 kB a patch); older scenes still steady the weights until then. */
 export const mostTrainingPatches = 600;
+/** A patch of the largest size takes 340 kB: of those fewer are kept. */
+export const maxPoolBytes = 24 * 2 ** 20;
 /** Every fourth patch is held out; it is trained on later, when newer ones have taken its place. */
 export const heldEvery = 4;
 export const mostHeld = 8;
@@ -41,8 +45,13 @@ export function trainingWeight(pool: Pool, weightOfRecent = recentWeight): numbe
   return recent * weightOfRecent + (pool.training.length - recent);
 }
 
-/** A patch has arrived. */
-export function admit(pool: Pool, id: number, weightOfRecent = recentWeight): PoolChange {
+/** A patch of `bytes` has arrived. */
+export function admit(
+  pool: Pool,
+  id: number,
+  bytes: number,
+  weightOfRecent = recentWeight,
+): PoolChange {
   const arrived = pool.arrived + 1;
   const weights = new Map<number, number>();
   const held = [...pool.held];
@@ -62,10 +71,24 @@ export function admit(pool: Pool, id: number, weightOfRecent = recentWeight): Po
   // At most one patch a call crosses each border, since at most one comes in.
   const aged = training.at(-1 - recentPatches);
   if (aged !== undefined && weights.size > 0) weights.set(aged, 1);
-  const removed = training.splice(0, Math.max(0, training.length - mostTrainingPatches));
-  for (const patch of removed) weights.delete(patch);
+  const sizes = new Map(pool.bytes).set(id, bytes);
+  const removed = training.splice(0, excess(training, sizes));
+  for (const patch of removed) {
+    weights.delete(patch);
+    sizes.delete(patch);
+  }
   const past = Math.max(0, pool.past - removed.length);
-  return { pool: { arrived, held, training, past }, weights, removed };
+  return { pool: { arrived, held, training, past, bytes: sizes }, weights, removed };
+}
+
+/** How many of the oldest must go, by number and by bytes; the latest stays. */
+function excess(training: readonly number[], sizes: ReadonlyMap<number, number>): number {
+  let count = Math.max(0, training.length - mostTrainingPatches);
+  let bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const sizeOf = (patch: number | undefined): number => sizes.get(patch ?? -1) ?? 0;
+  for (const patch of training.slice(0, count)) bytes -= sizeOf(patch);
+  while (bytes > maxPoolBytes && count < training.length - 1) bytes -= sizeOf(training[count++]);
+  return count;
 }
 
 /** What came before the patch `first` is no longer what is shown, however recent. */

@@ -23,6 +23,15 @@ export function learningRate(patchesPerSecond: number): number {
 /** Patches a second over the last stretch of media time. */
 export const rateWindowNs = 10e9;
 
+/** More say no more of the rate. */
+const maxArrivals = 1000;
+
+/** Arrivals of the last stretch, the latest at `nowNs`; those of a time that has not come are of before a flush. */
+export function arrivalsWith(arrivalsNs: readonly number[], nowNs: number): readonly number[] {
+  const recent = arrivalsNs.filter((t) => t > nowNs - rateWindowNs && t <= nowNs);
+  return [...recent, nowNs].slice(-maxArrivals);
+}
+
 export function patchesPerSecond(arrivalsNs: readonly number[], nowNs: number): number {
   const first = arrivalsNs[0];
   if (first === undefined) return 0;
@@ -99,6 +108,12 @@ export function stepsPerSecond({ sinceNs, runs }: StepCount, nowNs: number): num
 
 export function stepsGivenUp(count: StepCount, steps: number): StepCount {
   return { ...count, settled: count.settled + steps };
+}
+
+/** Media time began again at `nowNs`: what was due before is settled. */
+export function timeWentBack(count: StepCount, nowNs: number): StepCount {
+  if (count.sinceNs === undefined || count.sinceNs <= nowNs) return count;
+  return { ...count, sinceNs: nowNs, settled: 0, runs: [] };
 }
 
 /** Steps that media time calls for at a stated number a second. */

@@ -8,8 +8,9 @@ import {
   type EnhancerStart,
   type EnhancerTick,
   type PatchPair,
+  type TrainingState,
 } from '../channel/messages.ts';
-import type { Host, Send, Session } from '../engine/contract.ts';
+import type { Host, Log, Send, Session } from '../engine/contract.ts';
 import {
   afterRecall,
   afterRetreat,
@@ -51,12 +52,13 @@ import {
   patchArrived,
   patchesPerSecond,
   rateForSteps,
-  rateWindowNs,
+  arrivalsWith,
   stepsDue,
   stepsGivenUp,
   stepsPerSecond,
   stepsRun,
   stepsUntilPause,
+  timeWentBack,
   type StepCount,
 } from './schedule.ts';
 import { Trial } from './trial.ts';
@@ -83,6 +85,9 @@ const decisionNs = 500e6;
 /** What was learned is kept for the next session this often, and when training is suspended. */
 const keptEveryEpochs = 6;
 
+/** Of an epoch, scores that are kept: a flood says no more. */
+const maxEpochArrivals = 1000;
+
 /** Patches that must say so before training begins afresh from the generic weights. */
 const leastForRestart = 3;
 
@@ -92,6 +97,8 @@ const mostExactError = 0.3;
 export class EnhancerSession implements Session {
   readonly #start: EnhancerStart;
   readonly #send: Send;
+  readonly #log: Log;
+  readonly #fieldsDropped: Host['fieldsDropped'];
   readonly #nowMs: () => number;
   readonly #recipe: Recipe;
   readonly #architecture: Architecture;
@@ -113,7 +120,8 @@ export class EnhancerSession implements Session {
   /** Trainer's id of the first patch of the scene. */
   #sceneFirst = 0;
   #latest = -1;
-  #arrivalsNs: number[] = [];
+  #stateTold: TrainingState['state'] | undefined;
+  #arrivalsNs: readonly number[] = [];
 
   #mediaTimeNs: number | undefined;
   /** By the machine's clock; live only. */
@@ -149,6 +157,8 @@ export class EnhancerSession implements Session {
     this.#savedEpochs = recipe.thresholds.mostSavedEpochs;
     this.#start = start;
     this.#send = host.send;
+    this.#log = host.log;
+    this.#fieldsDropped = host.fieldsDropped;
     this.#nowMs = host.nowMs;
     this.#architecture = { scale: start.scale, channels: start.channels, layers: start.layers };
     const parameters = floatsOfBlob(blob);
@@ -172,13 +182,29 @@ export class EnhancerSession implements Session {
     const rehearsal = makeRehearsal(native(), this.#architecture, generic);
     this.#rehearsal = rehearsal.pairs.map((pair) => this.#trainer.add(pair, 0, true));
     this.#exact = rehearsal.exact.map((index) => this.#rehearsal[index] ?? 0);
+    this.tellState();
   }
 
   async handle(head: Head, blob: Uint8Array): Promise<void> {
-    const message = parseHead(enhancerMessage, head);
+    const message = parseHead(enhancerMessage, head, this.#fieldsDropped);
     if (message.type === 'patch.pair') await this.#receive(message, blob);
     else if (message.type === 'scene.cut') this.#sceneCut(message.mediaTimeNs);
     else await this.#tick(message);
+    if (this.#state !== this.#stateTold) this.tellState();
+  }
+
+  /** At the start, when it is another, and when the session is the one that is on again. */
+  tellState(): void {
+    this.#stateTold = this.#state;
+    this.#send({ type: 'training.state', rung: this.#start.rung, state: this.#stateTold });
+  }
+
+  /** Steps that may not be run for want of patches are a pause as well. */
+  get #state(): TrainingState['state'] {
+    if (this.#start.training === 'off') return 'off';
+    if (this.#pool.training.length === 0) return 'waiting';
+    const isDry = stepsUntilPause(this.#steps, this.#pool.arrived) === 0;
+    return this.#plan.phase === 'suspended' || isDry ? 'suspended' : 'training';
   }
 
   close(): void {
@@ -214,12 +240,12 @@ export class EnhancerSession implements Session {
     // A patch takes two frames to be placed: one of the old scene may come after the cut.
     if (scores && pair.mediaTimeNs >= this.#sceneSinceNs) {
       this.#arrivals = [...this.#arrivals, scores].slice(-mostArrivals);
-      this.#epochArrivals.push(scores);
+      if (this.#epochArrivals.length < maxEpochArrivals) this.#epochArrivals.push(scores);
       await this.#tryKept(id, scores);
     }
     const nowNs = this.#mediaTimeNs ?? pair.mediaTimeNs;
-    this.#arrivalsNs = [...this.#arrivalsNs.filter((t) => t > nowNs - rateWindowNs), nowNs];
-    this.#changePool(admit(this.#pool, id, this.#recipe.recentWeight));
+    this.#arrivalsNs = arrivalsWith(this.#arrivalsNs, nowNs);
+    this.#changePool(admit(this.#pool, id, blob.length, this.#recipe.recentWeight));
     const { recentWeight, rehearsalWeight } = this.#recipe;
     const patches = trainingWeight(this.#pool, recentWeight);
     const weight = (patches * rehearsalWeight) / this.#rehearsal.length;
@@ -310,7 +336,10 @@ export class EnhancerSession implements Session {
   async #tick(tick: EnhancerTick): Promise<void> {
     const { mediaTimeNs } = tick;
     // Media time began anew (a flush): what was after it is not any more.
-    if (mediaTimeNs < (this.#mediaTimeNs ?? 0)) this.#sceneSinceNs = 0;
+    if (mediaTimeNs < (this.#mediaTimeNs ?? 0)) {
+      this.#sceneSinceNs = 0;
+      this.#steps = timeWentBack(this.#steps, mediaTimeNs);
+    }
     this.#mediaTimeNs = mediaTimeNs;
     this.#tickedMs = this.#nowMs();
     if (this.#start.lockstep) {
@@ -385,6 +414,7 @@ export class EnhancerSession implements Session {
       this.#recipe.rateFactor *
       rateForSteps(stepsPerSecond(this.#steps, nowNs)) *
       learningRate(patchesPerSecond(this.#arrivalsNs, nowNs));
+    if (this.#trainer.steps === 0) this.#log(`first training: ${steps} steps`);
     const loss = await this.#trainer.train(steps, rate);
     this.#steps = stepsRun(this.#steps, steps, nowNs);
     this.#epochSteps += steps;

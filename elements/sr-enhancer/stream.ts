@@ -11,6 +11,7 @@ import {
 import type { Host, Session } from '../engine/contract.ts';
 import { openPublisher, type Publisher } from '../feedback/publisher.ts';
 import type { News } from '../feedback/server.ts';
+import { TrainingEvents } from './events.ts';
 import { memoryNews } from './memory-news.ts';
 import { EnhancerSession } from './session.ts';
 
@@ -21,6 +22,7 @@ interface Kept {
 
 export class EnhancerStream implements Session {
   readonly #host: Host;
+  readonly #events: TrainingEvents;
   readonly #publisher: Publisher | undefined;
   readonly #kept = new Map<number, Kept>();
   #current: Kept;
@@ -34,9 +36,12 @@ export class EnhancerStream implements Session {
     this.#publisher = openPublisher(start, { ...host, warn }, (packet) => {
       host.send({ type: 'patch.packet' }, packet);
     });
+    const events = new TrainingEvents(host.log);
+    this.#events = events;
     this.#host = {
       ...host,
       send: (message, payload) => {
+        events.sent(message);
         if (message.type === 'training.report') this.#publisher?.tell(trainingNews(message));
         host.send(message, payload);
       },
@@ -55,6 +60,7 @@ export class EnhancerStream implements Session {
       kept.start.height === start.height;
     if (isBack) {
       this.#current = kept;
+      kept.session.tellState();
     } else {
       // Before the new one reads what the old one keeps of the stream.
       kept?.session.close();
@@ -65,6 +71,7 @@ export class EnhancerStream implements Session {
   }
 
   handle(head: Head, blob: Uint8Array): Promise<void> {
+    if (head.type === 'patch.pair') this.#events.first('patch');
     if (head.type === 'time.tick') {
       const tick = parseHead(enhancerTick, head);
       const news = memoryNews(this.#ticked, tick, blob, this.#current.start.rung);

@@ -30,8 +30,10 @@ class WatchedEngine {
 
   constructor(path: string) {
     this.#server = createServer((socket) => {
-      void serve(socket, (line) => {
-        console.info(`engine: ${line}`);
+      void serve(socket, {
+        log: (line) => {
+          console.info(`engine: ${line}`);
+        },
       });
       const decoder = new FrameDecoder();
       let architecture: Architecture | undefined;

@@ -1,7 +1,18 @@
 // The engine's process as elements start it: the bundle in dist, over a socket.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,8 +64,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function startEngine(args: readonly string[]): ChildProcess {
+function startEngine(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const engine = spawn(process.execPath, [bundle, ...args], {
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   engine.stdout?.on('data', (data: Buffer) => (output.stdout += data.toString()));
@@ -115,8 +130,8 @@ function offer(number: number): [Head, Uint8Array] {
   ];
 }
 
-async function listening(path: string): Promise<ChildProcess> {
-  const engine = startEngine(['--listen', path]);
+async function listening(path: string, args: readonly string[] = []): Promise<ChildProcess> {
+  const engine = startEngine(['--listen', path, ...args]);
   while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 20));
   return engine;
 }
@@ -136,6 +151,13 @@ function enhancerStart(settings: Readonly<Record<string, unknown>>): [Head, Uint
     ...settings,
   };
   return [head, blobOfFloats(parameters)];
+}
+
+function pairAt(mediaTimeNs: number): [Head, Uint8Array] {
+  return [
+    { type: 'patch.pair', sequence: 0, mediaTimeNs, x: 0, y: 0, width: 40, height: 40 },
+    new Uint8Array(26 * 26 + 40 * 40).fill(99),
+  ];
 }
 
 describe('the engine as a child', () => {
@@ -162,7 +184,9 @@ describe('the engine as a child', () => {
     ]);
     element.channel.close();
     expect(await exitCode(engine)).toBe(0);
-    expect(output).toEqual({ stdout: '', stderr: '' });
+    expect(output.stdout).toBe('');
+    // Events alone: no complaint.
+    for (const line of output.stderr.trim().split('\n')) expect(line).toMatch(/^livesr engine \[/);
   });
 
   it('selects no more than the element has room for', async () => {
@@ -187,14 +211,13 @@ describe('the engine as a child', () => {
     const element = overFd3(engine);
     element.channel.notify(...enhancerStart({ stepsPerSecond: 20 }));
     await element.ask({ type: 'time.tick', mediaTimeNs: 0 });
-    expect(element.types()).toEqual(['model.swap']);
-    element.channel.notify(
-      { type: 'patch.pair', sequence: 0, mediaTimeNs: 0, x: 0, y: 0, width: 40, height: 40 },
-      new Uint8Array(26 * 26 + 40 * 40).fill(99),
-    );
+    expect(element.types()).toEqual(['model.swap', 'training.state']);
+    expect(element.received[1]).toMatchObject({ state: 'waiting' });
+    element.channel.notify(...pairAt(0));
     await element.ask({ type: 'time.tick', mediaTimeNs: 5e9 });
-    expect(element.types()).toEqual(['model.swap', 'training.report']);
-    expect(element.received[1]).toMatchObject({ steps: 100, pairs: 1, state: 'training' });
+    expect(element.types().slice(2)).toEqual(['training.state', 'training.report']);
+    expect(element.received[2]).toMatchObject({ state: 'training' });
+    expect(element.received[3]).toMatchObject({ steps: 100, pairs: 1, state: 'training' });
   });
 
   it('keeps what it has learned when its element goes', async () => {
@@ -219,11 +242,92 @@ describe('the engine as a child', () => {
     expect(readdirSync(store)).toEqual([fileName('test', architecture)]);
   });
 
+  it('answers a ping at once, whatever its session does, and says how far that has come', async () => {
+    const engine = startEngine(['--fd', '3']);
+    const element = overFd3(engine);
+    const ping = async (): Promise<Head> =>
+      ((await element.ask({ type: 'engine.ping' })) as { head: Head }).head;
+    expect(await ping()).toMatchObject({ handled: 0, waiting: 0 });
+    element.channel.notify(...enhancerStart({ stepsPerSecond: 2000 }));
+    element.channel.notify(...pairAt(0));
+    // 20,000 steps: seconds of work for the answer to this tick.
+    const work = element.ask({ type: 'time.tick', mediaTimeNs: 10e9 });
+    let during = await ping();
+    while (during.handled !== 2) during = await ping();
+    expect(during).toMatchObject({ handled: 2, waiting: 1 });
+    await work;
+    expect(await ping()).toMatchObject({ handled: 3, waiting: 0 });
+  });
+
+  it('drops the oldest of a flood of patches, answers, and trains on', async () => {
+    const engine = startEngine(['--fd', '3']);
+    const element = overFd3(engine);
+    element.channel.notify(...enhancerStart({ lockstep: false, stepsPerSecond: 0 }));
+    for (let tick = 0; tick <= 30; tick++) {
+      for (let i = 0; i < 60; i++) element.channel.notify(...pairAt(tick * 200e6));
+      element.channel.notify({ type: 'time.tick', mediaTimeNs: tick * 200e6 });
+      await element.ask({ type: 'engine.ping' });
+    }
+    const { head } = (await element.ask({ type: 'engine.ping' })) as { head: Head };
+    expect(head.pairsDropped).toBeGreaterThan(0);
+    while (!element.types().includes('training.report')) {
+      await element.ask({ type: 'engine.ping' });
+    }
+    const report = element.received.find(({ type }) => type === 'training.report');
+    expect(report?.steps).toBeGreaterThan(0);
+  });
+
+  it('leaves out optional fields that are not as agreed, counts them, and goes on', async () => {
+    const engine = startEngine(['--fd', '3']);
+    const element = overFd3(engine);
+    element.channel.notify(...enhancerStart({}));
+    await element.ask({
+      type: 'time.tick',
+      mediaTimeNs: 0,
+      videoBytes: 2 ** 60,
+      patchBytes: 'many',
+      memory: { senderTimeNs: -1 },
+    });
+    const { head } = (await element.ask({ type: 'engine.ping' })) as { head: Head };
+    expect(head.fieldsDropped).toBe(3);
+    expect(output.stderr).toContain('time.tick.memory is not as agreed');
+  });
+
+  it('keeps a log of what it did when, where it is told to, and no secrets in it', async () => {
+    const log = join(folder, 'engine.log');
+    const engine = startEngine(['--fd', '3'], { LIVESR_ENGINE_LOG: log });
+    const element = overFd3(engine);
+    const secrets = { token: 'secret-token', streamKey: 'secret-key' };
+    element.channel.notify(...enhancerStart({ stepsPerSecond: 20, ...secrets }));
+    await element.ask({ type: 'time.tick', mediaTimeNs: 0 });
+    element.channel.notify(...pairAt(0));
+    await element.ask({ type: 'time.tick', mediaTimeNs: 5e9 });
+    element.channel.close();
+    await exitCode(engine);
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    const said = lines.map((line) => /^\S+Z \d+ (.*)$/.exec(line)?.[1] ?? line);
+    const order = [
+      'engine of',
+      'start of srenhancer',
+      'weights 1',
+      'state waiting',
+      'first patch',
+      'state training',
+      'first training',
+      'first report',
+      'the element has gone',
+    ];
+    const found = order.map((start) => said.findIndex((line) => line.startsWith(start)));
+    expect(found).toEqual(order.map((_, index) => index));
+    expect(lines.join()).not.toContain('secret');
+    expect(statSync(log).mode & 0o777).toBe(0o600);
+  });
+
   it('says which rule a broken frame broke, and ends with 1', async () => {
     const engine = startEngine(['--fd', '3']);
     (engine.stdio[3] as Socket).write(Buffer.alloc(12));
     expect(await exitCode(engine)).toBe(1);
-    expect(output.stderr).toMatch(/^livesr engine: frame length 0.*\n$/);
+    expect(output.stderr).toMatch(/^livesr engine: frame length 0.*\n$/m);
     expect(output.stdout).toBe('');
   });
 
@@ -286,6 +390,50 @@ describe('the engine as a server', () => {
     engine.kill('SIGTERM');
     expect(await exitCode(engine)).toBe(0);
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('lets its own user alone join', async () => {
+    const path = join(folder, 'engine.sock');
+    await listening(path);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('does not listen where others could put a socket of theirs', async () => {
+    chmodSync(folder, 0o777);
+    expect(await exitCode(startEngine(['--listen', join(folder, 'engine.sock')]))).toBe(1);
+    expect(output.stderr).toContain('a folder of your own');
+  });
+
+  it('reads no file that an element names, unless it lies in a folder that is allowed', async () => {
+    const inside = join(folder, 'allowed');
+    mkdirSync(inside);
+    const trace = Array.from({ length: 50 }, (_, i) => `${(i + 1) * 20}\n`).join('');
+    writeFileSync(join(inside, 'good.up'), trace);
+    writeFileSync(join(folder, 'other.up'), trace);
+    symlinkSync(join(folder, 'other.up'), join(inside, 'link.up'));
+    const path = join(folder, 'engine.sock');
+    await listening(path, ['--allow', inside]);
+    const start = { ...senderStart, maxBitrateBps: 900_000 };
+    for (const [name, rate] of [
+      ['allowed/good.up', 600_000],
+      ['other.up', 900_000],
+      ['allowed/../other.up', 900_000],
+      ['allowed/link.up', 900_000],
+    ] as const) {
+      const element = await joined(path);
+      element.channel.notify({ ...start, uplink: `trace:${folder}/${name}` });
+      await element.ask({ type: 'time.tick', mediaTimeNs: 0, videoBytes: 0 });
+      const plan = element.received.find(({ type }) => type === 'plan.set');
+      expect([name, plan?.estimatedUplinkBps]).toEqual([name, rate]);
+      const warning = element.received.find(({ type }) => type === 'engine.warning');
+      if (rate === 900_000) expect(warning?.remedy).toContain('--allow');
+      else expect(warning).toBeUndefined();
+    }
+    const element = await joined(path);
+    element.channel.notify(...enhancerStart({ modelStore: join(folder, 'models') }));
+    await element.ask({ type: 'time.tick', mediaTimeNs: 0 });
+    expect(element.types()).toContain('engine.warning');
+    element.channel.close();
   });
 
   it('takes over the socket of a dead engine, but not that of a live one', async () => {

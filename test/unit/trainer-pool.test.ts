@@ -5,6 +5,7 @@ import {
   emptyPool,
   endScene,
   firstHeld,
+  maxPoolBytes,
   heldEvery,
   mostHeld,
   mostTrainingPatches,
@@ -20,12 +21,14 @@ interface Run {
   readonly weights: Map<number, number>;
 }
 
-function arrive(count: number): Run {
+const usualBytes = 20_000;
+
+function arrive(count: number, bytes = usualBytes): Run {
   const weights = new Map<number, number>();
   let pool = emptyPool;
   for (let id = 0; id < count; id++) {
     weights.set(id, 0);
-    const change = admit(pool, id);
+    const change = admit(pool, id, bytes);
     pool = change.pool;
     for (const [patch, weight] of change.weights) weights.set(patch, weight);
     for (const patch of change.removed) weights.delete(patch);
@@ -115,9 +118,20 @@ describe('the pool of patches', () => {
     const { pool } = arrive(mostTrainingPatches);
     let current = endScene(pool, mostTrainingPatches).pool;
     for (let id = mostTrainingPatches; id < 3 * mostTrainingPatches; id++) {
-      current = admit(current, id).pool;
+      current = admit(current, id, usualBytes).pool;
       expect(current.past).toBeLessThanOrEqual(current.training.length);
     }
     expect(current.past).toBe(0);
+  });
+
+  it('keeps fewer of the largest patches, the latest of them', () => {
+    const bytes = 340_000;
+    const { pool, weights } = arrive(300, bytes);
+    const kept = pool.training.length + pool.held.length;
+    expect(kept * bytes).toBeLessThanOrEqual(maxPoolBytes);
+    expect((kept + 1) * bytes).toBeGreaterThan(maxPoolBytes);
+    expect(weights.size).toBe(kept);
+    expect(pool.bytes.size).toBe(kept);
+    expect(Math.max(...pool.training)).toBe(298);
   });
 });

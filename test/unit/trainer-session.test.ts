@@ -70,6 +70,12 @@ class Harness {
     );
   }
 
+  get states(): string[] {
+    return this.sent.flatMap(({ message }) =>
+      message.type === 'training.state' ? [message.state] : [],
+    );
+  }
+
   get sources(): string[] {
     return this.sent.flatMap(({ message }) =>
       message.type === 'model.swap' ? [message.source] : [],
@@ -132,7 +138,8 @@ async function stream(
 describe('the trainer of a stream', () => {
   it('shows generic weights first', () => {
     const { sent } = new Harness();
-    expect(sent).toHaveLength(1);
+    expect(sent).toHaveLength(2);
+    expect(sent[1]?.message).toEqual({ type: 'training.state', rung: 2, state: 'waiting' });
     expect(sent[0]?.message).toEqual({
       type: 'model.swap',
       version: 1,
@@ -141,6 +148,39 @@ describe('the trainer of a stream', () => {
       gainDb: null,
     });
     expect(floatsOfBlob(sent[0]?.blob ?? new Uint8Array(0))).toEqual(generic);
+  });
+
+  it('says that it trains with the first patch, not at the end of an epoch', async () => {
+    const harness = new Harness();
+    await harness.patch(0, ...faded(seededRandom(1)));
+    expect(harness.states).toEqual(['waiting', 'training']);
+  });
+
+  it('says that it pauses when no more patches come', async () => {
+    const harness = new Harness({ stepsPerSecond: 1000 });
+    await harness.patch(0, ...faded(seededRandom(1)));
+    await harness.tick(0);
+    await harness.tick(2e9);
+    expect(harness.states).toEqual(['waiting', 'training', 'suspended']);
+    await harness.patch(2e9, ...faded(seededRandom(2)));
+    expect(harness.states.at(-1)).toBe('training');
+  });
+
+  it('trains on when media time begins again after 100 days', async () => {
+    const harness = new Harness({ stepsPerSecond: 20 });
+    const random = seededRandom(1);
+    const last = 100 * 24 * 3600e9;
+    const steps: number[] = [];
+    for (let second = -6; second <= 16; second++) {
+      const mediaTimeNs = second < 0 ? last + second * 1e9 : second * 1e9;
+      await harness.patch(mediaTimeNs, ...faded(random));
+      await harness.tick(mediaTimeNs);
+      const report = harness.reports.at(-1);
+      if (report?.mediaTimeNs === mediaTimeNs) steps.push(report.steps);
+    }
+    // Epochs of five seconds, but for what the end of the period cuts off.
+    expect(steps).toHaveLength(5);
+    expect(steps.slice(-3)).toEqual([100, 100, 100]);
   });
 
   it('goes on from the live weights that a restart hands over', () => {

@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,13 +17,13 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
 
 #include "gst/engine/channel.h"
 #include "gst/engine/engine_process.h"
+#include "gst/engine/engine_socket.h"
 
 GST_DEBUG_CATEGORY_STATIC(livesr_engine_debug);
 #define GST_CAT_DEFAULT livesr_engine_debug
@@ -41,6 +40,15 @@ constexpr auto first_delay = 250ms;
 constexpr auto longest_delay = 8s;
 constexpr auto held_long_enough = 10s;
 constexpr std::size_t max_queued_bytes = std::size_t{8} << 20;
+// The heartbeat (docs/protocol.md): how often the client looks at it, how far its bounds double for
+// engines in a row that exceed them, and what ends that.
+constexpr int beat_ms = 250;
+constexpr int max_patience = 8;
+constexpr auto well_enough = 60s;
+const char* const ping_type = "engine.ping";
+
+// How the engine's log begins a line of what it did; other lines are complaints.
+const char* const event_prefix = "livesr engine [";
 
 // An engine that is told to stop may have something to save; one that broke a rule may not.
 constexpr auto stop_grace = 1s;
@@ -54,26 +62,6 @@ void init_debug_category() {
         GST_DEBUG_CATEGORY_INIT(livesr_engine_debug, "livesr-engine", 0,
                                 "The engine's log and the channel to it");
     });
-}
-
-int connect_unix(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        throw EngineProcessError("the socket path " + path +
-                                 " is too long: use one below 108 bytes");
-    }
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-        return fd;
-    }
-    const std::string why = std::strerror(errno);
-    if (fd >= 0) close(fd);
-    throw EngineProcessError("no engine at " + path + " (" + why +
-                             "): start one with `node "
-                             "engine.mjs --listen " +
-                             path + "`, or use engine=auto");
 }
 
 }  // namespace
@@ -91,8 +79,13 @@ struct EngineClient::Impl {
     struct Connection {
         std::unique_ptr<EngineProcess> process;  // null when joined by socket
         int joined = -1;
+        explicit Connection(const HeartbeatBounds& bounds) : heartbeat(bounds) {}
         FrameReader reader;
-        std::size_t sent = 0;   // of outgoing.front()
+        Heartbeat heartbeat;
+        Heartbeat::Health health = Heartbeat::Health::starting;  // as it was reported last
+        EngineCounts counts;                                     // of this engine
+        OutgoingQueue::Frame sending;
+        std::size_t sent = 0;   // of it
         std::string log_line;   // what the child printed of a line
         std::string complaint;  // its last line, or the last one that speaks of an error
         bool log_open = true;
@@ -113,30 +106,33 @@ struct EngineClient::Impl {
     bool attempted = false;
     bool connected = false;
     std::atomic<unsigned> restarts{0};
-    std::deque<std::vector<std::uint8_t>> outgoing;
-    std::size_t outgoing_bytes = 0;
+    OutgoingQueue outgoing{max_queued_bytes};
     std::uint64_t dropped = 0;
+    EngineCounts counts;
     std::uint64_t next_id = 1;
     std::map<std::uint64_t, std::optional<EngineMessage>>
         pending;  // requests without and with answer
 
     void run();
-    std::unique_ptr<Connection> connect();
+    std::unique_ptr<Connection> connect(const HeartbeatBounds& bounds);
     std::string serve(Connection& connection);  // until it is lost: why
     void read_channel(Connection& connection);
     void read_log(Connection& connection);
     void write_channel(Connection& connection);
-    void deliver(ChannelFrame frame);
+    void deliver(Connection& connection, ChannelFrame frame);
+    void beat(Connection& connection, std::chrono::milliseconds elapsed);
+    void answered(Connection& connection, const nlohmann::json& head);
+    void exchange_messages(Connection& connection);  // until it is lost, or we stop
     void set_connected(bool value);
     void wait_for(std::chrono::milliseconds time);
     void wake() const;
-    bool enqueue(std::vector<std::uint8_t> frame);
+    bool enqueue(OutgoingQueue::Frame frame, Delivery delivery = Delivery::certain);
     bool is_stopping() const {
         const std::lock_guard lock(mutex);
         return stopping;
     }
-    void report(bool up, const std::string& why) const {
-        if (config.on_state) config.on_state(up, why);
+    void report(EngineState state, const std::string& why = "") const {
+        if (config.on_state) config.on_state(state, why);
     }
 };
 
@@ -144,6 +140,11 @@ namespace {
 
 // The connection is lost; the message says why.
 struct Lost : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// The engine is there and does not answer.
+struct Unresponsive : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
@@ -160,7 +161,6 @@ void EngineClient::Impl::set_connected(bool value) {
     attempted = true;
     if (!value) {
         outgoing.clear();
-        outgoing_bytes = 0;
         pending.clear();  // whoever waits finds its request gone
     }
     changed.notify_all();
@@ -171,30 +171,28 @@ void EngineClient::Impl::wait_for(std::chrono::milliseconds time) {
     changed.wait_for(lock, time, [this] { return stopping; });
 }
 
-bool EngineClient::Impl::enqueue(std::vector<std::uint8_t> frame) {
-    if (!connected || outgoing_bytes + frame.size() > max_queued_bytes) {
+bool EngineClient::Impl::enqueue(OutgoingQueue::Frame frame, Delivery delivery) {
+    if (!connected || !outgoing.push(std::move(frame), delivery)) {
         ++dropped;
         return false;
     }
-    outgoing_bytes += frame.size();
-    outgoing.push_back(std::move(frame));
     wake();
     return true;
 }
 
-std::unique_ptr<EngineClient::Impl::Connection> EngineClient::Impl::connect() {
-    auto connection = std::make_unique<Connection>();
+std::unique_ptr<EngineClient::Impl::Connection> EngineClient::Impl::connect(
+    const HeartbeatBounds& bounds) {
+    auto connection = std::make_unique<Connection>(bounds);
     if (config.engine.starts_with(unix_prefix)) {
-        connection->joined = connect_unix(config.engine.substr(unix_prefix.size()));
+        connection->joined = connect_engine_socket(config.engine.substr(unix_prefix.size()));
     } else {
         connection->process = std::make_unique<EngineProcess>(find_engine());
     }
     const EngineMessage hello = config.hello();
     std::vector<std::uint8_t> frame = write_frame(FrameKind::notification, hello.head, hello.blob);
     const std::lock_guard lock(mutex);
-    // Not through enqueue(): nothing is connected yet, and a hello may be of any size.
-    outgoing_bytes += frame.size();
-    outgoing.push_back(std::move(frame));
+    // Not through enqueue(): nothing is connected yet.
+    outgoing.push_hello(std::move(frame));
     return connection;
 }
 
@@ -202,29 +200,35 @@ void EngineClient::Impl::run() {
     std::chrono::milliseconds delay = first_delay;
     std::string last_why;
     bool was_connected = false;
+    int patience = 1;
     while (!is_stopping()) {
         std::string why;
         bool up = false;
         const auto began = Clock::now();
         try {
-            const auto connection = connect();
+            const auto connection = connect(config.bounds.times(patience));
             if (was_connected) ++restarts;
             was_connected = true;
             set_connected(true);
             up = true;
             GST_INFO("engine connected");
-            report(true, "");
+            report(EngineState::starting);
             why = serve(*connection);
+            // A machine that is too busy for one engine is for the next: each gets more time.
+            const bool was_silent =
+                connection->heartbeat.health() == Heartbeat::Health::unresponsive;
+            if (connection->heartbeat.well_for() >= well_enough) patience = 1;
+            if (was_silent) patience = std::min(patience * 2, max_patience);
         } catch (const std::exception& error) {
             why = error.what();
         }
         set_connected(false);
         if (is_stopping()) break;
         if (Clock::now() - began >= held_long_enough) delay = first_delay;
-        // The same failure to start, again and again, is told once.
+        // The same failure to start, again and again, is said once.
         if (up || why != last_why) {
             GST_WARNING("%s", why.c_str());
-            report(false, why);
+            report(EngineState::lost, why);
             last_why = why;
         }
         wait_for(delay);
@@ -235,30 +239,14 @@ void EngineClient::Impl::run() {
 std::string EngineClient::Impl::serve(Connection& connection) {
     std::string why;
     try {
-        for (;;) {
-            bool to_write = false;
-            {
-                const std::lock_guard lock(mutex);
-                if (stopping) break;
-                to_write = !outgoing.empty();
-            }
-            std::array<pollfd, 3> polled{{
-                {connection.fd(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0},
-                {wake_fd, POLLIN, 0},
-                {connection.process && connection.log_open ? connection.process->log() : -1, POLLIN,
-                 0},
-            }};
-            if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) {
-                throw Lost(std::string("poll: ") + std::strerror(errno));
-            }
-            if (polled[1].revents) {
-                std::uint64_t count = 0;
-                [[maybe_unused]] const auto got = read(wake_fd, &count, sizeof count);
-            }
-            if (polled[2].revents) read_log(connection);
-            // Reading first: what a dying engine still said counts.
-            if (polled[0].revents & (POLLIN | POLLHUP | POLLERR)) read_channel(connection);
-            if (polled[0].revents & POLLOUT) write_channel(connection);
+        exchange_messages(connection);
+    } catch (const Unresponsive& silence) {
+        why = silence.what();
+        if (connection.process) {
+            connection.process->end(0ms);
+            why += "; it was ended, another one takes its place";
+        } else {
+            why += "; it is joined again";
         }
     } catch (const ChannelError& error) {
         why = std::string("the engine broke the channel's rules: ") + error.what();
@@ -275,6 +263,86 @@ std::string EngineClient::Impl::serve(Connection& connection) {
     return why;
 }
 
+void EngineClient::Impl::exchange_messages(Connection& connection) {
+    auto round = Clock::now();
+    for (;;) {
+        bool to_write = !connection.sending.empty();
+        {
+            const std::lock_guard lock(mutex);
+            if (stopping) return;
+            to_write = to_write || !outgoing.empty();
+        }
+        std::array<pollfd, 3> polled{{
+            {connection.fd(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0},
+            {wake_fd, POLLIN, 0},
+            {connection.process && connection.log_open ? connection.process->log() : -1, POLLIN, 0},
+        }};
+        if (poll(polled.data(), polled.size(), beat_ms) < 0 && errno != EINTR) {
+            throw Lost(std::string("poll: ") + std::strerror(errno));
+        }
+        if (polled[1].revents) {
+            std::uint64_t count = 0;
+            [[maybe_unused]] const auto got = read(wake_fd, &count, sizeof count);
+        }
+        if (polled[2].revents) read_log(connection);
+        const bool has_read = (polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+        // Reading first: what a dying engine still said counts.
+        if (has_read) read_channel(connection);
+        if (polled[0].revents & POLLOUT) write_channel(connection);
+        const auto now = Clock::now();
+        // What has arrived may hold the answer that is waited for.
+        if (!has_read) {
+            beat(connection, std::chrono::duration_cast<std::chrono::milliseconds>(now - round));
+            round = now;
+        }
+    }
+}
+
+void EngineClient::Impl::beat(Connection& connection, std::chrono::milliseconds elapsed) {
+    Heartbeat& heartbeat = connection.heartbeat;
+    heartbeat.passed(elapsed);
+    const auto health = heartbeat.health();
+    if (health == Heartbeat::Health::unresponsive) {
+        const std::lock_guard lock(mutex);
+        ++counts.unresponsive;
+        throw Unresponsive(heartbeat.complaint());
+    }
+    if (health != connection.health) {
+        connection.health = health;
+        report(health == Heartbeat::Health::late ? EngineState::late : EngineState::ready);
+    }
+    if (!heartbeat.ping_due()) return;
+    const std::lock_guard lock(mutex);
+    const std::uint64_t id = next_id++;
+    if (enqueue(write_frame(FrameKind::request, {{"type", ping_type}, {"id", id}}))) {
+        heartbeat.pinged(id);
+    }
+}
+
+void EngineClient::Impl::answered(Connection& connection, const nlohmann::json& head) {
+    const auto count = [&head](const char* name) {
+        const auto field = head.find(name);
+        if (field == head.end() || !field->is_number_unsigned()) {
+            throw ChannelError(std::string("engine.ping: no count ") + name);
+        }
+        return field->get<std::uint64_t>();
+    };
+    EngineCounts said;
+    said.waiting = count("waiting");
+    said.pairs_dropped = count("pairsDropped");
+    said.fields_dropped = count("fieldsDropped");
+    connection.heartbeat.answered(head.at("id").get<std::uint64_t>(), count("handled"),
+                                  said.waiting);
+    const std::lock_guard lock(mutex);
+    counts.waiting = said.waiting;
+    const auto risen = [](std::uint64_t now, std::uint64_t before) {
+        return now > before ? now - before : 0;
+    };
+    counts.pairs_dropped += risen(said.pairs_dropped, connection.counts.pairs_dropped);
+    counts.fields_dropped += risen(said.fields_dropped, connection.counts.fields_dropped);
+    connection.counts = said;
+}
+
 void EngineClient::Impl::read_channel(Connection& connection) {
     std::array<std::uint8_t, 65536> bytes;
     const ssize_t got = recv(connection.fd(), bytes.data(), bytes.size(), 0);
@@ -286,17 +354,21 @@ void EngineClient::Impl::read_channel(Connection& connection) {
     connection.reader.feed(std::span(bytes).first(static_cast<std::size_t>(got)));
     while (auto frame = connection.reader.next()) {
         if (is_stopping()) return;
-        deliver(std::move(*frame));
+        deliver(connection, std::move(*frame));
     }
 }
 
-void EngineClient::Impl::deliver(ChannelFrame frame) {
+void EngineClient::Impl::deliver(Connection& connection, ChannelFrame frame) {
     EngineMessage message{std::move(frame.head), std::move(frame.blob)};
     if (frame.kind == FrameKind::notification) {
         config.on_message(std::move(message));
         return;
     }
     if (frame.kind == FrameKind::request) throw ChannelError("an engine makes no requests");
+    if (message.head["type"] == ping_type) {
+        answered(connection, message.head);
+        return;
+    }
     const nlohmann::json& id = message.head["id"];
     const std::lock_guard lock(mutex);
     const auto waiting =
@@ -308,25 +380,22 @@ void EngineClient::Impl::deliver(ChannelFrame frame) {
 
 void EngineClient::Impl::write_channel(Connection& connection) {
     for (;;) {
-        const std::vector<std::uint8_t>* frame = nullptr;
-        {
-            // Elements of a deque stay where they are while others are pushed behind them.
+        if (connection.sending.empty()) {
             const std::lock_guard lock(mutex);
             if (outgoing.empty()) return;
-            frame = &outgoing.front();
+            connection.sending = outgoing.take();
+            connection.sent = 0;
         }
-        const ssize_t sent = send(connection.fd(), frame->data() + connection.sent,
-                                  frame->size() - connection.sent, MSG_NOSIGNAL);
+        const OutgoingQueue::Frame& frame = connection.sending;
+        const ssize_t sent = send(connection.fd(), frame.data() + connection.sent,
+                                  frame.size() - connection.sent, MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno == EAGAIN || errno == EINTR) return;
             throw Lost(std::string("the channel failed: ") + std::strerror(errno));
         }
         connection.sent += static_cast<std::size_t>(sent);
-        if (connection.sent < frame->size()) return;
-        connection.sent = 0;
-        const std::lock_guard lock(mutex);
-        outgoing_bytes -= frame->size();
-        outgoing.pop_front();
+        if (connection.sent < frame.size()) return;
+        connection.sending.clear();
     }
 }
 
@@ -344,6 +413,7 @@ void EngineClient::Impl::read_log(Connection& connection) {
             }
             const std::string line = std::exchange(connection.log_line, {});
             GST_INFO("engine: %s", line.c_str());
+            if (line.starts_with(event_prefix)) continue;  // what it did, not why it failed
             // Node ends a stack trace with its own version: the line that names the error says
             // more.
             const auto says_error = [](const std::string& text) {
@@ -398,10 +468,21 @@ std::uint64_t EngineClient::dropped() const {
     return impl_->dropped;
 }
 
-bool EngineClient::notify(const nlohmann::json& head, std::span<const std::uint8_t> blob) {
+std::uint64_t EngineClient::lost() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->outgoing.lost();
+}
+
+EngineCounts EngineClient::counts() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->counts;
+}
+
+bool EngineClient::notify(const nlohmann::json& head, std::span<const std::uint8_t> blob,
+                          Delivery delivery) {
     std::vector<std::uint8_t> frame = write_frame(FrameKind::notification, head, blob);
     const std::lock_guard lock(impl_->mutex);
-    return impl_->enqueue(std::move(frame));
+    return impl_->enqueue(std::move(frame), delivery);
 }
 
 std::optional<EngineMessage> EngineClient::request(nlohmann::json head,

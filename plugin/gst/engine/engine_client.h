@@ -1,6 +1,6 @@
 // The element's side of the channel to the engine: starts the engine as a child process or joins
-// one by socket, speaks frames (docs/protocol.md), restarts what dies. Never blocks a streaming
-// thread except in request(), which only lockstep uses.
+// one by socket, speaks frames (docs/protocol.md), replaces what dies or no longer answers. Never
+// blocks a streaming thread except in request(), which only lockstep uses.
 #pragma once
 
 #include <chrono>
@@ -13,11 +13,29 @@
 #include <string>
 #include <vector>
 
+#include "gst/engine/heartbeat.h"
+#include "gst/engine/outgoing_queue.h"
+
 namespace livesr::gst {
 
 struct EngineMessage {
     nlohmann::json head;  // always an object with a string "type"
     std::vector<std::uint8_t> blob;
+};
+
+enum class EngineState {
+    starting,  // connected; it has not said anything yet
+    ready,     // it answers
+    late,      // an answer is overdue by seconds
+    lost       // it died, was ended or could not be started
+};
+
+// What an engine says of itself with each answer; sums over all connections.
+struct EngineCounts {
+    std::uint64_t unresponsive = 0;    // engines that were ended because they did not answer
+    std::uint64_t waiting = 0;         // messages in its inbox at the last answer
+    std::uint64_t pairs_dropped = 0;   // patch pairs for which its inbox had no room
+    std::uint64_t fields_dropped = 0;  // optional fields that were not as agreed
 };
 
 // Empty when `engine` is a value that EngineConfig::engine takes, else what is wrong with it.
@@ -34,9 +52,9 @@ struct EngineConfig {
     // stop(). An exception out of on_message (a ChannelError that names the rule, say) closes the
     // connection.
     std::function<void(EngineMessage)> on_message;
-    // `why` says why the engine was lost or could not be started, and what helps. The same failure
-    // to start is reported once.
-    std::function<void(bool connected, const std::string& why)> on_state;
+    // `why`: of `lost`, why, and what helps. The same failure to start is reported once.
+    std::function<void(EngineState state, const std::string& why)> on_state;
+    HeartbeatBounds bounds;
 };
 
 class EngineClient {
@@ -55,9 +73,14 @@ class EngineClient {
     unsigned restarts() const;
     // Notifications that could not be queued.
     std::uint64_t dropped() const;
+    // Notifications that were queued and gave way to others.
+    std::uint64_t lost() const;
+    EngineCounts counts() const;
 
-    // Queues a notification. False (and counted) when not connected or 8 MiB are already waiting.
-    bool notify(const nlohmann::json& head, std::span<const std::uint8_t> blob = {});
+    // Queues a notification. False (and counted) when not connected or 8 MiB are already waiting
+    // that cannot be lost.
+    bool notify(const nlohmann::json& head, std::span<const std::uint8_t> blob = {},
+                Delivery delivery = Delivery::certain);
     // Sends a request and waits for its response. Messages that arrive before the response are
     // handed to on_message first, so that their effects hold when this returns.
     // nullopt: not connected, lost meanwhile, or timed out.

@@ -129,10 +129,10 @@ Enhancer::Enhancer(const EnhancerSettings& settings, const std::map<int, Network
     };
     session_listener.on_trouble = [this](const std::string& why) {
         GST_WARNING("engine: %s", why.c_str());
-        if (warned_engine_.exchange(true)) return;
-        listener_.on_warning("The training engine is not at work: " + why,
-                             "The video goes on with the weights that it has. livesr doctor shows "
-                             "what is missing; training=off runs the model without an engine.");
+        listener_.on_warning(
+            "The training engine is not at work: " + why,
+            "The video goes on with the weights that it has. livesr doctor starts "
+            "an engine and shows what is missing; training=off runs the model without an engine.");
     };
     session_ = std::make_unique<TrainingSession>(std::move(options), std::move(session_listener));
 }

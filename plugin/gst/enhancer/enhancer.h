@@ -222,7 +222,6 @@ class Enhancer {
     std::atomic<std::uint64_t> cuts_ = 0;
     std::atomic<Scale> scale_now_;
     std::atomic<std::uint64_t> rung_changes_ = 0;
-    std::atomic<bool> warned_engine_ = false;
     std::atomic<bool> warned_scale_ = false;
 };
 

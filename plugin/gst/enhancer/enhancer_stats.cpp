@@ -98,6 +98,10 @@ GstStructure* Enhancer::stats() const {
         count("pairs-unsent", status.pairs_unsent);
         count("engine-restarts", status.engine_restarts);
         for (const auto& [name, value] : status.feedback) count("feedback-" + name, value);
+        count("engine-unresponsive", status.engine.unresponsive);
+        count("engine-inbox", status.engine.waiting);
+        count("engine-pairs-dropped", status.engine.pairs_dropped);
+        count("engine-fields-dropped", status.engine.fields_dropped);
     } else {
         text("training-state", "off");
     }

@@ -341,8 +341,9 @@ void install_properties(GObjectClass* object_class) {
         -G_MAXDOUBLE, G_MAXDOUBLE, 0.0, read_only);
     properties[prop_training_state] = g_param_spec_string(
         "training-state", "Training state",
-        "starting, waiting (for patches), training, suspended (nothing to gain by it), off, or "
-        "stopped and why",
+        "starting (the engine has not spoken yet), waiting (for the first patch), training, "
+        "suspended (nothing more to gain from the patches so far), unresponsive (the engine owes "
+        "an answer), off, or stopped and why",
         "off", read_only);
     properties[prop_model_in_use] = g_param_spec_string(
         "model-in-use", "Model in use",
@@ -363,7 +364,8 @@ void install_properties(GObjectClass* object_class) {
         "inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
         "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "
-        "model-version, engine-restarts and more",
+        "model-version, engine-restarts, engine-unresponsive (engines that were ended because they "
+        "did not answer), engine-inbox, engine-pairs-dropped, engine-fields-dropped and more",
         GST_TYPE_STRUCTURE, read_only);
     object_class->set_property = set_property;
     object_class->get_property = get_property;

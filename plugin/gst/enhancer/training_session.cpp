@@ -1,6 +1,7 @@
 // The conversation with the engine.
 #include "gst/enhancer/training_session.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <stdexcept>
@@ -8,6 +9,7 @@
 
 #include "core/patch/packet.h"
 #include "gst/engine/channel.h"
+#include "gst/engine/channel_time.h"
 
 namespace livesr::gst {
 namespace {
@@ -34,7 +36,11 @@ TrainingSession::TrainingSession(Options options, Listener listener)
     config.engine = options_.engine;
     config.hello = [this] { return hello(); };
     config.on_message = [this](const EngineMessage& message) { on_message(message); };
-    config.on_state = [this](bool connected, const std::string& why) { on_state(connected, why); };
+    config.on_state = [this](EngineState state, const std::string& why) {
+        on_engine_state(state, why);
+    };
+    // There the element waits for the engine, and nobody for the element.
+    if (options_.lockstep) config.bounds = config.bounds.at_least(lockstep_patience);
     client_ = std::make_unique<EngineClient>(std::move(config));
 }
 
@@ -52,7 +58,7 @@ void TrainingSession::set_size(const Scale& scale, int width, int height) {
         if (is_interrupted()) return;
         if (options_.engine == "off") {
             // Nothing vouches for the model, so it does not reach the picture.
-            on_state(false, "engine=off");
+            on_engine_state(EngineState::lost, "engine=off");
         } else {
             client_->start();
         }
@@ -113,7 +119,7 @@ void TrainingSession::send_pair(const AlignedPatch& pair) {
     const nlohmann::json head = {
         {"type", "patch.pair"},
         {"sequence", pair.sequence},
-        {"mediaTimeNs", pair.media_time_ns},
+        {"mediaTimeNs", channel_time(pair.media_time_ns)},
         {"x", pair.x},
         {"y", pair.y},
         {"width", pair.width},
@@ -121,27 +127,27 @@ void TrainingSession::send_pair(const AlignedPatch& pair) {
     };
     std::vector<std::uint8_t> blob = pair.low;
     blob.insert(blob.end(), pair.high.begin(), pair.high.end());
-    const bool sent = client_->notify(head, blob);
+    const bool sent = client_->notify(head, blob, Delivery::can_be_lost);
     const std::lock_guard lock(mutex_);
     ++(sent ? pairs_sent_ : pairs_unsent_);
 }
 
 void TrainingSession::tell_scene_cut(std::uint64_t media_time_ns) {
-    client_->notify({{"type", "scene.cut"}, {"mediaTimeNs", media_time_ns}});
+    client_->notify({{"type", "scene.cut"}, {"mediaTimeNs", channel_time(media_time_ns)}});
 }
 
 bool TrainingSession::tick(std::uint64_t media_time_ns, const Received& received,
                            const std::optional<MemoryCover>& cover) {
     start_anew_if_resized();
     nlohmann::json head = {
-        {"type", "time.tick"},         {"mediaTimeNs", media_time_ns},
+        {"type", "time.tick"},         {"mediaTimeNs", channel_time(media_time_ns)},
         {"videoBytes", nullptr},       {"patchBytes", received.patch_bytes},
         {"packets", received.packets}, {"packetsLost", received.packets_lost},
     };
     if (received.video_bytes) head["videoBytes"] = *received.video_bytes;
     std::span<const std::uint8_t> blob;
     if (cover) {
-        head["memory"] = {{"senderTimeNs", cover->sender_time_ns},
+        head["memory"] = {{"senderTimeNs", channel_time(cover->sender_time_ns)},
                           {"cell", patch_cell},
                           {"columns", cover->columns},
                           {"rows", cover->rows},
@@ -194,6 +200,8 @@ void TrainingSession::on_message(const EngineMessage& message) {
             on_report(message.head);
         } else if (type == "feedback.counts") {
             on_feedback_counts(message.head);
+        } else if (type == "training.state") {
+            on_training_state(message.head);
         } else if (type == "patch.packet") {
             listener_.on_packet(message.blob);
         } else if (type == "engine.warning") {
@@ -209,10 +217,9 @@ void TrainingSession::on_message(const EngineMessage& message) {
 
 void TrainingSession::on_report(const nlohmann::json& report) {
     {
-        const std::string state = report.at("state").get<std::string>();
         const std::lock_guard lock(mutex_);
-        state_ = state;
         if (const auto& gain = report.at("gainDb"); !gain.is_null()) gain_db_ = gain.get<double>();
+        in_trouble_ = false;
     }
     listener_.on_report(report);
     listener_.on_change();
@@ -233,6 +240,28 @@ void TrainingSession::on_feedback_counts(const nlohmann::json& counts) {
     }
     const std::lock_guard lock(mutex_);
     feedback_ = std::move(feedback);
+}
+
+void TrainingSession::on_training_state(const nlohmann::json& message) {
+    const std::string state = message.at("state").get<std::string>();
+    for (const char* known : {"waiting", "training", "suspended", "off"}) {
+        if (state != known) continue;
+        {
+            const std::lock_guard lock(mutex_);
+            state_ = state;
+        }
+        listener_.on_change();
+        return;
+    }
+    throw ChannelError("training.state: unknown state " + state);
+}
+
+void TrainingSession::trouble(const std::string& why) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (std::exchange(in_trouble_, true)) return;
+    }
+    listener_.on_trouble(why);
 }
 
 void TrainingSession::on_swap(const EngineMessage& message) {
@@ -272,8 +301,7 @@ void TrainingSession::on_swap(const EngineMessage& message) {
                 const std::lock_guard lock(mutex_);
                 ++swaps_refused_;
             }
-            listener_.on_trouble(std::string("it sent weights that cannot be used: ") +
-                                 fault.what());
+            trouble(std::string("it sent weights that cannot be used: ") + fault.what());
             return;
         }
     }
@@ -288,16 +316,19 @@ void TrainingSession::on_swap(const EngineMessage& message) {
     listener_.on_change();
 }
 
-void TrainingSession::on_state(bool connected, const std::string& why) {
+void TrainingSession::on_engine_state(EngineState state, const std::string& why) {
     {
         const std::lock_guard lock(mutex_);
-        connected_ = connected;
-        was_connected_ = was_connected_ || connected;
+        connected_ = state != EngineState::lost;
+        was_connected_ = was_connected_ || connected_;
         failed_ = !was_connected_;
-        state_ = connected ? "waiting" : "stopped: " + why;
+        is_late_ = state == EngineState::late;
+        if (state == EngineState::starting) state_ = "starting";
+        if (state == EngineState::lost) state_ = "stopped: " + why;
+        if (state == EngineState::ready && state_ == "starting") state_ = "waiting";
     }
     changed_.notify_all();
-    if (!connected) listener_.on_trouble(why);
+    if (state == EngineState::lost) trouble(why);
     listener_.on_change();
 }
 
@@ -309,8 +340,10 @@ std::shared_ptr<const LiveModel> TrainingSession::live(const Scale& scale) const
 TrainingSession::Status TrainingSession::status() const {
     Status status;
     status.engine_restarts = client_->restarts();
+    status.engine = client_->counts();
+    const std::uint64_t lost = client_->lost();
     const std::lock_guard lock(mutex_);
-    status.state = state_;
+    status.state = is_late_ ? "unresponsive" : state_;
     status.gain_db = gain_db_;
     if (const auto shown = shown_.find(input_.scale); shown != shown_.end()) {
         status.model_source = shown->second.live->source;
@@ -318,8 +351,9 @@ TrainingSession::Status TrainingSession::status() const {
     }
     status.swaps = swaps_;
     status.swaps_refused = swaps_refused_;
-    status.pairs_sent = pairs_sent_;
-    status.pairs_unsent = pairs_unsent_;
+    // Another may be lost between the two looks.
+    status.pairs_sent = pairs_sent_ - std::min(lost, pairs_sent_);
+    status.pairs_unsent = pairs_unsent_ + lost;
     status.feedback = feedback_;
     return status;
 }

@@ -74,6 +74,7 @@ class TrainingSession {
     struct Listener {
         std::function<void(const nlohmann::json& report)> on_report;
         std::function<void()> on_change;  // state, gain or model is another
+        // The engine is not at work, and why. Again only after it has trained in between.
         std::function<void(const std::string& why)> on_trouble;
         // Patch packets that a sender gave to the feedback server.
         std::function<void(std::span<const std::uint8_t> bytes)> on_packet;
@@ -103,15 +104,19 @@ class TrainingSession {
     const Network& generic(const Scale& scale) const { return options_.generic.at(scale); }
 
     struct Status {
-        std::string state;  // starting, waiting, training, suspended, or "stopped: WHY"
+        // starting (the engine has not spoken yet), waiting (for the first patch), training,
+        // suspended (nothing more to gain for now), unresponsive (an answer is overdue), off, or
+        // "stopped: WHY".
+        std::string state;
         double gain_db = 0.0;
         std::string model_source;
         std::uint64_t model_version = 0;
         std::uint64_t swaps = 0;
         std::uint64_t swaps_refused = 0;
         std::uint64_t pairs_sent = 0;
-        std::uint64_t pairs_unsent = 0;  // no engine, or its queue was full
+        std::uint64_t pairs_unsent = 0;  // no engine, or newer ones took the room
         unsigned engine_restarts = 0;
+        EngineCounts engine;
         // What came to the feedback port, by the names that stats has; empty: there is none.
         std::map<std::string, std::uint64_t> feedback;
     };
@@ -123,7 +128,9 @@ class TrainingSession {
     void on_swap(const EngineMessage& message);
     void on_report(const nlohmann::json& report);
     void on_feedback_counts(const nlohmann::json& counts);
-    void on_state(bool connected, const std::string& why);
+    void on_training_state(const nlohmann::json& message);
+    void on_engine_state(EngineState state, const std::string& why);
+    void trouble(const std::string& why);
     void start_anew_if_resized();
     struct Shown {
         std::shared_ptr<const LiveModel> live;
@@ -141,6 +148,8 @@ class TrainingSession {
     std::condition_variable changed_;
     std::map<Scale, Shown> shown_;
     std::string state_ = "starting";
+    bool is_late_ = false;     // an answer of the engine is overdue
+    bool in_trouble_ = false;  // said, and no training since
     double gain_db_ = 0.0;
     std::uint64_t swaps_ = 0;
     std::uint64_t swaps_refused_ = 0;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "gst/engine/channel_time.h"
+
 GST_DEBUG_CATEGORY_EXTERN(patch_picker_debug);
 #define GST_CAT_DEFAULT patch_picker_debug
 
@@ -95,7 +97,7 @@ nlohmann::json srt_message(const GstStructure* stats, guint64 time_ns) {
         Field{"packetsSent", "packets-sent"},   Field{"packetsLost", "packets-sent-lost"},
         Field{"nacks", "packet-nack-received"},
     };
-    nlohmann::json message = {{"type", "link.srt"}, {"timeNs", time_ns}};
+    nlohmann::json message = {{"type", "link.srt"}, {"timeNs", channel_time(time_ns)}};
     for (const Field& field : counters) {
         const auto value = number_field(connection, field.stat);
         if (!value || *value < 0) return nullptr;
@@ -126,12 +128,12 @@ nlohmann::json twcc_message(const GstStructure* event, guint64 time_ns) {
         const bool here = !lost && GST_CLOCK_TIME_IS_VALID(arrived);
         list.push_back({
             {"sequence", sequence & 0xffff},
-            {"sentNs", sent},
-            {"arrivedNs", here ? nlohmann::json(arrived) : nlohmann::json(nullptr)},
+            {"sentNs", channel_time(sent)},
+            {"arrivedNs", here ? nlohmann::json(channel_time(arrived)) : nlohmann::json(nullptr)},
             {"bytes", bytes},
         });
     }
-    return {{"type", "link.twcc"}, {"timeNs", time_ns}, {"packets", std::move(list)}};
+    return {{"type", "link.twcc"}, {"timeNs", channel_time(time_ns)}, {"packets", std::move(list)}};
 }
 
 void LinkProbe::start(GstElement* inside, LinkChoice choice) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gst/engine/channel.h"
+#include "gst/engine/channel_time.h"
 #include "gst/engine/secrets.h"
 
 namespace livesr::gst {
@@ -20,6 +21,8 @@ constexpr std::size_t most_waiting = 32;
 constexpr GstClockTime longest_return = 5 * GST_SECOND;
 // Far beyond what the engine takes; a lockstep run that waits this long has no engine any more.
 constexpr auto lockstep_deadline = std::chrono::seconds(30);
+// An engine of a lockstep run is ended when it is silent for this long.
+constexpr auto lockstep_silence = std::chrono::seconds(120);
 
 std::uint32_t bitrate_field(const nlohmann::json& head, const char* name) {
     const auto field = head.find(name);
@@ -124,9 +127,11 @@ void SenderSession::set_stream(const Stream& stream) {
             config.engine = settings_.engine;
             config.hello = [this] { return hello(); };
             config.on_message = [this](EngineMessage message) { receive(message); };
-            config.on_state = [this](bool connected, const std::string& why) {
-                if (!connected) trouble(why);
+            config.on_state = [this](EngineState state, const std::string& why) {
+                if (state == EngineState::lost) trouble(why);
             };
+            // There the sender waits for the engine, and nobody for the sender.
+            if (settings_.lockstep) config.bounds = config.bounds.at_least(lockstep_silence);
             client_ = std::make_shared<EngineClient>(std::move(config));
         }
         client = client_;
@@ -276,7 +281,7 @@ void SenderSession::tick(GstClockTime running_time) {
     }
     if (due) {
         send({{"type", "time.tick"},
-              {"mediaTimeNs", running_time},
+              {"mediaTimeNs", channel_time(running_time)},
               {"videoBytes", bytes},
               {"keyFrameBytes", key_bytes}},
              {}, true);
@@ -326,8 +331,9 @@ void SenderSession::offer(std::uint64_t offer, GstClockTime running_time, int co
         const std::lock_guard lock(mutex_);
         ++offers_;
     }
-    nlohmann::json head = {{"type", "frame.offer"}, {"offer", offer}, {"mediaTimeNs", running_time},
-                           {"columns", columns},    {"rows", rows},   {"cell", cell}};
+    nlohmann::json head = {
+        {"type", "frame.offer"}, {"offer", offer}, {"mediaTimeNs", channel_time(running_time)},
+        {"columns", columns},    {"rows", rows},   {"cell", cell}};
     if (const auto room = patch_room_bits()) head["roomBits"] = static_cast<std::uint64_t>(*room);
     send(head, blob, true);
 }
@@ -371,7 +377,7 @@ void SenderSession::sent(GstClockTime running_time, std::size_t bytes, std::size
         if (settings_.patches_per_second == 0) ledger_.sent(now_, bytes);
     }
     send_with_next({{"type", "patch.sent"},
-                    {"mediaTimeNs", running_time},
+                    {"mediaTimeNs", channel_time(running_time)},
                     {"bytes", bytes},
                     {"patches", patches}});
 }
@@ -463,7 +469,9 @@ void SenderSession::add_stats(GstStructure* stats) const {
         G_TYPE_DOUBLE, feedback_.packet_loss,  //
         "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(), "engine-restarts",
         G_TYPE_UINT, engine ? engine->restarts() : 0U, "engine-messages-dropped", G_TYPE_UINT64,
-        static_cast<guint64>(engine ? engine->dropped() : 0), nullptr);
+        static_cast<guint64>(engine ? engine->dropped() : 0),  //
+        "engine-unresponsive", G_TYPE_UINT64,
+        static_cast<guint64>(engine ? engine->counts().unresponsive : 0), nullptr);
 }
 
 }  // namespace livesr::gst

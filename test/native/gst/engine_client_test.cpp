@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <mutex>
@@ -13,9 +15,12 @@
 
 #include "test_engine.h"
 
+using livesr::gst::Delivery;
 using livesr::gst::EngineClient;
 using livesr::gst::EngineConfig;
 using livesr::gst::EngineMessage;
+using livesr::gst::EngineState;
+using livesr::gst::HeartbeatBounds;
 using livesr::test::Environment;
 using livesr::test::TestEngine;
 using nlohmann::json;
@@ -46,12 +51,12 @@ struct Watched {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<EngineMessage> messages;
-    std::vector<std::pair<bool, std::string>> states;
+    std::vector<std::pair<EngineState, std::string>> states;
     std::function<void(const EngineMessage&)> also;
     int hellos = 0;
     EngineClient client;
 
-    explicit Watched(const std::string& engine = "auto")
+    explicit Watched(const std::string& engine = "auto", const HeartbeatBounds& bounds = {})
         : client(EngineConfig{
               engine,
               [this] {
@@ -64,11 +69,12 @@ struct Watched {
                   messages.push_back(std::move(message));
                   changed.notify_all();
               },
-              [this](bool connected, const std::string& why) {
+              [this](EngineState state, const std::string& why) {
                   const std::lock_guard lock(mutex);
-                  states.emplace_back(connected, why);
+                  states.emplace_back(state, why);
                   changed.notify_all();
               },
+              bounds,
           }) {}
     ~Watched() { client.stop(); }
 
@@ -82,11 +88,19 @@ struct Watched {
         for (const EngineMessage& m : messages) n += m.head["type"] == type ? 1 : 0;
         return n;
     }
+    std::size_t count_states(EngineState state) const {
+        std::size_t n = 0;
+        for (const auto& reported : states) n += reported.first == state ? 1 : 0;
+        return n;
+    }
+    bool wait_for_state(EngineState state, std::size_t n = 1) {
+        return wait([&] { return count_states(state) >= n; });
+    }
     bool wait_for(const std::string& type, std::size_t n = 1) {
         return wait([&] { return count(type) >= n; });
     }
     bool wait_for_lost() {
-        return wait([&] { return !states.empty() && !states.back().first; });
+        return wait([&] { return count_states(EngineState::lost) > 0; });
     }
     pid_t last_pid() {
         const std::lock_guard lock(mutex);
@@ -98,7 +112,7 @@ struct Watched {
     std::string why() {
         const std::lock_guard lock(mutex);
         for (auto s = states.rbegin(); s != states.rend(); ++s) {
-            if (!s->first) return s->second;
+            if (s->first == EngineState::lost) return s->second;
         }
         return "";
     }
@@ -320,6 +334,109 @@ TEST_CASE(
     CHECK(watched.client.dropped() == 1);
 }
 
+TEST_CASE("engine client: what may be lost gives way, the oldest first, and the rest arrives") {
+    const TestEngine engine(std::string(echo) + R"js(
+import { spawn } from 'node:child_process';
+spawn('sh', ['-c', `sleep 1; kill -CONT ${process.pid}`], { stdio: 'ignore' });
+process.kill(process.pid, 'SIGSTOP');
+)js");
+    Watched watched;
+    watched.client.start();
+    const std::vector<std::uint8_t> blob(1 << 20);
+    for (int i = 0; i < 20; ++i) {
+        CHECK(watched.client.notify({{"type", "x"}, {"n", i}}, blob, Delivery::can_be_lost));
+        CHECK(watched.client.notify({{"type", "tick"}, {"n", i}}));
+    }
+    CHECK(watched.client.lost() >= 10);
+    CHECK(watched.client.dropped() == 0);
+    REQUIRE(watched.wait([&] { return watched.count("test.echo") == 40 - watched.client.lost(); }));
+    const std::lock_guard lock(watched.mutex);
+    std::vector<int> ticks;
+    std::vector<int> others;
+    for (const EngineMessage& message : watched.messages) {
+        if (message.head["type"] != "test.echo") continue;
+        const json& head = message.head["head"];
+        (head["type"] == "tick" ? ticks : others).push_back(head["n"].get<int>());
+    }
+    CHECK(ticks.size() == 20);
+    CHECK(others.back() == 19);
+    CHECK(std::is_sorted(ticks.begin(), ticks.end()));
+}
+
+TEST_CASE("engine client: an engine that is stopped is late, then ended and replaced") {
+    const TestEngine engine(echo);
+    Watched watched("auto", {10s, 3s, 10s});
+    watched.client.start();
+    REQUIRE(watched.wait_for("test.hello"));
+    REQUIRE(watched.wait_for_state(EngineState::ready));
+    const pid_t first = watched.last_pid();
+    REQUIRE(kill(first, SIGSTOP) == 0);
+    REQUIRE(watched.wait_for_state(EngineState::late));
+    REQUIRE(watched.wait_for_lost());
+    CHECK(watched.why().find("has not answered for 3 s") != std::string::npos);
+    CHECK(kill(first, 0) == -1);
+    REQUIRE(watched.wait_for("test.hello", 2));
+    CHECK(watched.client.counts().unresponsive == 1);
+    CHECK(watched.wait_for_state(EngineState::ready, 2));
+}
+
+TEST_CASE("engine client: an engine that is late and comes back goes on") {
+    const TestEngine engine(echo);
+    Watched watched("auto", {10s, 10s, 10s});
+    watched.client.start();
+    REQUIRE(watched.wait_for("test.hello"));
+    REQUIRE(watched.wait_for_state(EngineState::ready));
+    REQUIRE(kill(watched.last_pid(), SIGSTOP) == 0);
+    REQUIRE(watched.wait_for_state(EngineState::late));
+    REQUIRE(kill(watched.last_pid(), SIGCONT) == 0);
+    CHECK(watched.wait_for_state(EngineState::ready, 2));
+    CHECK(watched.client.counts().unresponsive == 0);
+    CHECK(watched.client.restarts() == 0);
+}
+
+TEST_CASE("engine client: a node that says nothing is never taken for an engine that is ready") {
+    const TestEngine engine(echo);
+    const auto node = engine.folder() / "node";
+    std::ofstream(node) << "#!/bin/sh\nexec sleep 1000\n";
+    std::filesystem::permissions(node, std::filesystem::perms::owner_all);
+    const Environment environment("LIVESR_NODE", node.string());
+    Watched watched("auto", {1s, 1s, 1s});
+    watched.client.start();
+    REQUIRE(watched.wait([&] { return watched.count_states(EngineState::lost) >= 2; }));
+    CHECK(watched.why().find("said nothing") != std::string::npos);
+    CHECK(watched.why().find("LIVESR_NODE") != std::string::npos);
+    CHECK(watched.client.counts().unresponsive >= 2);
+    const std::lock_guard lock(watched.mutex);
+    CHECK(watched.count_states(EngineState::ready) == 0);
+}
+
+TEST_CASE("engine client: an engine that answers, but whose session stands still, is replaced") {
+    const TestEngine engine(std::string(echo) +
+                            "progress.waiting = 1;\nprogress.pairsDropped = 7;\n");
+    Watched watched("auto", {10s, 10s, 2s});
+    watched.client.start();
+    REQUIRE(watched.wait_for_lost());
+    CHECK(watched.why().find("finished none of its work") != std::string::npos);
+    CHECK(watched.client.counts().unresponsive == 1);
+    CHECK(watched.client.counts().pairs_dropped == 7);
+    CHECK(watched.client.counts().waiting == 1);
+}
+
+TEST_CASE("engine client: a joined engine that does not answer is left and joined again") {
+    const TestEngine engine("isSilent = true;\nfunction on() {}\n");
+    const std::string socket = (engine.folder() / "socket").string();
+    const pid_t pid = fork();
+    if (pid == 0) {
+        execlp("node", "node", engine.script().c_str(), "--listen", socket.c_str(), nullptr);
+        _exit(127);
+    }
+    Watched watched("unix:" + socket, {1s, 1s, 1s});
+    watched.client.start();
+    CHECK(watched.wait([&] { return watched.client.counts().unresponsive >= 2; }));
+    CHECK(watched.why().find("joined again") != std::string::npos);
+    CHECK(kill(pid, SIGKILL) == 0);
+}
+
 TEST_CASE("engine client: the engine leaves when the client stops, and comes back when it starts") {
     const TestEngine engine(echo);
     Watched watched;
@@ -360,6 +477,7 @@ function on(kind, head) {
              got = std::move(message);
              changed.notify_all();
          },
+         {},
          {}});
     client.start();
     std::unique_lock lock(mutex);

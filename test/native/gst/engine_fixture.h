@@ -40,6 +40,7 @@ function swap(version, source, parameters, gainDb = null) {
 }
 const halved = () => generic.map((value) => value * 0.5);
 function report(fields) {
+  send(1, { type: 'training.state', rung, state: fields.state ?? 'training' });
   send(1, { type: 'training.report', epoch: 1, mediaTimeNs: 0, state: 'training', steps: 0, loss: 0.25, pairs: 0,
     held: 0, gainDb: null, genericGainDb: null, candidateGainDb: null, swaps: 0, refused: 0, ...fields });
 }

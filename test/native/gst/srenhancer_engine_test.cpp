@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "engine_fixture.h"
@@ -42,7 +44,88 @@ TEST_CASE("live, weights are adopted when they come and nothing waits for them")
     CHECK(eventually([&] { return shows(harness, number++, &models.generic); }));
     CHECK(shows(harness, number++, &models.generic));
     CHECK(harness.text("model-in-use") == "generic");
-    CHECK(harness.text("training-state") == "waiting");
+    CHECK(eventually([&] { return harness.text("training-state") == "waiting"; }));
+}
+
+TEST_CASE(
+    "an engine that is stopped is named, ended and replaced, and video passes all the while") {
+    const Models models;
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type !== 'enhancer.start') return;
+  begin(head, blob);
+  note({ pid: process.pid });
+  swap(1, 'online', halved(), 2);
+  report({ gainDb: 2 });
+}
+)js");
+    EnhancerHarness harness("scale=2");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    const Network online = halved(models.generic);
+    int number = 0;
+    REQUIRE(eventually([&] { return shows(harness, number++, &online); }));
+    REQUIRE(eventually([&] { return harness.text("training-state") == "training"; }));
+    REQUIRE(kill(notes(engine).back()["pid"].get<pid_t>(), SIGSTOP) == 0);
+    bool was_named = false;
+    REQUIRE(eventually([&] {
+        CHECK(shows(harness, number++, &online));
+        was_named = was_named || harness.text("training-state") == "unresponsive";
+        return notes(engine).size() == 2;
+    }));
+    CHECK(was_named);
+    CHECK(eventually([&] { return harness.text("training-state") == "training"; }));
+    CHECK(harness.count("engine-unresponsive") == 1);
+    CHECK(harness.count("engine-restarts") == 1);
+    CHECK(count_messages(harness, GST_MESSAGE_WARNING) == 1);
+}
+
+TEST_CASE("a node that says nothing leaves the state at starting") {
+    const Models models;
+    const TestEngine engine(shows_generic);
+    const auto node = engine.folder() / "node";
+    std::ofstream(node) << "#!/bin/sh\nexec sleep 1000\n";
+    std::filesystem::permissions(node, std::filesystem::perms::owner_all);
+    const Environment environment("LIVESR_NODE", node.string());
+    EnhancerHarness harness("scale=2");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    for (int number = 0; number < 10; ++number) {
+        CHECK(shows(harness, number, nullptr));
+        CHECK(harness.text("training-state") == "starting");
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
+TEST_CASE("a stream that has run for 104 days and more tells the engine times that JSON can say") {
+    const Models models;
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); }
+  if (head.type === 'time.tick') {
+    note({ time: head.mediaTimeNs });
+    send(3, { type: head.type, id: head.id });
+  }
+}
+)js");
+    EnhancerHarness harness("scale=2 lockstep=true");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    // In frames: the end of 2^53 ns, then the end of 100 days.
+    const auto days = [](double n) { return n * 24 * 3600 * GST_SECOND / frame_duration; };
+    for (const double start : {9'007'199'254'740'992.0 / frame_duration, days(100), days(300)}) {
+        const auto first = static_cast<GstClockTime>(start) - 5;
+        for (GstClockTime i = 0; i < 12; ++i) {
+            GstBuffer* in = video_buffer(GST_VIDEO_FORMAT_I420, width, height, 1,
+                                         (first + i) * frame_duration, frame_duration);
+            gst_harness_push_event(harness.patches(),
+                                   gst_event_new_gap(GST_BUFFER_PTS(in), GST_CLOCK_TIME_NONE));
+            gst_buffer_unref(harness.enhance(in));
+        }
+    }
+    const auto ticks = notes(engine);
+    CHECK(ticks.size() >= 6);
+    for (const json& tick : ticks) {
+        CHECK(tick["time"].get<double>() < 9'007'199'254'740'992.0);
+    }
+    CHECK(harness.count("engine-restarts") == 0);
 }
 
 TEST_CASE(

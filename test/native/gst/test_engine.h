@@ -9,8 +9,8 @@ namespace livesr::test {
 
 // Writes an engine into a folder of its own and makes it the one that "auto" starts, until
 // destroyed. `body` may use: on(kind, head, blob), which it should define and which is called for
-// each frame; send(kind, head, blob); raw(bytes); kinds as in the protocol (1 notification, 2
-// request, 3 response).
+// each frame but pings; send(kind, head, blob); raw(bytes); kinds as in the protocol (1
+// notification, 2 request, 3 response). Pings are answered with `progress`, unless `isSilent`.
 class TestEngine {
   public:
     explicit TestEngine(const std::string& body);
