@@ -48,13 +48,16 @@ export function withinEnhancer(start: EnhancerStart, mayUse: MayUse): Refused<En
       remedy: remedy(start.modelStore),
     });
   }
-  const { feedbackCertificate: certificate } = start;
-  if (certificate !== '' && !mayUse(certificate)) {
-    // Not without TLS where it was asked for.
-    allowed = { ...allowed, feedbackListen: '', feedbackCertificate: '' };
+  for (const [what, path] of [
+    ['certificate', start.feedbackCertificate],
+    ['tokens file', start.tokensFile],
+  ] as const) {
+    if (path === '' || mayUse(path)) continue;
+    // Not without TLS and tokens where they were asked for.
+    allowed = { ...allowed, feedbackListen: '', feedbackCertificate: '', tokensFile: '' };
     warnings.push({
-      cause: `A joined engine was to read the certificate ${certificate}, which it may not use: there is no feedback.`,
-      remedy: remedy(certificate),
+      cause: `A joined engine was to read the ${what} ${path}, which it may not use: there is no feedback.`,
+      remedy: remedy(path),
     });
   }
   return { start: allowed, warnings };
