@@ -55,7 +55,7 @@ export function senderLaunch(clip: Clip, scale: number, uplinkKbps: number, uri:
   return (
     `srloopsrc is-live=true location=${quoted(clip.path)} ! queue ` +
     `! patchsender name=sender scale=${scale} max-bitrate=${Math.round(uplinkKbps * 1000)} ` +
-    `sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ! srtsink uri=${quoted(uri)} ` +
+    `sender.src ! h264parse ! queue ! livesrmux name=mux ! srtsink uri=${quoted(uri)} ` +
     'sender.patches ! queue ! mux.'
   );
 }

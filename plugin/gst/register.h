@@ -6,13 +6,13 @@
 
 namespace livesr::gst {
 
-bool register_sender(GstPlugin* plugin);    // sender/: patchsender, patchpicker
-bool register_enhancer(GstPlugin* plugin);  // enhancer/: srenhancer
-bool register_receive(GstPlugin* plugin);   // receive/: livesrdemux
-bool register_measure(GstPlugin* plugin);   // measure/: srloopsrc, srmeter
+bool register_sender(GstPlugin* plugin);     // sender/: patchsender, patchpicker
+bool register_enhancer(GstPlugin* plugin);   // enhancer/: srenhancer
+bool register_transport(GstPlugin* plugin);  // transport/: livesrdemux, livesrmux
+bool register_measure(GstPlugin* plugin);    // measure/: srloopsrc, srmeter
 
 inline bool register_elements(GstPlugin* plugin) {
-    return register_sender(plugin) && register_enhancer(plugin) && register_receive(plugin) &&
+    return register_sender(plugin) && register_enhancer(plugin) && register_transport(plugin) &&
            register_measure(plugin);
 }
 

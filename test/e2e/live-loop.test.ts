@@ -87,7 +87,7 @@ function startSender(port: number, sending = 'scale=2 max-bitrate=500000'): Pipe
     'the sender',
     `srloopsrc location=${quoted(clip)} is-live=true ` +
       `! patchsender name=sender ${sending} ` +
-      'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
+      'sender.src ! h264parse ! queue ! livesrmux name=mux ' +
       `! srtsink uri="srt://127.0.0.1:${port}?mode=caller" sender.patches ! queue ! mux.`,
   );
 }

@@ -1,5 +1,5 @@
 // Timeline: one mapping for all tracks, which never steps back.
-#include "gst/receive/timeline.h"
+#include "gst/transport/timeline.h"
 
 #include <doctest/doctest.h>
 

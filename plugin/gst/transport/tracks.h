@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "gst/receive/timeline.h"
+#include "gst/transport/timeline.h"
 
 namespace livesr::gst {
 

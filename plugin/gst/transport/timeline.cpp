@@ -1,4 +1,4 @@
-#include "gst/receive/timeline.h"
+#include "gst/transport/timeline.h"
 
 #include <algorithm>
 #include <cstdlib>

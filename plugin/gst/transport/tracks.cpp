@@ -1,4 +1,4 @@
-#include "gst/receive/tracks.h"
+#include "gst/transport/tracks.h"
 
 #include <algorithm>
 #include <cstring>

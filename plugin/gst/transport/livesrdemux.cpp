@@ -14,14 +14,14 @@
  *     d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink
  * ]|
  */
-#include "gst/receive/livesrdemux.h"
+#include "gst/transport/livesrdemux.h"
 
 #include <algorithm>
 #include <atomic>
 #include <optional>
 #include <string>
 
-#include "gst/receive/tracks.h"
+#include "gst/transport/tracks.h"
 
 GST_DEBUG_CATEGORY(livesr_demux_debug);
 #define GST_CAT_DEFAULT livesr_demux_debug
