@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { Failure } from '../cli/failure.ts';
 
 export interface Architecture {
   readonly scale: number;
@@ -266,7 +267,7 @@ export function candidatePaths(environment: NodeJS.ProcessEnv): string[] {
   );
 }
 
-/** Loads the first candidate there is. Throws an Error that lists what was tried and what to do. */
+/** Loads the first candidate there is. Throws a Failure that lists what was tried and what to do. */
 export function loadNative(paths: readonly string[]): Native {
   const require = createRequire(import.meta.url);
   const failures: string[] = [];
@@ -281,7 +282,7 @@ export function loadNative(paths: readonly string[]): Native {
       failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  throw new Error(
+  throw new Failure(
     [
       'the native part of livesr cannot be loaded',
       ...failures.map((failure) => `  tried ${failure}`),

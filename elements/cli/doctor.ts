@@ -7,6 +7,7 @@ import packages from '../../scripts/packages.json' with { type: 'json' };
 import { calibrate, describeCalibration } from '../bench/calibrate.ts';
 import { native } from '../bridge/index.ts';
 import { gstreamerEnvironment, pluginDirectory } from '../measure/environment.ts';
+import { checkEngine, type EngineFinding } from './engine-check.ts';
 import { numberWithin, sizeOf } from './numbers.ts';
 
 const ourElements = ['patchsender', 'patchpicker', 'srenhancer'];
@@ -25,6 +26,7 @@ export interface Examination {
   /** What the driver names; this version computes on the CPU only. */
   readonly gpus: readonly string[];
   readonly missingPackages: readonly string[];
+  readonly engine: EngineFinding;
 }
 
 /** Standard output, or undefined when the program is not there or fails. */
@@ -44,6 +46,14 @@ function output(program: string, args: readonly string[]): string | undefined {
 const hasElement = (name: string): boolean =>
   output('gst-inspect-1.0', ['--exists', '--atleast-version=0.0', name]) !== undefined;
 
+/** What the loader says goes on with what to do, which doctor says itself. */
+const firstLines = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error))
+    .split('\n')
+    .slice(0, 2)
+    .map((line) => line.trim())
+    .join(': ');
+
 /** A package counts as there when its elements are, wherever they came from; others by dpkg. */
 function isMissing(entry: (typeof packages)[number]): boolean {
   if (entry.elements !== undefined) return !entry.elements.every(hasElement);
@@ -58,12 +68,11 @@ function examineCpu(): Examination['cpu'] {
     const { isa, supported } = native().cpu();
     return { model, path: isa, supported, problem: null };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { model, path: null, supported: [], problem };
+    return { model, path: null, supported: [], problem: firstLines(error) };
   }
 }
 
-export function examine(): Examination {
+export async function examine(): Promise<Examination> {
   const gpus = output('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']);
   const version = output('gst-inspect-1.0', ['--version']);
   return {
@@ -80,6 +89,7 @@ export function examine(): Examination {
       .filter((entry) => entry.for === 'running' || isSourceTree())
       .filter(isMissing)
       .map((entry) => entry.package),
+    engine: await checkEngine(process.env),
   };
 }
 
@@ -96,7 +106,23 @@ export function isHealthy(found: Examination): boolean {
     found.gstreamerVersion !== null &&
     found.plugin.missingElements.length === 0 &&
     found.cpu.path !== null &&
+    found.engine.problem === null &&
     found.missingPackages.length === 0
+  );
+}
+
+function describeEngine({
+  problem,
+  node,
+  startMs,
+  trainingMs,
+  stepsPerSecond,
+}: EngineFinding): string {
+  if (problem !== null) return problem;
+  const seconds = (ms: number | null): string => ((ms ?? 0) / 1000).toFixed(2);
+  return (
+    `${node ?? ''} answers after ${seconds(startMs)} s, trains ${seconds(trainingMs)} s after a patch, ` +
+    `${(stepsPerSecond ?? 0).toFixed(0)} steps/s`
   );
 }
 
@@ -125,6 +151,7 @@ export function describe(found: Examination): string {
         ? 'none found; none is needed'
         : `${found.gpus.join('; ')} (not used: this version computes on the CPU)`,
     ],
+    ['engine', describeEngine(found.engine)],
     ['missing', found.missingPackages.length === 0 ? 'nothing' : found.missingPackages.join(' ')],
   ].map(([name, value]) => `${(name ?? '').padEnd(10)} ${value ?? ''}`);
 
@@ -133,6 +160,11 @@ export function describe(found: Examination): string {
   if (install !== null) remedies.push(`Install what is missing:\n  ${install}`);
   if (plugin.missingElements.length > 0 || cpu.path === null) {
     remedies.push('Build the native part:\n  npm run build');
+  }
+  if (remedies.length === 0 && found.engine.problem !== null) {
+    remedies.push(
+      'The engine does not work. LIVESR_ENGINE_LOG=FILE keeps what it did; LIVESR_NODE names the node that runs it.',
+    );
   }
   if (remedies.length === 0) remedies.push('Everything that livesr needs is here.');
   return [...lines, '', ...remedies].join('\n');
@@ -153,13 +185,13 @@ export function registerDoctor(program: Command): void {
     .option('--size <WxH>', 'the picture to calibrate for', sizeOf, { width: 1280, height: 720 })
     .option('--fps <n>', 'frames a second to calibrate for', numberWithin(1, 240), 30)
     .option('--json', 'print the findings as JSON')
-    .action((options: DoctorOptions) => {
+    .action(async (options: DoctorOptions) => {
       if (options.calibrate) {
         const found = calibrate({ ...options.size, framesPerSecond: options.fps });
         console.log(options.json ? JSON.stringify(found, null, 2) : describeCalibration(found));
         return;
       }
-      const found = examine();
+      const found = await examine();
       const healthy = isHealthy(found);
       console.log(
         options.json

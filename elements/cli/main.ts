@@ -7,7 +7,7 @@ import { registerCurves } from './curves.ts';
 import { registerDemo } from './demo.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
-import { Failure, UsageError } from './failure.ts';
+import { explain } from './failure.ts';
 import { registerLink } from './link.ts';
 import { registerSend } from './send.ts';
 import { registerObs } from '../../obs-script/controller/command.ts';
@@ -46,16 +46,24 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+function fail(error: unknown): void {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    return;
+  }
+  const { text, exitCode } = explain(error, (process.env.LIVESR_DEBUG ?? '') !== '');
+  console.error(text);
+  process.exitCode = exitCode;
+}
+
+// What nobody awaited ends the command in the same way.
+process.on('uncaughtException', (error) => {
+  fail(error);
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-  } else if (error instanceof UsageError) {
-    console.error(`error: ${error.message}`);
-    process.exitCode = 2;
-  } else {
-    console.error(error instanceof Failure ? `error: ${error.message}` : error);
-    process.exitCode = 1;
-  }
+  fail(error);
 }

@@ -126,6 +126,7 @@ export async function demonstrate(
       seconds: request.seconds,
       decodedFile: files.decoded,
       enhancedFile: files.enhanced,
+      logFolder: request.reportFolder,
       onObservation: request.onObservation,
       signal: request.signal,
     });

@@ -1,11 +1,14 @@
 // The live run: a sender and a server pipeline, each in its own process, over SRT on loopback.
 import { createSocket } from 'node:dgram';
+import { mkdirSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../cli/failure.ts';
 import type { Clip } from '../measure/clip.ts';
 import { Pipeline, quoted } from '../measure/pipeline.ts';
 import { numberField, parseStructure, textField } from '../measure/structure.ts';
 import type { Observation } from './report/figures.ts';
+import { TrainingWatch } from './training-watch.ts';
 
 export interface LiveRequest {
   readonly clip: Clip;
@@ -15,6 +18,8 @@ export interface LiveRequest {
   /** Where the server records decoded and enhanced pictures. */
   readonly decodedFile: string;
   readonly enhancedFile: string;
+  /** Where the logs of both pipelines and of their engines are kept. */
+  readonly logFolder: string;
   readonly onObservation: (observation: Observation) => void;
   readonly signal: AbortSignal;
 }
@@ -24,6 +29,8 @@ export interface LiveOutcome {
   readonly observations: readonly Observation[];
   readonly frames: { readonly shown: number; readonly late: number };
   readonly engineRestarts: number;
+  /** From the first patch, to the second; null: not known. */
+  readonly secondsToTraining: number | null;
 }
 
 /** Recorded moments a second: enough for curves, too few to disturb the run. */
@@ -72,6 +79,25 @@ export function serverLaunch(scale: number, uri: string, recorded: LiveRequest):
   );
 }
 
+/** Of each side: what GStreamer warns of and our elements say, and what the engine did when. */
+const logs = {
+  server: { pipeline: 'server.log', engine: 'engine.log' },
+  sender: { pipeline: 'sender.log', engine: 'sender-engine.log' },
+};
+
+/** Begins the logs of a side anew. */
+function logEnvironment(side: keyof typeof logs, folder: string): Record<string, string> {
+  const pipeline = resolve(folder, logs[side].pipeline);
+  const engine = resolve(folder, logs[side].engine);
+  for (const file of [pipeline, engine, `${engine}.1`]) rmSync(file, { force: true });
+  return {
+    GST_DEBUG: process.env.GST_DEBUG ?? '2,livesr*:4,srenhancer:4,patchsender:4,patchpicker:4',
+    GST_DEBUG_NO_COLOR: '1',
+    GST_DEBUG_FILE: process.env.GST_DEBUG_FILE ?? pipeline,
+    LIVESR_ENGINE_LOG: engine,
+  };
+}
+
 interface Counters {
   readonly atMs: number;
   readonly frames: number;
@@ -88,8 +114,15 @@ export async function runLive(request: LiveRequest): Promise<LiveOutcome> {
     server: serverLaunch(scale, `${address}?mode=listener`, request),
     sender: senderLaunch(clip, scale, uplinkKbps, `${address}?mode=caller`),
   };
-  const server = new Pipeline({ name: 'the server', launch: launches.server });
-  const sender = new Pipeline({ name: 'the sender', launch: launches.sender });
+  mkdirSync(request.logFolder, { recursive: true });
+  const start = (side: keyof typeof logs): Pipeline =>
+    new Pipeline({
+      name: `the ${side}`,
+      launch: launches[side],
+      environment: logEnvironment(side, request.logFolder),
+    });
+  const server = start('server');
+  const sender = start('sender');
   // Neither ends by itself: whatever ends one of them is a failure of the run.
   const broken = Promise.race([server.done, sender.done]).then(() => {
     throw new Failure('a pipeline ended before its time');
@@ -130,12 +163,24 @@ async function observe(
 
   const firstMs = performance.now();
   let before: Counters | undefined;
-  for (let second = 0; second <= request.seconds; second++) {
+  const watch = new TrainingWatch();
+  // A run that is too short to tell goes on until it is told.
+  for (let second = 0; second <= request.seconds || !watch.hasBegun; second++) {
     await delay(Math.max(0, firstMs + second * 1000 - performance.now()), undefined, {
       signal: request.signal,
     });
     serverStats = await readServer();
     const senderStats = await readSender();
+    const problem = watch.look(second, senderStats, serverStats);
+    if (problem) {
+      throw new Failure(
+        `training has not begun. ${problem.cause}\n${problem.remedy}\n` +
+          `What the two sides did is in ${resolve(request.logFolder)}: ` +
+          `${Object.values(logs)
+            .flatMap(({ pipeline, engine }) => [pipeline, engine])
+            .join(', ')}.`,
+      );
+    }
     const now: Counters = {
       atMs: performance.now(),
       frames: numberField(serverStats, 'frames'),
@@ -169,5 +214,6 @@ async function observe(
       late: numberField(serverStats, 'frames-late'),
     },
     engineRestarts: numberField(serverStats, 'engine-restarts'),
+    secondsToTraining: watch.secondsToTraining,
   };
 }

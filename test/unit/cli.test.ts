@@ -9,17 +9,27 @@ import {
   isHealthy,
   type Examination,
 } from '../../elements/cli/doctor.ts';
+import { explain } from '../../elements/cli/failure.ts';
 import { evaluationTable } from '../../elements/cli/eval.ts';
 import { rungsOf, type Evaluation } from '../../elements/measure/evaluate.ts';
 
 const script = fileURLToPath(new URL('../../dist/elements/livesr.mjs', import.meta.url));
 
-function livesr(...args: string[]): { code: number | null; stdout: string; stderr: string } {
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function livesrWith(environment: Readonly<Record<string, string>>, ...args: string[]): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
     encoding: 'utf8',
+    env: { ...process.env, ...environment },
   });
   return { code: status, stdout, stderr };
 }
+
+const livesr = (...args: string[]): Outcome => livesrWith({}, ...args);
 
 describe('exit codes', () => {
   test('help is no failure, for the program and for each command', () => {
@@ -57,6 +67,34 @@ describe('exit codes', () => {
   });
 });
 
+describe('failures', () => {
+  test('what the system refuses is one sentence with its remedy, in every command', () => {
+    const { code, stderr } = livesr('ablate', '--recording', '/nope');
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      'error: /nope: there is no such file or folder (ENOENT). Check the path.\n',
+    );
+  });
+
+  test('a file of another kind is said to be one', () => {
+    const { code, stderr } = livesr('ablate', '--recording', script);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: .*not as agreed.*\n$/);
+  });
+
+  test('where the code was is shown to who asks for it', () => {
+    const { stderr } = livesrWith({ LIVESR_DEBUG: '1' }, 'ablate', '--recording', '/nope');
+    expect(stderr).toMatch(/^\s+at /m);
+  });
+
+  test('a fault of our own is no stack trace either', () => {
+    const { text, exitCode } = explain(new TypeError('x is undefined'), false);
+    expect(exitCode).toBe(1);
+    expect(text).toContain('error: x is undefined\n');
+    expect(text).not.toMatch(/^\s+at /m);
+  });
+});
+
 const healthy: Examination = {
   nodeVersion: '20.19.0',
   gstreamerVersion: '1.22.0',
@@ -64,6 +102,13 @@ const healthy: Examination = {
   cpu: { model: 'CPU', path: 'avx2', supported: ['reference', 'avx2'], problem: null },
   gpus: [],
   missingPackages: [],
+  engine: {
+    node: '/usr/bin/node',
+    startMs: 210,
+    trainingMs: 40,
+    stepsPerSecond: 400,
+    problem: null,
+  },
 };
 
 describe('doctor', () => {
@@ -92,9 +137,32 @@ describe('doctor', () => {
     expect(text).toContain('NVIDIA H200, 580.1 (not used');
   });
 
+  test('an engine that works is timed, one that does not is a finding', () => {
+    expect(describeFindings(healthy)).toContain(
+      'answers after 0.21 s, trains 0.04 s after a patch',
+    );
+    const engine = { ...healthy.engine, problem: 'it ended (exit code 1)' };
+    expect(isHealthy({ ...healthy, engine })).toBe(false);
+    expect(describeFindings({ ...healthy, engine })).toContain('it ended (exit code 1)');
+  });
+
+  test.each([
+    ['LIVESR_NODE', '/bin/false', 'it ended (exit code 1)'],
+    ['LIVESR_NODE', '/no/node', 'LIVESR_NODE is /no/node'],
+    ['LIVESR_NATIVE', script, 'native part of livesr cannot be loaded'],
+    ['LIVESR_ENGINE', '/no/engine.mjs', 'there is no /no/engine.mjs'],
+  ])('%s=%s is a finding, not a stack trace', (name, value, finding) => {
+    const { code, stdout, stderr } = livesrWith({ [name]: value }, 'doctor');
+    expect(code).toBe(1);
+    expect(stdout).toContain(finding);
+    expect(stderr).toBe('');
+  });
+
   test('here, where the tests run, it finds the plugin and its JSON says so', () => {
     const { code, stdout } = livesr('doctor', '--json');
     const found = JSON.parse(stdout) as Examination & { healthy: boolean };
+    expect(found.engine.problem).toBeNull();
+    expect(found.engine.stepsPerSecond).toBeGreaterThan(0);
     expect(found.plugin.missingElements).toEqual([]);
     expect(found.cpu.supported).toContain('reference');
     expect(code).toBe(found.healthy ? 0 : 1);
