@@ -112,7 +112,7 @@ end
 -- State
 
 local settings = {
-	enabled = true, mode = "relay", server = "", feedback = "", stream_key = "", token = "", cap_kbps = 3000,
+	enabled = true, mode = "relay", server = "", feedback = "", stream_key = "", token = "", passphrase = "", cap_kbps = 3000,
 	min_kbps = 300, stream_class = "default", patch_quality = "auto", autostart = false, command = "livesr",
 }
 local script_settings = nil
@@ -289,6 +289,8 @@ if has_ffi then
 		int fflush(livesr_file *);
 		int fclose(livesr_file *);
 		int chmod(const char *, unsigned);
+		unsigned umask(unsigned);
+		int os_get_config_path(char *, size_t, const char *);
 		struct livesr_slot {
 			char magic[4]; uint32_t version; uint64_t sequence; uint64_t frame_ns;
 			uint32_t width; uint32_t height; uint32_t line_bytes; uint32_t format; uint32_t slot_bytes;
@@ -343,6 +345,30 @@ local function private_folder()
 	return runtime or os.getenv("TMPDIR") or os.getenv("TEMP") or "/tmp"
 end
 
+-- A new file, this user's alone from its first moment: another may wait for it, or have put a link there.
+local function open_private(path)
+	if is_windows() then return ffi.C.fopen(path, "w+b") end
+	local before = ffi.C.umask(63) -- 0077
+	local file = ffi.C.fopen(path, "w+bx")
+	ffi.C.umask(before)
+	return file
+end
+
+-- OBS keeps what is set in its dialogs, keys and passwords too, in plain files with whatever mode the umask
+-- gives them, and writes them anew each time. So the folder that they are all in is closed to others, once.
+local config_is_closed = false
+local function close_config_folder()
+	if config_is_closed or is_windows() or not has_ffi then return end
+	if settings.stream_key == "" and settings.token == "" and settings.passphrase == "" then return end
+	config_is_closed = true
+	local path = ffi.new("char[?]", 4096)
+	local found, length = pcall(function() return ffi.C.os_get_config_path(path, 4096, "obs-studio") end)
+	if not (found and length > 0 and ffi.C.chmod(path, 448) == 0) then -- 0700
+		obs.blog(obs.LOG_WARNING, "[livesr] others on this computer may be able to read OBS's configuration, "
+			.. "with the stream key and the token in it: chmod 700 its folder")
+	end
+end
+
 local function close_canvas()
 	if canvas.file ~= nil then
 		ffi.C.fclose(canvas.file)
@@ -361,12 +387,11 @@ local function open_canvas(width, height, format)
 	close_canvas()
 	local unique = string.format("%x%x", os.time(), tonumber(obs.os_gettime_ns() % 2 ^ 32))
 	local path = private_folder() .. "/livesr-canvas-" .. unique
-	local file = ffi.C.fopen(path, "w+b")
+	local file = open_private(path)
 	if file == nil then
 		canvas.problem = "cannot write " .. path
 		return false
 	end
-	if not is_windows() then ffi.C.chmod(path, 384) end -- 0600
 	canvas.file, canvas.path, canvas.problem = file, path, ""
 	canvas.width, canvas.height, canvas.format = width, height, format
 	canvas.stage = api.gs_stagesurface_create(width, height, format)
@@ -458,6 +483,7 @@ local function status_json()
 	text("feedback", settings.feedback)
 	text("streamKey", settings.stream_key)
 	text("token", settings.token)
+	text("passphrase", settings.passphrase)
 	number("capKbps", settings.cap_kbps)
 	number("minKbps", settings.min_kbps)
 	text("streamClass", settings.stream_class)
@@ -703,6 +729,8 @@ function script_properties()
 		"Where the server tells what is gained: ws://HOST:PORT or wss://HOST:PORT. May be empty.")
 	obs.obs_properties_add_text(properties, "stream_key", "Stream key", obs.OBS_TEXT_PASSWORD)
 	obs.obs_properties_add_text(properties, "token", "Token", obs.OBS_TEXT_PASSWORD)
+	explain(obs.obs_properties_add_text(properties, "passphrase", "Passphrase", obs.OBS_TEXT_PASSWORD),
+		"Of SRT, 10 to 79 characters, as the server has it: the stream goes encrypted from the relay on.")
 	local cap = obs.obs_properties_add_int(properties, "cap_kbps", "Uplink cap",
 		RANGES.cap_kbps[1], RANGES.cap_kbps[2], 100)
 	local min = obs.obs_properties_add_int(properties, "min_kbps", "Video at least",
@@ -753,6 +781,7 @@ function script_update(values)
 			settings[name] = rules.sane(name, obs.obs_data_get_string(values, name) or "", value)
 		end
 	end
+	close_config_folder()
 end
 
 local function load_hotkey(values, name, text, enabled)

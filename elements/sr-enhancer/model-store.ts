@@ -58,12 +58,16 @@ class Unusable extends Error {}
 /** Written by another version: somebody else's, never overwritten. */
 class OtherVersion extends Error {}
 
+/** What was learned shows what was streamed: it is its owner's alone, whatever the umask. */
+const fileMode = 0o600;
+const folderMode = 0o700;
+
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : '';
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function writeDurably(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'wx', 0o644);
+  const file = openSync(path, 'wx', fileMode);
   try {
     for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
     fsyncSync(file);
@@ -84,12 +88,12 @@ function remove(path: string): void {
 /** mkdir with `recursive` never returns where the file system denies a new folder with ENOENT (/proc). */
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, folderMode);
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return;
     if (codeOf(error) !== 'ENOENT' || existsSync(dirname(folder))) throw error;
     makeFolder(dirname(folder));
-    mkdirSync(folder);
+    mkdirSync(folder, folderMode);
   }
 }
 

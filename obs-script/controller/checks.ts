@@ -1,5 +1,6 @@
 // What in OBS's set-up keeps livesr from working, and how it is mended. Rules are pure; gathering the
 // facts is below them.
+import { withoutSecrets } from '../../elements/feedback/shown-uri.ts';
 import { ObsError, wrongPassword, type ObsClient } from './obs-client.ts';
 import type { WebSocketConfig } from './obs-config.ts';
 import type { Answer } from './script-channel.ts';
@@ -88,7 +89,7 @@ function serverFinding(answer: Answer): Finding | undefined {
       cause:
         server === ''
           ? 'The script has no server address.'
-          : `The script's server address "${server}" is none of SRT.`,
+          : `The script's server address "${withoutSecrets(server)}" is none of SRT.`,
       remedy:
         'Tools > Scripts > livesr.lua > Server: srt://HOST:PORT. ' +
         'For a server that takes RTMP alone set Route to "direct (RTMP)".',
@@ -105,7 +106,7 @@ function serverFinding(answer: Answer): Finding | undefined {
   }
   if (feedback !== '' && !/^wss?:\/\/[^/\s]+/.test(feedback)) {
     return {
-      cause: `The script's feedback address "${feedback}" is none of a websocket.`,
+      cause: `The script's feedback address "${withoutSecrets(feedback)}" is none of a websocket.`,
       remedy: 'Tools > Scripts > livesr.lua > Feedback address: ws://HOST:PORT or wss://HOST:PORT.',
     };
   }

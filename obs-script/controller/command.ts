@@ -1,6 +1,17 @@
 // `livesr obs`: the controller beside OBS, in the foreground.
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
+import {
+  addSecretOption,
+  checkInputOnce,
+  obsPasswordSecret,
+  passphraseSecret,
+  readSecret,
+  secretsHelp,
+  streamKeySecret,
+  tokenSecret,
+  withoutSecrets as shownUri,
+} from '../../elements/cli/secrets.ts';
 import { wholeWithin } from '../../elements/cli/numbers.ts';
 import { asObsError, connectionFinding, findings, gatherFacts, type Finding } from './checks.ts';
 import { Controller } from './controller.ts';
@@ -9,13 +20,16 @@ import { DockServer } from './dock-server.ts';
 import { DockHistory, dockState } from './dock-state.ts';
 import { ObsClient } from './obs-client.ts';
 import { findWebSocketConfig, type WebSocketConfig } from './obs-config.ts';
-import { ScriptChannel } from './script-channel.ts';
+import { ScriptChannel, type OwnSecrets } from './script-channel.ts';
 import type { ControllerState, Wishes } from './state.ts';
 
 interface ObsOptions {
   readonly host: string;
   readonly port?: number;
-  readonly password?: string;
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  readonly streamKeyFile?: string;
+  readonly passphraseFile?: string;
   readonly relayPort: number;
   readonly dockPort: number;
   readonly check?: true;
@@ -30,20 +44,38 @@ of the uplink and so on. OBS streams to srt://127.0.0.1:PORT, where PORT is --re
 goes on to the server, with pieces of the full picture. docs/obs.md has it step by step.
 
 The websocket's port and password are taken from OBS's own configuration where it is found; the
-environment variable LIVESR_OBS_PASSWORD and --password take precedence.`;
+options and environment variables take precedence. Token, stream key and SRT's passphrase, where they are
+given here, count instead of what the script has, which OBS keeps with the scene collection.
+${secretsHelp}`;
 
 const nowMs = (): number => performance.now();
 const runName = (): string => randomBytes(8).toString('hex');
 
-export function connectionOf(options: Pick<ObsOptions, 'host' | 'port' | 'password'>): {
+export function connectionOf(options: Pick<ObsOptions, 'host' | 'port' | 'passwordFile'>): {
   readonly url: string;
   readonly password: string;
   readonly config: WebSocketConfig | undefined;
 } {
   const found = findWebSocketConfig();
   const port = options.port ?? found?.port ?? 4455;
-  const password = options.password ?? process.env.LIVESR_OBS_PASSWORD ?? found?.password ?? '';
+  const given = readSecret(obsPasswordSecret, options.passwordFile);
+  const password = given === '' ? (found?.password ?? '') : given;
   return { url: `ws://${options.host}:${port}`, password, config: found };
+}
+
+function ownSecrets(options: ObsOptions): OwnSecrets {
+  checkInputOnce([
+    options.passwordFile,
+    options.tokenFile,
+    options.streamKeyFile,
+    options.passphraseFile,
+  ]);
+  const given = {
+    token: readSecret(tokenSecret, options.tokenFile),
+    streamKey: readSecret(streamKeySecret, options.streamKeyFile),
+    passphrase: readSecret(passphraseSecret, options.passphraseFile),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }
 
 function lineOf({ script, relay, training }: ControllerState): string {
@@ -61,6 +93,7 @@ function lineOf({ script, relay, training }: ControllerState): string {
 
 /** What is in the way, one connection's worth of looking. */
 export async function check(options: ObsOptions): Promise<Finding[]> {
+  const secrets = ownSecrets(options);
   const { url, password, config } = connectionOf(options);
   let client: ObsClient;
   try {
@@ -69,7 +102,7 @@ export async function check(options: ObsOptions): Promise<Finding[]> {
     return [connectionFinding(asObsError(error), url, config)];
   }
   try {
-    const channel = new ScriptChannel(client, runName());
+    const channel = new ScriptChannel(client, runName(), secrets);
     return findings(await gatherFacts(client, await channel.look(), options.relayPort));
   } finally {
     await client.close();
@@ -89,7 +122,10 @@ async function openDock(options: ObsOptions, controller: Controller): Promise<Do
   const onWish = (wishes: Wishes): void => {
     controller.wish(wishes);
   };
-  const open = (port: number) => DockServer.open({ port, token: dockToken(), page, onWish });
+  const token = dockToken((line) => {
+    console.error(line);
+  });
+  const open = (port: number) => DockServer.open({ port, token, page, onWish });
   try {
     return await open(options.dockPort);
   } catch {
@@ -104,8 +140,10 @@ async function runObs(options: ObsOptions): Promise<void> {
     return;
   }
   let last = '';
+  const secrets = ownSecrets(options);
   const controller = new Controller({
     ...connectionOf(options),
+    secrets,
     relayPort: options.relayPort,
     latencyMs: options.latencyMs,
     screenshots: options.screenshots === true,
@@ -151,17 +189,24 @@ async function runObs(options: ObsOptions): Promise<void> {
 export function withoutSecrets(state: ControllerState): ControllerState {
   const { status } = state.script;
   if (!status) return state;
-  const hidden = { ...status, token: '', streamKey: '', canvasFile: '' };
+  const hidden = {
+    ...status,
+    server: shownUri(status.server),
+    feedback: shownUri(status.feedback),
+    token: '',
+    streamKey: '',
+    passphrase: '',
+    canvasFile: '',
+  };
   return { ...state, script: { ...state.script, status: hidden } };
 }
 
 export function registerObs(program: Command): void {
-  program
+  const command = program
     .command('obs')
     .description('stream from OBS with patches: the relay and the controller of the OBS script')
     .option('--host <address>', 'where OBS runs', '127.0.0.1')
     .option('--port <port>', "of OBS's websocket server", wholeWithin(1, 65_535))
-    .option('--password <text>', "of OBS's websocket server")
     .option('--relay-port <port>', 'where OBS streams to', wholeWithin(1, 65_535), 7010)
     .option('--dock-port <port>', 'of the dock', wholeWithin(1, 65_535), 7011)
     .option('--screenshots', 'canvas by screenshots even where the script could hand it over')
@@ -170,4 +215,7 @@ export function registerObs(program: Command): void {
     .option('--json', 'a line of JSON each second on standard output')
     .addHelpText('after', explanation)
     .action(runObs);
+  for (const secret of [obsPasswordSecret, tokenSecret, streamKeySecret, passphraseSecret]) {
+    addSecretOption(command, secret);
+  }
 }

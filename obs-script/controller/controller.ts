@@ -11,7 +11,12 @@ import { ObsClient, ObsError } from './obs-client.ts';
 import type { WebSocketConfig } from './obs-config.ts';
 import { DirectPath } from './direct-path.ts';
 import { RelayPath } from './relay-path.ts';
-import { ScriptChannel, type Answer, type ScriptStatus } from './script-channel.ts';
+import {
+  ScriptChannel,
+  type Answer,
+  type OwnSecrets,
+  type ScriptStatus,
+} from './script-channel.ts';
 import { initialState, type ControllerState, type Wishes } from './state.ts';
 import { readStreamFormat, type StreamFormat } from './stream-format.ts';
 import type { PathSettings, Rates, StreamPath } from './stream-path.ts';
@@ -19,6 +24,7 @@ import type { PathSettings, Rates, StreamPath } from './stream-path.ts';
 export interface ControllerOptions {
   readonly url: string;
   readonly password: string;
+  readonly secrets: OwnSecrets;
   readonly relayPort: number;
   /** What OBS's own configuration says, where it was found. */
   readonly config: WebSocketConfig | undefined;
@@ -151,7 +157,7 @@ export class Controller {
   async #connect(): Promise<void> {
     const { url, password } = this.#options;
     this.#client = await ObsClient.connect({ url, password });
-    this.#channel = new ScriptChannel(this.#client, this.#options.run);
+    this.#channel = new ScriptChannel(this.#client, this.#options.run, this.#options.secrets);
     this.#format = undefined;
     this.#change({ obs: { connected: true, reason: '', code: undefined } });
   }
@@ -278,6 +284,7 @@ export class Controller {
       mode: status.mode,
       listenPort: relayPort,
       server: status.server,
+      passphrase: status.passphrase,
       latencyMs,
       scale: format.scale ?? 1,
       framesPerSecond: format.framesPerSecond,

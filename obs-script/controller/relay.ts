@@ -41,6 +41,8 @@ export function relayLaunch(settings: PathSettings, rates: Rates): string {
     uplink: 'srt:uplink',
     'residual-step': residualSteps[settings.patchQuality],
   });
+  const { passphrase } = settings;
+  const encryption = passphrase === '' ? '' : `passphrase=${quoted(passphrase)} `;
   const unbounded = 'max-size-buffers=0 max-size-bytes=0 max-size-time=10000000000';
   const listen = `srt://127.0.0.1:${settings.listenPort}?mode=listener`;
   return (
@@ -56,7 +58,7 @@ export function relayLaunch(settings: PathSettings, rates: Rates): string {
     `fdsrc fd=0 ! gdpdepay ! queue ! patchpicker name=picker ${words} ` +
     'picker.patches ! queue ! mux. mpegtsmux name=mux alignment=7 ' +
     `! queue ${unbounded} ! srtsink name=uplink uri=${quoted(serverUri(settings.server, settings.streamKey))} ` +
-    `latency=${settings.latencyMs} sync=false async=false`
+    `${encryption}latency=${settings.latencyMs} sync=false async=false`
   );
 }
 

@@ -21,6 +21,8 @@ export const scriptStatus = z.object({
   feedback: text(1024),
   streamKey: text(256),
   token: text(1024),
+  /** Of SRT, for the relay; a script that does not say knows none. */
+  passphrase: text(79).default(''),
   capKbps: z.number().min(1).max(1e6),
   minKbps: z.number().min(1).max(1e6),
   streamClass: text(64),
@@ -100,16 +102,21 @@ export function readAnswer(
   return { kind: 'foreign', reason: `the script answered oddly: ${z.prettifyError(parsed.error)}` };
 }
 
+/** Given to the controller itself, and counts instead of what the script has. */
+export type OwnSecrets = Partial<Pick<ScriptStatus, 'token' | 'streamKey' | 'passphrase'>>;
+
 export class ScriptChannel {
   readonly #client: ObsClient;
   /** Of this run of the controller: the script takes no older wish of it. */
   readonly #session: string;
+  readonly #own: OwnSecrets;
   #sequence = 0;
   #inputName: string | undefined;
 
-  constructor(client: ObsClient, session: string) {
+  constructor(client: ObsClient, session: string, own: OwnSecrets = {}) {
     this.#client = client;
     this.#session = session;
+    this.#own = own;
   }
 
   async exchange(wish: Wish): Promise<Answer> {
@@ -122,7 +129,7 @@ export class ScriptChannel {
         inputSettings: { protocol: controlProtocol, session: this.#session, sequence, ...wish },
       });
       const { inputSettings } = await this.#client.call('GetInputSettings', { inputName });
-      return readAnswer(inputSettings, this.#session, sequence);
+      return this.#withOwn(readAnswer(inputSettings, this.#session, sequence));
     } catch (error) {
       // Another scene collection may have another one, or none.
       this.#inputName = undefined;
@@ -138,7 +145,13 @@ export class ScriptChannel {
     // An empty wish has no version, which the script answers and does not act upon.
     await this.#client.call('SetInputSettings', { inputName, inputSettings: { protocol: 0 } });
     const { inputSettings } = await this.#client.call('GetInputSettings', { inputName });
-    return readAnswer(inputSettings, inputSettings.ackSession, inputSettings.ackSequence);
+    const { ackSession, ackSequence } = inputSettings;
+    return this.#withOwn(readAnswer(inputSettings, ackSession, ackSequence));
+  }
+
+  #withOwn(answer: Answer): Answer {
+    if (answer.kind !== 'status') return answer;
+    return { ...answer, status: { ...answer.status, ...this.#own } };
   }
 
   async #find(): Promise<string | undefined> {

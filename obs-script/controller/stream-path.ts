@@ -29,6 +29,8 @@ export interface PathSettings {
   readonly listenPort: number;
   /** srt://HOST:PORT */
   readonly server: string;
+  /** Of SRT; empty: the stream goes as it is. */
+  readonly passphrase: string;
   readonly latencyMs: number;
 }
 

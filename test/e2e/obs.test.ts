@@ -1,8 +1,8 @@
 // A real OBS under Xvfb with the script, `livesr obs` beside it, an emulated uplink, a server pipeline.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freeUdpPort } from '../../elements/demo/live.ts';
@@ -20,6 +20,21 @@ import { freeTcpPort, type HeadlessObs } from './headless-obs.ts';
 import { missing, password, startNumberedObs, streamersKbps } from './numbered-obs.ts';
 import { comparePatchNumbers } from './patch-numbers.ts';
 import { costOf } from './process-cost.ts';
+
+const passphrase = 'a passphrase of SRT';
+
+/** Of all processes that run, as everybody can read them. */
+function commandLines(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((id) => {
+      try {
+        return [readFileSync(`/proc/${id}/cmdline`, 'utf8')];
+      } catch {
+        return []; // It has ended meanwhile.
+      }
+    });
+}
 
 describe.skipIf(missing !== undefined)('in a real OBS', () => {
   let obs: HeadlessObs | undefined;
@@ -60,7 +75,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     server = new Pipeline({
       name: 'the server',
       launch:
-        `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" latency=200 keep-listening=true ` +
+        `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" passphrase=${quoted(passphrase)} latency=200 keep-listening=true ` +
         '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
         `decoded. ! queue ! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
         'token=token ! fakesink sync=true async=false demux. ! meta/x-klv ! tee name=klv ' +
@@ -74,6 +89,7 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       script: {
         server: `srt://127.0.0.1:${link.port}`,
         feedback: `ws://127.0.0.1:${feedbackPort}`,
+        passphrase,
       },
     }));
     controller = new ControllerProcess(obs.webSocketPort, relayPort, await freeTcpPort(), password);
@@ -103,6 +119,22 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
     expect(numberField(stats, 'patches-aligned')).toBeGreaterThan(5);
     expect(numberField(stats, 'patches-aligned-to-neighbour')).toBe(0);
     expect(numberField(stats, 'patches-dropped-other-frame')).toBe(0);
+  });
+
+  test('frames of the canvas, keys and passwords are in files that nobody else can read', () => {
+    const runtime = obs?.runtimeFolder ?? '';
+    const modeOf = (path: string): number => statSync(path).mode & 0o777;
+    const canvas = readdirSync(runtime).filter((name) => name.startsWith('livesr-canvas-'));
+    expect(canvas.length).toBeGreaterThan(0);
+    for (const name of canvas) expect(modeOf(join(runtime, name))).toBe(0o600);
+    expect(modeOf(join(dirname(runtime), 'obs-studio'))).toBe(0o700);
+  });
+
+  test('no process has a secret in its command line', () => {
+    const secrets = [password, passphrase, 'stream-key=', 'token='];
+    for (const line of commandLines()) {
+      for (const secret of secrets) expect(line).not.toContain(secret);
+    }
   });
 
   test('the encoder follows the uplink at least five times, and OBS has not reconnected', async () => {

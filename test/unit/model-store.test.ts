@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -70,6 +71,19 @@ describe('the model store', () => {
     expect(store.save('a', architecture, { parameters: weights(1), leadDb: 1 })).toBe(true);
     expect(readdirSync(deep)).toHaveLength(1);
     expect(troubles).toEqual([]);
+  });
+
+  it('makes files and folders that only their owner can read, whatever the umask', () => {
+    const before = process.umask(0);
+    try {
+      const deep = join(folder, 'not', 'there');
+      open({ folder: deep }).save('a', architecture, { parameters: weights(1), leadDb: 1 });
+      expect(statSync(deep).mode & 0o777).toBe(0o700);
+      expect(statSync(join(folder, 'not')).mode & 0o777).toBe(0o700);
+      expect(statSync(join(deep, fileName('a', architecture))).mode & 0o777).toBe(0o600);
+    } finally {
+      process.umask(before);
+    }
   });
 
   it('keeps any two keys apart, and every key within its folder', () => {

@@ -1,9 +1,13 @@
 // The dock's server: who gets in, and what may be set from there. And the rules behind `livesr obs --check`.
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectionFinding, findings, type ObsFacts } from '../../obs-script/controller/checks.ts';
-import { readDockPage } from '../../obs-script/controller/dock-files.ts';
+import { withoutSecrets } from '../../obs-script/controller/command.ts';
+import { dockToken, readDockPage } from '../../obs-script/controller/dock-files.ts';
 import { DockServer, parseWishes } from '../../obs-script/controller/dock-server.ts';
 import { DockHistory, dockState } from '../../obs-script/controller/dock-state.ts';
 import type { ScriptStatus } from '../../obs-script/controller/script-channel.ts';
@@ -140,6 +144,7 @@ const status: ScriptStatus = {
   feedback: 'ws://server:7002',
   streamKey: 'key of mine',
   token: 'token of mine',
+  passphrase: 'passphrase of mine',
   capKbps: 3000,
   minKbps: 300,
   streamClass: 'default',
@@ -184,6 +189,46 @@ const good: ObsFacts = {
   relayPort: 7010,
   answer: { kind: 'status', status },
 };
+
+describe("the dock's token", () => {
+  let folder = '';
+  let file = '';
+  let warnings: string[] = [];
+  const token = (): string => dockToken((line) => warnings.push(line), file);
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'livesr-dock-'));
+    file = join(folder, 'livesr', 'dock-token');
+    warnings = [];
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('stays the same, in a file that only its owner can read, whatever the umask', () => {
+    const before = process.umask(0);
+    try {
+      const made = token();
+      expect(made).toMatch(/^[0-9a-f]{32}$/);
+      expect(token()).toBe(made);
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(statSync(join(folder, 'livesr')).mode & 0o777).toBe(0o700);
+      expect(warnings).toEqual([]);
+    } finally {
+      process.umask(before);
+    }
+  });
+
+  it('is another one, said once, where others could have read it', () => {
+    const made = token();
+    chmodSync(file, 0o644);
+    const next = token();
+    expect(next).not.toBe(made);
+    expect(token()).toBe(next);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(warnings).toEqual([expect.stringContaining('new address')]);
+    expect(warnings[0]).not.toContain(next);
+  });
+});
 
 describe('the check', () => {
   const causes = (facts: Partial<ObsFacts>): string =>
@@ -240,6 +285,15 @@ describe("the dock's state", () => {
   it('holds no secret', () => {
     const text = JSON.stringify(dockState(state, new DockHistory(), [], format, 0));
     expect(text).not.toMatch(/of mine|livesr-canvas/);
+  });
+
+  it('is written by --json without a secret, those in addresses included', () => {
+    const server = 'srt://server:7001?passphrase=one+of+mine';
+    const feedback = 'wss://me:one+of+mine@server:7002';
+    const script = { status: { ...status, server, feedback }, problem: '' };
+    const shown = withoutSecrets({ ...state, script });
+    expect(JSON.stringify(shown)).not.toMatch(/of.mine|livesr-canvas/);
+    expect(shown.script.status?.server).toBe('srt://server:7001');
   });
 
   it("stays within the script's bounds, whatever the dock wishes", () => {

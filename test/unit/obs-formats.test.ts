@@ -23,7 +23,8 @@ import {
   parseGlobalIni,
   parseWebSocketJson,
 } from '../../obs-script/controller/obs-config.ts';
-import { serverUri } from '../../obs-script/controller/relay.ts';
+import { relayLaunch, serverUri } from '../../obs-script/controller/relay.ts';
+import type { PathSettings } from '../../obs-script/controller/stream-path.ts';
 import { readAnswer } from '../../obs-script/controller/script-channel.ts';
 import { parseSize, scaleBetween } from '../../obs-script/controller/stream-format.ts';
 
@@ -201,6 +202,23 @@ describe("OBS's configuration", () => {
 });
 
 describe('sizes and addresses', () => {
+  const rates = { capBps: 1e6, minVideoBps: 2e5, patchBps: 0, streamClass: 'default' };
+  const relayed: PathSettings = {
+    mode: 'relay',
+    scale: 2,
+    framesPerSecond: 30,
+    canvas: { width: 1280, height: 720 },
+    patches: true,
+    patchQuality: 'auto',
+    streamKey: '',
+    feedback: '',
+    token: '',
+    listenPort: 7010,
+    server: 'srt://server:7001',
+    passphrase: '',
+    latencyMs: 600,
+  };
+
   it('give a scale where one fits', () => {
     const canvas = { width: 1280, height: 720 };
     expect(scaleBetween(canvas, { width: 640, height: 360 })).toBe(2);
@@ -217,5 +235,13 @@ describe('sizes and addresses', () => {
     expect(serverUri('srt://host:7001', 'my key')).toBe('srt://host:7001?streamid=my+key');
     expect(serverUri('srt://host:7001?streamid=x', 'key')).toBe('srt://host:7001?streamid=x');
     expect(serverUri('srt://host:7001', '')).toBe('srt://host:7001');
+  });
+
+  it('carry the passphrase where the script has one', () => {
+    const launch = (passphrase: string): string => relayLaunch({ ...relayed, passphrase }, rates);
+    expect(launch('ten letters "and more"')).toContain(
+      'srtsink name=uplink uri="srt://server:7001" passphrase="ten letters \\"and more\\"" latency=600',
+    );
+    expect(launch('')).not.toContain('passphrase');
   });
 });
