@@ -8,9 +8,9 @@ const hasLuaJit = spawnSync('luajit', ['-v']).status === 0;
 
 /**
  * What the statements return, as text. They see the script's rules as `rules`, and what it would tell the
- * controller as `told(FIELD)`, once OBS has given it the settings `saved`.
+ * controller as `told(FIELD)`, once OBS has given it the settings `saved`. `before` runs before the script.
  */
-function lua(statements: string, saved = '{}'): string {
+function lua(statements: string, saved = '{}', before = ''): string {
   const program = `
     obslua = setmetatable({}, { __index = function() return function() return nil end end })
     local status, source = {}, nil
@@ -26,6 +26,7 @@ function lua(statements: string, saved = '{}'): string {
     obslua.obs_register_source = function(info) source = info end
     local function write(values, name, value) (values or status)[name] = value end
     obslua.obs_data_set_string, obslua.obs_data_set_int, obslua.obs_data_set_bool = write, write, write
+    ${before}
     local rules = dofile("obs-script/livesr.lua")
     local saved = ${saved}
     if next(saved) ~= nil then script_update(saved) end
@@ -113,11 +114,30 @@ describe.skipIf(!hasLuaJit)('the script', () => {
 
   it('takes settings that a newer version has saved, and goes on', () => {
     const answers = lua(
-      `return told("mode"), told("capKbps"), told("minKbps"), told("streamClass"), told("server")`,
-      `{ mode = "mesh", cap_kbps = 0, min_kbps = 1e12, stream_class = "opera", server = "srt://a:1",
+      `return told("passphrase"), told("mode"), told("capKbps"), told("minKbps"), told("streamClass"), told("server")`,
+      `{ passphrase = "of ten letters", mode = "mesh", cap_kbps = 0, min_kbps = 1e12, stream_class = "opera", server = "srt://a:1",
          uplinks = "two", patch_quality = { "a" } }`,
     );
-    expect(answers).toBe('relay;200;100000;default;srt://a:1');
+    expect(answers).toBe('of ten letters;relay;200;100000;default;srt://a:1');
+  });
+
+  it('closes the folder of keys and passwords to others, once there is one', () => {
+    const closed = (saved: string): string =>
+      lua(
+        `return status.closed`,
+        saved,
+        `local ffi = require("ffi")
+         package.loaded.ffi = setmetatable({ C = setmetatable({
+           os_get_config_path = function(path) ffi.copy(path, "/a/folder"); return 9 end,
+           chmod = function(path, mode)
+             status.closed = (status.closed or "") .. ffi.string(path) .. " " .. mode
+             return 0
+           end,
+         }, { __index = ffi.C }) }, { __index = ffi })`,
+      );
+    expect(closed('{ server = "srt://a:1" }')).toBe('nil');
+    expect(closed('{ token = "secret" }')).toBe('/a/folder 448');
+    expect(closed('{ passphrase = "of ten letters" }')).toBe('/a/folder 448');
   });
 
   it("shows the dock's address only if it is one", () => {
