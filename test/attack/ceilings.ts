@@ -1,0 +1,58 @@
+// What no attack may do to a stream, to its server or to its neighbour.
+import { framesPerSecond, type Figures, type Outcome } from './run.ts';
+
+export interface Ceilings {
+  readonly minFrameShare: number;
+  readonly maxDelayP99Ms: number;
+  readonly maxResidentMb: number;
+  readonly minWelcomed: number;
+}
+
+/** One frame time at 30 fps; memory of the server's pipeline and the engine together. */
+export const ceilings: Ceilings = {
+  minFrameShare: 0.95,
+  maxDelayP99Ms: 1000 / framesPerSecond,
+  maxResidentMb: 600,
+  minWelcomed: 0.9,
+};
+
+/** An epoch lasts five seconds; the first one after the attack began tells of the time before too. */
+const secondsToEpochs = 12;
+
+function faultsOfStream(name: string, figures: Figures, seconds: number): string[] {
+  const faults: string[] = [];
+  if (figures.ended !== undefined) faults.push(`${name} ended: ${figures.ended}`);
+  if (figures.pairs <= 0) faults.push(`${name}: no more training pairs`);
+  if (seconds >= secondsToEpochs && figures.steps <= 0) faults.push(`${name}: no training steps`);
+  return faults;
+}
+
+/** Sentences; none: the attack was borne. */
+export function faultsOf(outcome: Outcome, limits: Ceilings = ceilings): string[] {
+  const { victim, neighbour, seconds, senders, maxResidentMb } = outcome;
+  const faults = [
+    ...faultsOfStream('the stream', victim, seconds),
+    ...faultsOfStream('its neighbour', neighbour, seconds),
+  ];
+  // What the attacker sends of its own picture is its own affair; what comes is to go out.
+  if (victim.framesOut < limits.minFrameShare * victim.framesIn) {
+    faults.push(`${victim.framesOut} of ${victim.framesIn} frames came out`);
+  }
+  const dueToNeighbour = limits.minFrameShare * framesPerSecond * seconds;
+  if (neighbour.framesOut < dueToNeighbour - framesPerSecond) {
+    faults.push(
+      `its neighbour shows ${(neighbour.framesOut / seconds).toFixed(1)} frames a second`,
+    );
+  }
+  if (!(victim.delayP99Ms <= limits.maxDelayP99Ms)) {
+    faults.push(`p99 of added latency ${victim.delayP99Ms.toFixed(0)} ms`);
+  }
+  if (maxResidentMb > limits.maxResidentMb) {
+    faults.push(`server and engine hold ${maxResidentMb.toFixed(0)} MB`);
+  }
+  if (senders && senders.welcomed < limits.minWelcomed * (senders.attempts - 1)) {
+    faults.push(`${senders.welcomed} of ${senders.attempts} senders were welcomed`);
+  }
+  if (senders && senders.lost > 0) faults.push(`a sender was thrown out ${senders.lost} times`);
+  return faults;
+}

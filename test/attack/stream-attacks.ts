@@ -1,0 +1,199 @@
+// Hostile senders. Each reproduces one way in which a stream was once stopped, swollen or silenced.
+import { encodedFlatJpeg } from './jpeg-bombs.ts';
+import { hostilePacket, klv, type HostilePatch } from './packet.ts';
+import type { Frame, StreamAttack } from './stream-attack.ts';
+import { ticksPerSecond } from './transport-stream.ts';
+
+const residualCodec = 2;
+const jpegCodec = 1;
+const largestPatch = 512;
+/** Of the victim's picture, which is sent at half its size. */
+const victim = { width: 1280, height: 720, scale: 2 };
+
+let sequence = 1_000_000;
+
+function packet(
+  frame: Frame,
+  patches: readonly HostilePatch[],
+  change: {
+    timeNs?: bigint;
+    scale?: number;
+    width?: number;
+    height?: number;
+    streamId?: number;
+  } = {},
+): Buffer {
+  return hostilePacket(
+    {
+      scale: change.scale ?? victim.scale,
+      streamId: change.streamId ?? frame.streamId,
+      sequence: sequence++,
+      runningTimeNs: change.timeNs ?? frame.timeNs,
+      frameWidth: change.width ?? victim.width,
+      frameHeight: change.height ?? victim.height,
+    },
+    patches,
+  );
+}
+
+const announces =
+  (width: number, height: number) =>
+  (frame: Frame): Uint8Array[] =>
+    [1, 15, 2, 3, 4].map((scale) => packet(frame, [], { width, height, scale }));
+
+/**
+ * A residual whose range coder reads nothing but zeros: all levels are zero, and no byte beyond these is
+ * needed for the largest patch there is.
+ */
+const zeroLevelBytes = 4;
+
+function residual(
+  frame: Frame,
+  area: { x: number; y: number; width: number; height: number },
+  bits: Uint8Array,
+): HostilePatch {
+  const { x, y, width, height } = area;
+  const sum = Buffer.alloc(4);
+  const low = [x, y, width, height].map((side) => side / victim.scale) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  sum.writeUInt32BE(frame.checksumOf(...low));
+  return { codec: residualCodec, quality: 26, ...area, payload: Buffer.concat([sum, bits]) };
+}
+
+/** Largest patches of one place, whose checksum is right. */
+function expensiveResiduals(frame: Frame, count: number, bits: Uint8Array): HostilePatch[] {
+  const place = frame.index % 8;
+  const area = { x: 96 * place, y: 24 * place, width: largestPatch, height: largestPatch };
+  return Array.from({ length: count }, () => residual(frame, area, bits));
+}
+
+const extremes = [2n ** 53n, 2n ** 63n, 2n ** 64n - 1n, 0n, 2n ** 62n, 2n ** 63n - 1n, 1n];
+const extremeTime = (frame: Frame): bigint =>
+  frame.index % 2 === 0
+    ? (extremes[(frame.index / 2) % extremes.length] ?? 0n)
+    : frame.timeNs + extremes[0]! - 1n;
+
+const noise = (bytes: number, seed: number): Buffer => {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  return Buffer.from(
+    Uint8Array.from({ length: bytes }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state >>> 24;
+    }),
+  );
+};
+
+/** Sizes that a decoded picture of 640x360 may stand for, by every scale there is. */
+const fitting = [
+  [1, 640, 360],
+  [15, 960, 540],
+  [2, 1280, 720],
+  [3, 1920, 1080],
+  [4, 2560, 1440],
+  [2, 1279, 719],
+  [2, 1277, 717],
+] as const;
+
+function jpegPatches(frame: Frame): HostilePatch[] {
+  const whole = { x: 0, y: 0, width: largestPatch, height: largestPatch, quality: 95 };
+  const good = { codec: jpegCodec, ...whole, payload: encodedFlatJpeg(largestPatch, largestPatch) };
+  const liar = { codec: jpegCodec, ...whole, payload: encodedFlatJpeg(65_500, 65_500) };
+  const cut = { ...good, payload: good.payload.subarray(0, good.payload.length - 40) };
+  const noisy = {
+    ...good,
+    payload: Buffer.concat([good.payload.subarray(0, 300), noise(900, frame.index)]),
+  };
+  return [...Array.from({ length: 12 }, () => good), liar, liar, cut, noisy];
+}
+
+export const streamAttacks: Record<string, StreamAttack> = {
+  none: {},
+  'announces 65535x65535': { packets: announces(65_535, 65_535) },
+  'announces 16384x16384': { packets: announces(16_384, 16_384) },
+  'announces a huge size that fits': {
+    // 640x360 is the smaller picture of none of these, and of one that is just beyond the bounds.
+    packets: (frame) => [...announces(32_768, 18_432)(frame), ...announces(2560, 65_535)(frame)],
+  },
+  'announces another size with each packet': {
+    packets: (frame) =>
+      Array.from({ length: 8 }, (_, index) => {
+        const [scale, width, height] =
+          fitting[(frame.index * 8 + index) % fitting.length] ?? fitting[0];
+        return packet(frame, [], { scale, width, height });
+      }),
+  },
+  'sends 64 flat residuals of 512x512 with each frame': {
+    packets: (frame) => [
+      packet(frame, expensiveResiduals(frame, 64, new Uint8Array(zeroLevelBytes))),
+    ],
+  },
+  'sends full residuals of 512x512': {
+    packets: (frame) => [
+      packet(frame, expensiveResiduals(frame, 1, noise(60_000, frame.index))),
+      packet(frame, expensiveResiduals(frame, 24, noise(2000, frame.index))),
+    ],
+  },
+  'sends JPEG bombs': {
+    packets: (frame) => Array.from({ length: 4 }, () => packet(frame, jpegPatches(frame))),
+  },
+  'sends times at the ends of 64 bits': {
+    packets: (frame) => [
+      packet(frame, expensiveResiduals(frame, 1, new Uint8Array(zeroLevelBytes)), {
+        timeNs: extremeTime(frame),
+      }),
+      packet(frame, [], { timeNs: extremeTime(frame) }),
+    ],
+    headerTimeNs: extremeTime,
+  },
+  'sends header times that go back and forth': {
+    headerTimeNs: (frame) => frame.timeNs + BigInt((frame.index % 3) * 7_000_000_000),
+    packets: (frame) => [
+      packet(frame, [], { timeNs: frame.timeNs + BigInt(frame.index % 2) * 3_600_000_000_000n }),
+    ],
+  },
+  'changes the stream id with each packet': {
+    packets: (frame) =>
+      Array.from({ length: 16 }, (_, index) =>
+        packet(frame, expensiveResiduals(frame, 1, new Uint8Array(zeroLevelBytes)), {
+          streamId: (frame.index * 16 + index) >>> 0,
+        }),
+      ),
+  },
+  'sends KLV that is garbage': {
+    packets: (frame) => [
+      noise(3000, frame.index),
+      klv(noise(200, frame.index), noise(16, 7)),
+      klv(noise(200, frame.index)),
+      ...Array.from({ length: 400 }, () => packet(frame, [])),
+    ],
+  },
+  'stamps patches with the time of other frames': {
+    klvShiftTicks: ({ index }) => ((index % 7) - 3) * ticksPerSecond,
+  },
+  'wraps its time stamps around': {
+    // 33 bits end 20 s after the player began.
+    shiftTicks: () => 2 ** 33 - 30 * ticksPerSecond,
+  },
+  'jumps in time': {
+    shiftTicks: ({ attacked }) => {
+      if (attacked < 0) return 0;
+      const jump = Math.floor(attacked / 90);
+      return jump % 2 === 0 ? jump * 5 * ticksPerSecond : -jump * ticksPerSecond;
+    },
+  },
+  'sends a picture of 8192x8192': {
+    materials: ['giant'],
+    plays: () => 'giant',
+  },
+  'changes the size of its picture': {
+    materials: ['smaller', 'odd', 'anamorphic'],
+    plays: ({ attacked }) => {
+      const turns = ['smaller', 'victim', 'odd', 'victim', 'anamorphic', 'victim'] as const;
+      return turns[Math.floor(attacked / 60) % turns.length] ?? 'victim';
+    },
+  },
+};
