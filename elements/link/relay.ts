@@ -14,6 +14,8 @@ export interface RelayOptions {
   readonly random: () => number;
   /** Seconds since the relay began; shape counts from there. */
   readonly now: () => number;
+  /** Whether nothing passes at this time, either way; missing: never. */
+  readonly isCut?: (seconds: number) => boolean;
 }
 
 export interface RelayCounts {
@@ -90,6 +92,10 @@ export class Relay {
 
   #forward(packet: Buffer, address: string, port: number): void {
     const nowSeconds = this.#options.now();
+    if (this.#options.isCut?.(nowSeconds)) {
+      this.#counts.lost++;
+      return;
+    }
     const passage = this.#bottleneck.pass(nowSeconds, packet.length + headerBytes);
     if (passage.kind !== 'delivered') {
       this.#counts[passage.kind]++;
@@ -115,6 +121,7 @@ export class Relay {
     // The server may not be there yet, or not any more: the client finds out by itself.
     socket.on('error', () => undefined);
     socket.on('message', (packet) => {
+      if (this.#options.isCut?.(this.#options.now())) return;
       this.#at(this.#options.now() + this.#options.shape.delaySeconds, () => {
         this.#counts.returned++;
         this.#listening.send(packet, port, address);

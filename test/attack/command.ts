@@ -20,7 +20,7 @@ function row(outcome: Outcome, faults: readonly string[]): string {
   const rate = (frames: number): string => (frames / seconds).toFixed(1);
   return [
     outcome.attack,
-    `${rate(victim.framesOut)} of ${rate(victim.framesIn)}`,
+    `${rate(victim.framesOut)} of ${rate(victim.framesSent)}`,
     `${victim.delayP99Ms.toFixed(0)} / ${victim.delayMaxMs.toFixed(0)}`,
     `${outcome.residentMbBefore.toFixed(0)} → ${outcome.maxResidentMb.toFixed(0)}`,
     `${victim.pairs} / ${victim.steps}`,
@@ -30,7 +30,7 @@ function row(outcome: Outcome, faults: readonly string[]): string {
 }
 
 const heading =
-  '| attack | frames/s out of in | added latency p99 / max, ms | server and engine, MB | pairs / steps | neighbour: frames/s, pairs / steps | outcome |\n' +
+  '| attack | frames/s shown of sent | added latency p99 / max, ms | server and engine, MB | pairs / steps | neighbour: frames/s, pairs / steps | outcome |\n' +
   '| --- | --- | --- | --- | --- | --- | --- |\n';
 
 async function main(): Promise<number> {

@@ -57,6 +57,10 @@ export class HonestSenders {
     this.#standing?.terminate();
   }
 
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   #connect(): WebSocket {
     const { port, token, streamKey } = this.#options;
     const socket = new WebSocket(`ws://127.0.0.1:${port}`, {
@@ -74,13 +78,10 @@ export class HonestSenders {
     while (!this.#closed) {
       const socket = this.#connect();
       this.#standing = socket;
-      let welcomed = false;
-      socket.on('message', () => {
-        welcomed = true;
-        this.#news++;
-      });
+      const newsBefore = this.#news;
+      socket.on('message', () => this.#news++);
       await new Promise((resolve) => socket.once('close', resolve));
-      if (welcomed && !this.#closed) this.#lost++;
+      if (this.#news > newsBefore && !this.#isClosed()) this.#lost++;
       await delay(500);
     }
   }

@@ -1,17 +1,20 @@
 // Memory of processes, as Linux counts it.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Each thread of a process has the children that it started. */
+function childrenOf(processId: number): number[] {
+  return readdirSync(`/proc/${processId}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${processId}/task/${thread}/children`, 'utf8')
+      .split(' ')
+      .filter((text) => text.trim() !== '')
+      .map(Number),
+  );
+}
 
 /** The process, its children, theirs, and so on. */
 export function processTree(processId: number): number[] {
   try {
-    const children = readFileSync(`/proc/${processId}/task/${processId}/children`, 'utf8');
-    return [
-      processId,
-      ...children
-        .split(' ')
-        .filter((text) => text.trim() !== '')
-        .flatMap((child) => processTree(Number(child))),
-    ];
+    return [processId, ...childrenOf(processId).flatMap(processTree)];
   } catch {
     return []; // gone
   }
@@ -30,4 +33,16 @@ export function residentBytes(processId: number): number {
 export function treeResidentBytes(processIds: readonly number[]): number {
   const all = new Set(processIds.flatMap(processTree));
   return [...all].reduce((sum, id) => sum + residentBytes(id), 0);
+}
+
+function commandOf(processId: number): string {
+  try {
+    return readFileSync(`/proc/${processId}/cmdline`, 'utf8');
+  } catch {
+    return ''; // gone
+  }
+}
+
+export function isEngine(processId: number): boolean {
+  return commandOf(processId).includes('engine.mjs');
 }

@@ -69,7 +69,8 @@ export interface PlayerOptions {
   readonly attack: StreamAttack;
   /** Whether the attack has begun. */
   readonly attacks: () => boolean;
-  readonly onSecond?: (framesSent: number) => void;
+  /** With each frame that the server should show. */
+  readonly onShowable?: () => void;
 }
 
 /** Plays until it is killed. */
@@ -115,9 +116,7 @@ export class Player {
       const { bytes, frameSeconds } = this.#frame(index, dueSeconds);
       pipeline.input?.write(bytes);
       dueSeconds += frameSeconds;
-      if (Math.floor(dueSeconds) > Math.floor(dueSeconds - frameSeconds)) {
-        this.#options.onSecond?.(index + 1);
-      }
+      if (!this.#options.attack.refused?.includes(this.#playing)) this.#options.onShowable?.();
     }
   }
 

@@ -4,7 +4,7 @@ import { freeUdpPort } from '../../elements/demo/live.ts';
 import { numberField, textField, type StructureFields } from '../../elements/measure/structure.ts';
 import { feedbackAttacks } from './feedback-attacks.ts';
 import { HonestSenders, type HonestCounts } from './honest-sender.ts';
-import { processTree, treeResidentBytes } from './memory.ts';
+import { isEngine, processTree, treeResidentBytes } from './memory.ts';
 import { delaysMs, percentile } from './probe.ts';
 import { RoleProcess } from './roles.ts';
 import { ServedStream, SharedEngine } from './servers.ts';
@@ -24,6 +24,8 @@ const warmUpSeconds = 25;
 const tokens = { victim: 'token-of-both', neighbour: 'token-of-both' };
 
 export interface Figures {
+  /** By its player, of those that should be shown. */
+  readonly framesSent: number;
   readonly framesIn: number;
   readonly framesOut: number;
   readonly delayP99Ms: number;
@@ -112,29 +114,29 @@ async function warmUp({ victim, neighbour }: Scene): Promise<void> {
 
 function engineOf(scene: Scene): number | undefined {
   if (scene.engine) return scene.engine.processId;
-  return processTree(scene.victim.pipeline.processId ?? 0)[1];
+  return processTree(scene.victim.pipeline.processId ?? 0).find(isEngine);
 }
 
 function figures(
   stream: ServedStream,
   span: { readonly fromMs: number; readonly toMs: number },
+  framesSent: number,
   before: StructureFields,
   after: StructureFields,
 ): Figures {
   const inside = (passages: readonly { readonly atMs: number }[]): number =>
     passages.filter(({ atMs }) => atMs >= span.fromMs && atMs < span.toMs).length;
   const delays = delaysMs(stream.probe, span.fromMs, span.toMs - 1000);
-  const epochs = stream.epochs.filter(({ atMs }) => atMs <= span.toMs);
-  const stepsAt = (ms: number): number =>
-    epochs.filter(({ atMs }) => atMs <= ms).at(-1)?.steps ?? 0;
+  const epochs = stream.epochs.filter(({ atMs }) => atMs > span.fromMs && atMs <= span.toMs);
   return {
+    framesSent,
     framesIn: inside(stream.probe.passages('in')),
     framesOut: inside(stream.probe.passages('out')),
     delayP99Ms: percentile(delays, 0.99),
     delayMaxMs: Math.max(0, ...delays),
     latencyP99Ms: numberField(after, 'latency-p99-ms'),
     pairs: numberField(after, 'pairs-sent') - numberField(before, 'pairs-sent'),
-    steps: stepsAt(span.toMs) - stepsAt(span.fromMs),
+    steps: epochs.reduce((sum, { steps }) => sum + steps, 0),
     engineRestarts: numberField(after, 'engine-restarts') - numberField(before, 'engine-restarts'),
     state: textField(after, 'training-state'),
     warnings: [...new Set(stream.warnings)],
@@ -157,6 +159,7 @@ export async function runAttack(attack: string, seconds: number): Promise<Outcom
       treeResidentBytes([victim.pipeline.processId ?? 0, engine?.processId ?? 0]) / 1e6;
     const residentMbBefore = resident();
     const fromMs = performance.now();
+    const sentBefore = scene.roles.map(({ sent }) => sent);
     let maxResidentMb = 0;
     let last = before;
     for (const role of scene.roles) role.attack();
@@ -172,11 +175,12 @@ export async function runAttack(attack: string, seconds: number): Promise<Outcom
       };
     }
     const span = { fromMs, toMs: performance.now() };
+    const sent = scene.roles.map((role, index) => role.sent - (sentBefore[index] ?? 0));
     return {
       attack,
       seconds,
-      victim: figures(victim, span, before.victim, last.victim),
-      neighbour: figures(neighbour, span, before.neighbour, last.neighbour),
+      victim: figures(victim, span, sent[0] ?? 0, before.victim, last.victim),
+      neighbour: figures(neighbour, span, sent[1] ?? 0, before.neighbour, last.neighbour),
       maxResidentMb,
       residentMbBefore,
       senders: scene.senders?.counts,

@@ -10,6 +10,7 @@ import { Pipeline } from '../../elements/measure/pipeline.ts';
 import type { BusMessage } from '../../elements/measure/pipeline-messages.ts';
 import { parseStructure, type StructureFields } from '../../elements/measure/structure.ts';
 import { Probe, probeBranch } from './probe.ts';
+import { warningText } from './warning-text.ts';
 
 /** What a process may have by default on most systems. */
 const descriptors = 1024;
@@ -80,7 +81,7 @@ export class ServedStream {
   }
 
   #hear(message: BusMessage): void {
-    if (message.type === 'warning') this.warnings.push(message.text ?? '');
+    if (message.type === 'warning') this.warnings.push(warningText(message));
     const { steps } = message.fields;
     if (message.name === 'livesr-epoch' && typeof steps === 'string') {
       this.epochs.push({ atMs: performance.now(), steps: Number(steps) });

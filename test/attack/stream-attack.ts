@@ -26,6 +26,8 @@ export interface StreamAttack {
   readonly plays?: (frame: Frame) => MaterialName;
   /** All that plays may name. */
   readonly materials?: readonly MaterialName[];
+  /** Materials whose pictures the server may leave out. */
+  readonly refused?: readonly MaterialName[];
   /** Names another frame's time on the transport than the packet's own. */
   readonly klvShiftTicks?: (frame: Frame) => number;
 }

@@ -71,11 +71,12 @@ function expensiveResiduals(frame: Frame, count: number, bits: Uint8Array): Host
   return Array.from({ length: count }, () => residual(frame, area, bits));
 }
 
-const extremes = [2n ** 53n, 2n ** 63n, 2n ** 64n - 1n, 0n, 2n ** 62n, 2n ** 63n - 1n, 1n];
+const beyondDoubles = 2n ** 53n;
+const extremes = [beyondDoubles, 2n ** 63n, 2n ** 64n - 1n, 0n, 2n ** 62n, 2n ** 63n - 1n, 1n];
 const extremeTime = (frame: Frame): bigint =>
   frame.index % 2 === 0
     ? (extremes[(frame.index / 2) % extremes.length] ?? 0n)
-    : frame.timeNs + extremes[0]! - 1n;
+    : frame.timeNs + beyondDoubles - 1n;
 
 const noise = (bytes: number, seed: number): Buffer => {
   let state = (seed * 2654435761 + 1) >>> 0;
@@ -187,7 +188,10 @@ export const streamAttacks: Record<string, StreamAttack> = {
   },
   'sends a picture of 8192x8192': {
     materials: ['giant'],
-    plays: () => 'giant',
+    refused: ['giant'],
+    // Some seconds of each; the first one is another size than before.
+    plays: ({ index, seconds }) =>
+      index > 0 && Math.floor(seconds / 4) % 2 === 0 ? 'victim' : 'giant',
   },
   'changes the size of its picture': {
     materials: ['smaller', 'odd', 'anamorphic'],

@@ -25,5 +25,6 @@ void jpeg(Input input);
 void residual(Input input);
 void model_file(Input input);
 void channel(Input input);
+void receiver(Input input);
 
 }  // namespace livesr::fuzz
