@@ -22,7 +22,8 @@ const secondsToEpochs = 12;
 function faultsOfStream(name: string, figures: Figures, seconds: number): string[] {
   const faults: string[] = [];
   if (figures.ended !== undefined) faults.push(`${name} ended: ${figures.ended}`);
-  if (figures.pairs <= 0) faults.push(`${name}: no more training pairs`);
+  if (seconds >= secondsToEpochs && figures.pairs <= 0)
+    faults.push(`${name}: no more training pairs`);
   if (seconds >= secondsToEpochs && figures.steps <= 0) faults.push(`${name}: no training steps`);
   return faults;
 }

@@ -2,14 +2,16 @@
 // attack did. Ends with 1 when one of them broke a ceiling.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { faultsOf } from './ceilings.ts';
+import { ceilings, faultsOf } from './ceilings.ts';
 import { prepareMaterial } from './material.ts';
 import { roleArgument, runRole } from './roles.ts';
-import { attackNames, runAttack, type Outcome } from './run.ts';
+import { attackNames, runAttack, runTogether, type Outcome } from './run.ts';
 import { streamAttacks } from './stream-attacks.ts';
 
 const usage = `Usage: npm run attack -- [options]
   --seconds N   how long each attack lasts (20)
+  --together    all on one server, one after the other (4 s each is enough)
+  --max-p99-ms N  ceiling of added latency (33.3); of a busy machine only a higher one says anything
   --only TEXT   attacks whose name contains it; may be given several times
   --list        names of all attacks
   --json FILE   a line of JSON for each attack
@@ -37,6 +39,8 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       seconds: { type: 'string', default: '20' },
+      together: { type: 'boolean' },
+      'max-p99-ms': { type: 'string', default: String(ceilings.maxDelayP99Ms) },
       only: { type: 'string', multiple: true },
       list: { type: 'boolean' },
       json: { type: 'string' },
@@ -61,15 +65,20 @@ async function main(): Promise<number> {
   }
   if (values.json !== undefined) writeFileSync(values.json, '');
   process.stdout.write(heading);
+  const limits = { ...ceilings, maxDelayP99Ms: Number(values['max-p99-ms']) };
   let broken = 0;
-  for (const name of chosen) {
-    const outcome = await runAttack(name, seconds);
-    const faults = faultsOf(outcome);
+  const tell = (outcome: Outcome): void => {
+    const faults = faultsOf(outcome, limits);
     if (faults.length > 0) broken++;
     process.stdout.write(`| ${row(outcome, faults)} |\n`);
     if (values.json !== undefined) {
       appendFileSync(values.json, `${JSON.stringify({ ...outcome, faults })}\n`);
     }
+  };
+  if (values.together) {
+    await runTogether(seconds, tell);
+  } else {
+    for (const name of chosen) tell(await runAttack(name, seconds));
   }
   return broken === 0 ? 0 : 1;
 }

@@ -66,7 +66,9 @@ function checksum(
 export interface PlayerOptions {
   readonly uri: string;
   readonly material: MaterialName;
-  readonly attack: StreamAttack;
+  /** All materials that are played at any time. */
+  readonly materials: readonly MaterialName[];
+  readonly attack: () => StreamAttack;
   /** Whether the attack has begun. */
   readonly attacks: () => boolean;
   /** With each frame that the server should show. */
@@ -81,6 +83,7 @@ export class Player {
   readonly #template: Unit;
   readonly #streamId: number;
   #sequence = 0;
+  #attack: StreamAttack | undefined;
   #attacked = -1;
   #ticks = firstTicks;
   #tablesAtTicks = -Infinity;
@@ -90,8 +93,8 @@ export class Player {
   constructor(options: PlayerOptions) {
     this.#options = options;
     this.#playing = options.material;
-    for (const name of [options.material, ...(options.attack.materials ?? [])]) {
-      this.#loaded.set(name, load(name));
+    for (const name of [options.material, ...options.materials]) {
+      if (!this.#loaded.has(name)) this.#loaded.set(name, load(name));
     }
     const own = this.#loaded.get(options.material);
     const template = own?.material.recording.units.find(
@@ -116,12 +119,14 @@ export class Player {
       const { bytes, frameSeconds } = this.#frame(index, dueSeconds);
       pipeline.input?.write(bytes);
       dueSeconds += frameSeconds;
-      if (!this.#options.attack.refused?.includes(this.#playing)) this.#options.onShowable?.();
+      if (!this.#options.attack().refused?.includes(this.#playing)) this.#options.onShowable?.();
     }
   }
 
   #frame(index: number, seconds: number): { bytes: Buffer; frameSeconds: number } {
-    const { attack } = this.#options;
+    const attack = this.#options.attack();
+    if (attack !== this.#attack) this.#attacked = -1;
+    this.#attack = attack;
     if (this.#options.attacks()) this.#attacked++;
     const frame: Frame = {
       index,
@@ -178,7 +183,7 @@ export class Player {
 
   #ownPackets(frame: Frame, active: boolean): Buffer[] {
     const runningTimeNs =
-      (active ? this.#options.attack.headerTimeNs?.(frame) : undefined) ?? frame.timeNs;
+      (active ? this.#attack?.headerTimeNs?.(frame) : undefined) ?? frame.timeNs;
     return (this.#current().packets[this.#picture] ?? []).map((packet) =>
       resealed(packet, { sequence: this.#sequence++, runningTimeNs }),
     );

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { feedbackAttacks, type FeedbackTarget } from './feedback-attacks.ts';
 import type { MaterialName } from './material.ts';
 import { Player } from './player.ts';
+import type { StreamAttack } from './stream-attack.ts';
 import { streamAttacks } from './stream-attacks.ts';
 
 export type Role =
@@ -13,37 +14,45 @@ export type Role =
       readonly kind: 'player';
       readonly uri: string;
       readonly material: MaterialName;
+      /** Further ones that attacks play. */
+      readonly materials: readonly MaterialName[];
       readonly attack: string;
     }
   | { readonly kind: 'flooder'; readonly target: FeedbackTarget; readonly attack: string };
 
 export const roleArgument = 'role';
 
+/** What the parent says: this attack, from now on. */
+interface Order {
+  readonly attack: string;
+}
+
 /** The inside of such a process. */
 export async function runRole(text: string): Promise<void> {
   const role = JSON.parse(text) as Role;
   const begun = new AbortController();
-  process.on('message', () => {
+  let current = role.attack;
+  process.on('message', ({ attack }: Order) => {
+    current = attack;
     begun.abort();
   });
   process.on('disconnect', () => process.exit(0));
   if (role.kind === 'player') {
     let sent = 0;
-    const onShowable = (): void => {
-      sent++;
-      process.send?.({ sent });
-    };
-    const attacks = (): boolean => begun.signal.aborted;
+    const none: StreamAttack = {};
     await new Player({
       ...role,
-      attack: streamAttacks[role.attack] ?? {},
-      attacks,
-      onShowable,
+      attack: () => streamAttacks[current] ?? none,
+      attacks: () => begun.signal.aborted,
+      onShowable: () => {
+        sent++;
+        process.send?.({ sent });
+      },
     }).run();
     return;
   }
   if (!begun.signal.aborted) await once(begun.signal, 'abort');
-  await feedbackAttacks[role.attack]?.(role.target);
+  await feedbackAttacks[current]?.(role.target);
 }
 
 export class RoleProcess {
@@ -62,8 +71,9 @@ export class RoleProcess {
     return this.#ended;
   }
 
-  attack(): void {
-    this.#child.send('attack', () => undefined);
+  attack(attack: string): void {
+    const order: Order = { attack };
+    this.#child.send(order, () => undefined);
   }
 
   async stop(): Promise<void> {

@@ -1,13 +1,12 @@
-// One attack on a real server: a warm-up, the attack for so many seconds, and what it did.
+// One attack on a real server, or all of them in turn: what each did.
 import { setTimeout as delay } from 'node:timers/promises';
-import { freeUdpPort } from '../../elements/demo/live.ts';
 import { numberField, textField, type StructureFields } from '../../elements/measure/structure.ts';
 import { feedbackAttacks } from './feedback-attacks.ts';
-import { HonestSenders, type HonestCounts } from './honest-sender.ts';
-import { isEngine, processTree, treeResidentBytes } from './memory.ts';
+import type { HonestCounts } from './honest-sender.ts';
+import { treeResidentBytes } from './memory.ts';
 import { delaysMs, percentile } from './probe.ts';
-import { RoleProcess } from './roles.ts';
-import { ServedStream, SharedEngine } from './servers.ts';
+import type { ServedStream } from './servers.ts';
+import { Stage, type Attacks } from './stage.ts';
 import { streamAttacks } from './stream-attacks.ts';
 
 export const engineStop = 'stops the engine (SIGSTOP)';
@@ -17,11 +16,10 @@ export const attackNames: readonly string[] = [
   engineStop,
 ];
 
+const sampleMs = 250;
+
 /** Of both streams, unless an attack changes it. */
 export const framesPerSecond = 30;
-const sampleMs = 250;
-const warmUpSeconds = 25;
-const tokens = { victim: 'token-of-both', neighbour: 'token-of-both' };
 
 export interface Figures {
   /** By its player, of those that should be shown. */
@@ -51,70 +49,6 @@ export interface Outcome {
   readonly senders: HonestCounts | undefined;
   /** The victim's last stats. */
   readonly stats: StructureFields;
-}
-
-interface Scene {
-  readonly engine: SharedEngine | undefined;
-  readonly victim: ServedStream;
-  readonly neighbour: ServedStream;
-  readonly roles: readonly RoleProcess[];
-  readonly senders: HonestSenders | undefined;
-}
-
-async function stage(attack: string): Promise<Scene> {
-  const isFeedback = attack in feedbackAttacks;
-  const engine = attack === engineStop ? undefined : new SharedEngine();
-  await engine?.ready();
-  const feedbackPort = await freeUdpPort();
-  const properties = (stream: 'victim' | 'neighbour'): string =>
-    isFeedback ? `feedback-listen=127.0.0.1:${feedbackPort} token=${tokens[stream]}` : '';
-  const victim = await ServedStream.start({
-    name: 'victim',
-    properties: properties('victim'),
-    engineSocket: engine?.socket,
-  });
-  const neighbour = await ServedStream.start({
-    name: 'neighbour',
-    properties: properties('neighbour'),
-    engineSocket: engine?.socket,
-  });
-  await delay(1000);
-  const roles = [
-    new RoleProcess({ kind: 'player', uri: victim.uri, material: 'victim', attack }),
-    new RoleProcess({ kind: 'player', uri: neighbour.uri, material: 'neighbour', attack: 'none' }),
-  ];
-  if (!isFeedback) return { engine, victim, neighbour, roles, senders: undefined };
-  const target = {
-    port: feedbackPort,
-    streamKey: 'victim',
-    token: tokens.victim,
-    otherToken: tokens.neighbour,
-  };
-  roles.push(new RoleProcess({ kind: 'flooder', target, attack }));
-  const senders = new HonestSenders({
-    port: feedbackPort,
-    token: tokens.victim,
-    streamKey: 'victim',
-  });
-  return { engine, victim, neighbour, roles, senders };
-}
-
-/** Until both streams train, or nobody waits any longer. */
-async function warmUp({ victim, neighbour }: Scene): Promise<void> {
-  const startMs = performance.now();
-  while (performance.now() - startMs < warmUpSeconds * 1000) {
-    await delay(sampleMs);
-    const all = [await victim.stats(), await neighbour.stats()];
-    const trains = all.every(
-      (stats) => numberField(stats, 'pairs-sent') > 5 && numberField(stats, 'frames') > 90,
-    );
-    if (trains || victim.ended !== undefined) return;
-  }
-}
-
-function engineOf(scene: Scene): number | undefined {
-  if (scene.engine) return scene.engine.processId;
-  return processTree(scene.victim.pipeline.processId ?? 0).find(isEngine);
 }
 
 function figures(
@@ -149,48 +83,99 @@ function orBefore(stats: StructureFields, before: StructureFields): StructureFie
   return Object.keys(stats).length > 0 ? stats : before;
 }
 
-export async function runAttack(attack: string, seconds: number): Promise<Outcome> {
-  const scene = await stage(attack);
-  const { victim, neighbour, engine } = scene;
+async function observe(stage: Stage, attacks: Attacks, seconds: number): Promise<Outcome> {
+  const { victim, neighbour, players, senders } = stage;
+  const read = async (before?: { victim: StructureFields; neighbour: StructureFields }) => ({
+    victim: orBefore(await victim.stats(), before?.victim ?? {}),
+    neighbour: orBefore(await neighbour.stats(), before?.neighbour ?? {}),
+  });
+  const resident = (): number => treeResidentBytes(stage.processIds) / 1e6;
+  const before = await read();
+  const residentMbBefore = resident();
+  const sendersBefore = senders?.counts;
+  const sentBefore = { victim: players.victim.sent, neighbour: players.neighbour.sent };
+  const fromMs = performance.now();
+  let maxResidentMb = 0;
+  let last = before;
+  const flooder = stage.begin(attacks);
+  while (performance.now() - fromMs < seconds * 1000 && victim.ended === undefined) {
+    await delay(sampleMs);
+    maxResidentMb = Math.max(maxResidentMb, resident());
+    last = await read(last);
+  }
+  const span = { fromMs, toMs: performance.now() };
+  const sent = (who: 'victim' | 'neighbour'): number => players[who].sent - sentBefore[who];
+  const outcome: Outcome = {
+    attack: [attacks.stream, attacks.feedback, attacks.stopsEngine ? engineStop : undefined]
+      .filter((name) => name !== undefined)
+      .join(' + '),
+    seconds: (span.toMs - span.fromMs) / 1000,
+    victim: figures(victim, span, sent('victim'), before.victim, last.victim),
+    neighbour: figures(neighbour, span, sent('neighbour'), before.neighbour, last.neighbour),
+    maxResidentMb,
+    residentMbBefore,
+    senders: senders && sendersBefore && countsSince(sendersBefore, senders.counts),
+    stats: last.victim,
+  };
+  await flooder?.stop();
+  return outcome;
+}
+
+function countsSince(before: HonestCounts, now: HonestCounts): HonestCounts {
+  return {
+    attempts: now.attempts - before.attempts,
+    welcomed: now.welcomed - before.welcomed,
+    news: now.news - before.news,
+    lost: now.lost - before.lost,
+  };
+}
+
+/** On a server of its own. */
+export async function runAttack(name: string, seconds: number): Promise<Outcome> {
+  const isFeedback = name in feedbackAttacks;
+  const stage = await Stage.set({
+    ownEngine: name === engineStop,
+    feedback: isFeedback,
+    streamAttacks: name in streamAttacks ? [name] : [],
+  });
   try {
-    await warmUp(scene);
-    const before = { victim: await victim.stats(), neighbour: await neighbour.stats() };
-    const resident = (): number =>
-      treeResidentBytes([victim.pipeline.processId ?? 0, engine?.processId ?? 0]) / 1e6;
-    const residentMbBefore = resident();
-    const fromMs = performance.now();
-    const sentBefore = scene.roles.map(({ sent }) => sent);
-    let maxResidentMb = 0;
-    let last = before;
-    for (const role of scene.roles) role.attack();
-    void scene.senders?.comeAndGo();
-    const stopped = attack === engineStop ? engineOf(scene) : undefined;
-    if (stopped !== undefined) process.kill(stopped, 'SIGSTOP');
-    while (performance.now() - fromMs < seconds * 1000 && victim.ended === undefined) {
-      await delay(sampleMs);
-      maxResidentMb = Math.max(maxResidentMb, resident());
-      last = {
-        victim: orBefore(await victim.stats(), last.victim),
-        neighbour: orBefore(await neighbour.stats(), last.neighbour),
-      };
-    }
-    const span = { fromMs, toMs: performance.now() };
-    const sent = scene.roles.map((role, index) => role.sent - (sentBefore[index] ?? 0));
-    return {
-      attack,
-      seconds,
-      victim: figures(victim, span, sent[0] ?? 0, before.victim, last.victim),
-      neighbour: figures(neighbour, span, sent[1] ?? 0, before.neighbour, last.neighbour),
-      maxResidentMb,
-      residentMbBefore,
-      senders: scene.senders?.counts,
-      stats: last.victim,
-    };
+    await stage.warmUp();
+    if (isFeedback) void stage.senders?.comeAndGo();
+    const attacks =
+      name === engineStop
+        ? { stopsEngine: true }
+        : isFeedback
+          ? { feedback: name }
+          : { stream: name };
+    return await observe(stage, attacks, seconds);
   } finally {
-    scene.senders?.close();
-    for (const role of scene.roles) await role.stop();
-    await victim.stop();
-    await neighbour.stop();
-    await engine?.stop();
+    await stage.clear();
+  }
+}
+
+/** All on one server, one of the stream and one of the feedback port at a time. */
+export async function runTogether(
+  seconds: number,
+  onOutcome: (outcome: Outcome) => void,
+): Promise<void> {
+  const streams = Object.keys(streamAttacks).filter((name) => !streamAttacks[name]?.fromStart);
+  const feedbacks = Object.keys(feedbackAttacks);
+  const stage = await Stage.set({
+    ownEngine: false,
+    feedback: true,
+    streamAttacks: streams,
+  });
+  try {
+    await stage.warmUp();
+    void stage.senders?.comeAndGo();
+    for (const [index, stream] of streams.entries()) {
+      const feedback = feedbacks[index - 1];
+      onOutcome(
+        await observe(stage, { stream, ...(feedback === undefined ? {} : { feedback }) }, seconds),
+      );
+      if (stage.victim.ended !== undefined) return;
+    }
+  } finally {
+    await stage.clear();
   }
 }

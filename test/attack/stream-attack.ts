@@ -16,6 +16,8 @@ export interface Frame {
 }
 
 export interface StreamAttack {
+  /** Its times are those of the stream from its first frame on: nothing goes before it. */
+  readonly fromStart?: true;
   /** KLV triplets that go with the frame. */
   readonly packets?: (frame: Frame) => readonly Uint8Array[];
   /** Header time of the sender's own patch packets. */

@@ -176,6 +176,7 @@ export const streamAttacks: Record<string, StreamAttack> = {
     klvShiftTicks: ({ index }) => ((index % 7) - 3) * ticksPerSecond,
   },
   'wraps its time stamps around': {
+    fromStart: true,
     // 33 bits end 20 s after the player began.
     shiftTicks: () => 2 ** 33 - 30 * ticksPerSecond,
   },
