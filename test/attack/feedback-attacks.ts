@@ -8,8 +8,8 @@ export interface FeedbackTarget {
   readonly port: number;
   readonly streamKey: string;
   readonly token: string;
-  /** Of another stream on the same port. */
-  readonly otherToken: string;
+  /** Another stream on the same port, whose sender attacks. */
+  readonly other: { readonly streamKey: string; readonly token: string };
 }
 
 export type FeedbackAttack = (target: FeedbackTarget) => Promise<void>;
@@ -105,8 +105,8 @@ export const feedbackAttacks: Record<string, FeedbackAttack> = {
       socket.pause();
       return socket;
     }),
-  'opens 1004 connections and never says hello': ({ port, token }) =>
-    crowdOf(crowd, () => stranger(port, upgrade(token))),
+  'opens 1004 connections and never says hello': ({ port, other }) =>
+    crowdOf(crowd, () => stranger(port, upgrade(other.token))),
   'sends a byte of its headers now and then': ({ port }) =>
     crowdOf(500, () => {
       const socket = stranger(port, 'GET / HTTP/1.1\r\nX-A: ');
@@ -117,20 +117,20 @@ export const feedbackAttacks: Record<string, FeedbackAttack> = {
       return socket;
     }),
   'tries wrong tokens': ({ port }) => crowdOf(64, () => stranger(port, upgrade(String(port)))),
-  'says hello as fast as it can': async (target) => {
+  'says hello as fast as it can': async ({ port, other }) => {
     await insist(
-      () => client(target),
+      () => client({ port, token: other.token }),
       async (socket) => {
         for (let index = 0; index < 500 && socket.bufferedAmount < 1 << 20; index++) {
-          socket.send(helloOf(target.streamKey));
+          socket.send(helloOf(other.streamKey));
         }
         await delay(1);
       },
     );
   },
-  'sends pings as fast as it can': async (target) => {
+  'sends pings as fast as it can': async ({ port, other }) => {
     await insist(
-      () => client(target),
+      () => client({ port, token: other.token }),
       async (socket) => {
         for (let index = 0; index < 500 && socket.bufferedAmount < 1 << 20; index++) {
           socket.ping('ping');
@@ -139,21 +139,21 @@ export const feedbackAttacks: Record<string, FeedbackAttack> = {
       },
     );
   },
-  'opens 256 clients from one address': ({ port, token, streamKey }) =>
+  'opens 256 clients from one address': ({ port, other }) =>
     crowdOf(256, () => {
-      const socket = stranger(port, upgrade(token));
+      const socket = stranger(port, upgrade(other.token));
       // A masked text frame; the mask is zero.
-      const text = Buffer.from(helloOf(streamKey));
+      const text = Buffer.from(helloOf(other.streamKey));
       const head = Buffer.from([0x81, 0x80 | 126, text.length >> 8, text.length & 255, 0, 0, 0, 0]);
       socket.write(Buffer.concat([head, text]));
       return socket;
     }),
-  'feeds a stream with the token of another': async (target) => {
+  'feeds a stream with the token of another': async ({ port, streamKey, other }) => {
     let index = 0;
     await insist(
-      () => client({ port: target.port, token: target.otherToken }),
+      () => client({ port, token: other.token }),
       async (socket) => {
-        if (index % 100 === 0) socket.send(helloOf(target.streamKey));
+        if (index % 100 === 0) socket.send(helloOf(streamKey));
         socket.send(hugeAnnouncement(index++));
         await delay(10);
       },

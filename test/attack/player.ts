@@ -80,6 +80,7 @@ export class Player {
   readonly #options: PlayerOptions;
   readonly #writer = new TransportStreamWriter();
   readonly #loaded = new Map<MaterialName, Loaded>();
+  readonly #checksums = new Map<string, number>();
   readonly #template: Unit;
   readonly #streamId: number;
   #sequence = 0;
@@ -134,8 +135,7 @@ export class Player {
       seconds,
       timeNs: BigInt(Math.round(seconds * 1e9)),
       streamId: this.#streamId,
-      checksumOf: (x, y, width, height) =>
-        checksum(this.#current().material, this.#picture, { x, y, width, height }),
+      checksumOf: (...area) => this.#checksum(area),
     };
     const active = this.#attacked >= 0;
     const playing = (active ? attack.plays?.(frame) : undefined) ?? this.#options.material;
@@ -165,6 +165,17 @@ export class Player {
     const frameSeconds = 1 / material.framesPerSecond;
     this.#ticks += ticksPerSecond * frameSeconds;
     return { bytes: Buffer.concat(pieces), frameSeconds };
+  }
+
+  /** Each takes milliseconds, and pictures come again. */
+  #checksum(area: readonly [number, number, number, number]): number {
+    const key = [this.#playing, this.#picture, ...area].join();
+    const [x, y, width, height] = area;
+    const sum =
+      this.#checksums.get(key) ??
+      checksum(this.#current().material, this.#picture, { x, y, width, height });
+    this.#checksums.set(key, sum);
+    return sum;
   }
 
   #current(): Loaded {

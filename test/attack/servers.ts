@@ -45,14 +45,14 @@ export class ServedStream {
     this.pipeline = new Pipeline({
       name: options.name,
       launch:
-        `srtsrc uri="srt://127.0.0.1:${port}?mode=listener" keep-listening=true ! tsdemux name=demux ` +
-        'demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! tee name=given ' +
+        `srtsrc uri="srt://127.0.0.1:${port}?mode=listener" keep-listening=true ! livesrdemux name=demux ` +
+        'demux.video ! queue ! h264parse ! avdec_h264 ! tee name=given ' +
         `given. ! ${probeBranch(probe.port('in'))} ` +
         `given. ! srenhancer name=enhancer stream-key=${options.name} training=continuous ` +
         `${engine} ${options.properties} ! tee name=shown ` +
         `shown. ! ${probeBranch(probe.port('out'))} ` +
         'shown. ! queue ! fakesink sync=true async=false ' +
-        'demux. ! meta/x-klv ! queue ! enhancer.patches',
+        'demux.patches ! queue ! enhancer.patches',
       onMessage: (message) => {
         this.#hear(message);
       },

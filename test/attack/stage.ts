@@ -11,7 +11,7 @@ import { streamAttacks } from './stream-attacks.ts';
 
 const sampleMs = 250;
 const warmUpSeconds = 25;
-const tokens = { victim: 'token-of-both', neighbour: 'token-of-both' };
+const tokens = { victim: 'token-of-the-victim', neighbour: 'token-of-the-neighbour' };
 
 /** What happens at the same time. */
 export interface Attacks {
@@ -85,7 +85,7 @@ export class Stage {
       port,
       streamKey: 'victim',
       token: tokens.victim,
-      otherToken: tokens.neighbour,
+      other: { streamKey: 'neighbour', token: tokens.neighbour },
     };
     return new Stage(servers, options, options.feedback ? target : undefined);
   }

@@ -68,7 +68,7 @@ function residual(
 function expensiveResiduals(frame: Frame, count: number, bits: Uint8Array): HostilePatch[] {
   const place = frame.index % 8;
   const area = { x: 96 * place, y: 24 * place, width: largestPatch, height: largestPatch };
-  return Array.from({ length: count }, () => residual(frame, area, bits));
+  return Array<HostilePatch>(count).fill(residual(frame, area, bits));
 }
 
 const beyondDoubles = 2n ** 53n;

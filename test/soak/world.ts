@@ -44,11 +44,11 @@ export class World {
     this.#server = new Pipeline({
       name: 'the server',
       launch:
-        `srtsrc uri="srt://127.0.0.1:${ports.srt}?mode=listener" keep-listening=true ! tsdemux name=demux ` +
-        'demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! srenhancer name=enhancer ' +
+        `srtsrc uri="srt://127.0.0.1:${ports.srt}?mode=listener" keep-listening=true ! livesrdemux name=demux ` +
+        'demux.video ! queue ! h264parse ! avdec_h264 ! srenhancer name=enhancer ' +
         `feedback-listen=127.0.0.1:${ports.feedback} token=${token} stream-key=soak ` +
         '! tee name=shown shown. ! queue ! fakesink sync=true async=false ' +
-        `shown. ! ${outputBranch(output.port)} demux. ! meta/x-klv ! queue ! enhancer.patches`,
+        `shown. ! ${outputBranch(output.port)} demux.patches ! queue ! enhancer.patches`,
       onMessage: (message) => {
         this.#hear('server', message);
       },
