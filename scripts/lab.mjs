@@ -1,4 +1,4 @@
-// `npm run attack`, `npm run soak`: programs of test/ that are too long for every run of the tests. They
+// `npm run attack`, `soak`, `fuzz`: programs of test/ that are too long for every run of the tests. They
 // are TypeScript: bundled here, run from build/lab.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,13 +6,17 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root, runMain, SetupError } from './shell.mjs';
 
-const programs = { attack: 'test/attack/command.ts', soak: 'test/soak/command.ts' };
+const programs = {
+  attack: 'test/attack/command.ts',
+  soak: 'test/soak/command.ts',
+  fuzz: 'test/fuzz/scripts/command.ts',
+};
 
 await runMain(async () => {
   const [what, ...args] = process.argv.slice(2);
   const program = programs[what];
   if (program === undefined)
-    throw new SetupError('Usage: node scripts/lab.mjs attack|soak [arguments]');
+    throw new SetupError('Usage: node scripts/lab.mjs attack|soak|fuzz [arguments]');
   if (!existsSync(join(root, 'dist/elements/livesr.mjs'))) {
     throw new SetupError('There is no build to run this against: `npm run build` first.');
   }

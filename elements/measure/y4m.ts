@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Plane } from '../bridge/index.ts';
 
+/** 0 of 1 where it is not known. */
 export interface FrameRate {
   readonly numerator: number;
   readonly denominator: number;
@@ -17,6 +18,7 @@ export interface Y4mHeader {
 
 const frameMarker = 'FRAME\n';
 const longestHeader = 512;
+const longestSide = 32_768;
 
 /** Reads the first line of a Y4M file. Throws an Error that says what is wrong with it. */
 export function parseY4mHeader(bytes: Uint8Array): Y4mHeader {
@@ -30,15 +32,29 @@ export function parseY4mHeader(bytes: Uint8Array): Y4mHeader {
       .slice(1)
       .map((field) => [field.slice(0, 1), field.slice(1)]),
   );
-  const width = Number(fields.get('W'));
-  const height = Number(fields.get('H'));
-  const [numerator = NaN, denominator = NaN] = (fields.get('F') ?? '').split(':').map(Number);
+  const [width, height] = [sideOf(fields.get('W')), sideOf(fields.get('H'))];
   const sampling = fields.get('C') ?? '420';
-  if (!(width > 0 && height > 0)) throw new Error('a Y4M file without a size');
+  if (width === undefined || height === undefined) {
+    throw new Error(`a Y4M file without a size of at most ${longestSide} a side`);
+  }
   if (!/^420(jpeg|mpeg2|paldv)?$/.test(sampling)) {
     throw new Error(`a Y4M file of C${sampling}; only 8-bit 4:2:0 is read here`);
   }
-  return { width, height, frameRate: { numerator, denominator }, byteLength: end + 1 };
+  return { width, height, frameRate: rateOf(fields.get('F') ?? '0:1'), byteLength: end + 1 };
+}
+
+/** Whole and of a picture that there is; undefined for anything else. */
+function sideOf(text: string | undefined): number | undefined {
+  const side = /^\d+$/.test(text ?? '') ? Number(text) : 0;
+  return side >= 1 && side <= longestSide ? side : undefined;
+}
+
+function rateOf(text: string): FrameRate {
+  const [, numerator, denominator] = (/^(\d{1,9}):(\d{1,9})$/.exec(text) ?? []).map(Number);
+  if (numerator === undefined || !denominator) {
+    throw new Error(`a Y4M file with a frame rate of "${text}"; FRAMES:SECONDS is wanted`);
+  }
+  return { numerator, denominator };
 }
 
 /** Bytes of one frame in the file, its marker included. */

@@ -47,6 +47,9 @@ export function constantUplink(rateBps: number): CumulativeBits {
 const opportunityBits = 1500 * 8;
 // A day of trace at 100 Mbit/s is far below; what is beyond is not a trace.
 const maxLines = 10_000_000;
+// Sums of what lies within are exact enough: 30 years, a petabit a second.
+const maxValue = 1e9;
+const minSeconds = 1e-3;
 
 /**
  * A trace file's text: mahimahi (a line is the time in ms of an opportunity to deliver 1500 bytes) or
@@ -67,8 +70,8 @@ export function parseTrace(text: string, fileName: string): CumulativeBits {
       fail(`${fields.length} columns, expected ${columns > 2 ? 'one or two' : columns}`);
     }
     const row = fields.map(Number);
-    if (!row.every((value) => Number.isFinite(value) && value >= 0)) {
-      fail(`"${line.trim()}" is not numbers from 0 on`);
+    if (!row.every((value) => value >= 0 && value <= maxValue)) {
+      fail(`"${line.trim()}" is not numbers from 0 to ${maxValue}`);
     }
     const previous = rows.at(-1);
     if (previous && timeOf(row) < timeOf(previous)) fail('time runs backward');
@@ -78,7 +81,10 @@ export function parseTrace(text: string, fileName: string): CumulativeBits {
   const last = rows.at(-1);
   if (!last) throw new UplinkError(`trace ${fileName}: empty`);
   if (columns === 2 && rows.length === 1) return constantUplink((last[1] ?? 0) * 1e6);
-  if (timeOf(last) === 0) throw new UplinkError(`trace ${fileName}: lasts no time`);
+  const lastsSeconds = columns === 1 ? timeOf(last) / 1000 : timeOf(last) - timeOf(rows[0] ?? last);
+  if (lastsSeconds < minSeconds) {
+    throw new UplinkError(`trace ${fileName}: lasts no time (less than ${minSeconds} s)`);
+  }
   return columns === 1 ? opportunityTrace(rows) : rateTrace(rows);
 }
 
