@@ -50,7 +50,8 @@ async function start(world: World): Promise<void> {
   }
   throw new Error(
     `the stream did not come to training within ${startPatienceSeconds} s` +
-      (world.ended === undefined ? '' : `: ${world.ended}`),
+      (world.ended === undefined ? '' : `: ${world.ended}`) +
+      world.said.map(({ text }) => `\n  ${text}`).join(''),
   );
 }
 

@@ -108,6 +108,7 @@ export class World {
     if (kind === 'engine stopped') this.#signal('SIGSTOP');
     if (kind === 'sender restarted') {
       const sender = this.#sender;
+      this.#sender = undefined;
       if (sender?.processId !== undefined) process.kill(sender.processId, 'SIGKILL');
       await sender?.done.catch(() => undefined);
       this.#startSender();
@@ -133,12 +134,19 @@ export class World {
         `srloopsrc is-live=true location=${quoted(path)} ${turns} ! queue ` +
         `! patchsender name=sender scale=2 max-bitrate=${uplinkBps} ` +
         `feedback-uri=ws://127.0.0.1:${this.#feedbackPort} token=${token} ` +
-        'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
+        'sender.src ! h264parse ! queue ! livesrmux name=mux ' +
         `! srtsink uri="srt://127.0.0.1:${this.#link?.port ?? 0}?mode=caller" ` +
         'sender.patches ! queue ! mux.',
       onMessage: (message) => {
         this.#hear('sender', message);
       },
+    });
+    const sender = this.#sender;
+    sender.done.catch((error: unknown) => {
+      // One that was killed on purpose says nothing by that.
+      if (sender !== this.#sender) return;
+      const text = error instanceof Error ? error.message : String(error);
+      this.said.push({ atMs: performance.now(), text: `sender: ${text}` });
     });
   }
 
