@@ -5,6 +5,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { UsageError } from './failure.ts';
 
+import { canOthersRead } from '../feedback/secret-files.ts';
+
 export { withoutSecrets } from '../feedback/shown-uri.ts';
 
 export interface Secret {
@@ -136,11 +138,6 @@ function readFile(option: string, file: string, warn: (line: string) => void): s
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(`${option}: ${reason}: name a file that you can read`);
   }
-}
-
-/** By group or by all; Windows has no such modes. */
-export function canOthersRead(mode: number): boolean {
-  return process.platform !== 'win32' && (mode & 0o044) !== 0;
 }
 
 const firstLine = (text: string): string => (/^[^\r\n]*/.exec(text)?.[0] ?? '').trim();

@@ -73,6 +73,12 @@ export class FeedbackClient {
     const nowMs = options.nowMs();
     this.#toSend = fullAllowance(senderAllowance, nowMs);
     this.#toHear = fullAllowance(feedbackLimits, nowMs);
+    if (options.token !== '' && goesInTheClear(options.uri)) {
+      options.log(
+        `feedback to ${withoutSecrets(options.uri)}: the token goes through the network in the ` +
+          'clear: give srenhancer a feedback-certificate and use wss://',
+      );
+    }
     this.#connect();
   }
 
@@ -221,6 +227,12 @@ export class FeedbackClient {
     this.#lastTrouble = line;
     this.#options.log(line);
   }
+}
+
+/** Without TLS, to another machine. */
+function goesInTheClear(uri: string): boolean {
+  const [, host] = /^ws:\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/i.exec(uri) ?? [];
+  return host !== undefined && !/^(localhost|127\.[\d.]*|\[::1\])$/i.test(host);
 }
 
 function closedBecause(code: number, reason: Buffer): string {

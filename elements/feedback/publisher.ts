@@ -1,9 +1,11 @@
 // Where a stream's training reports, and what its memory knows, go out as feedback. Streams of one engine
 // share the server of an address, each with a token of its own. When the last one has gone it is closed,
 // a moment later: a stream that begins afresh, with another size say, finds its senders still there.
+import { statSync } from 'node:fs';
 import type { EnhancerStart } from '../channel/messages.ts';
 import type { Host } from '../engine/contract.ts';
 import { FeedbackServer, type News, type ServerCounts } from './server.ts';
+import { canOthersRead } from './secret-files.ts';
 import { StreamAuthority, type Warn } from './tokens.ts';
 
 type OnPacket = (packet: Uint8Array) => void;
@@ -114,6 +116,16 @@ function publisherOf(
   };
 }
 
+/** The private key stands in it. */
+function checkCertificate(certificate: string, warn: Warn): void {
+  const found = certificate === '' ? undefined : statSync(certificate, { throwIfNoEntry: false });
+  if (!found || !canOthersRead(found.mode)) return;
+  warn(
+    `feedback-certificate ${certificate}: others on this machine can read its private key.`,
+    `chmod 600 ${certificate}`,
+  );
+}
+
 function openShared(settings: PublisherSettings, host: PublisherHost): Shared | undefined {
   const { feedbackListen, feedbackCertificate: certificate } = settings;
   const [, address, port] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(feedbackListen) ?? [];
@@ -124,6 +136,7 @@ function openShared(settings: PublisherSettings, host: PublisherHost): Shared | 
     );
     return undefined;
   }
+  checkCertificate(certificate, host.warn);
   const streams: Shared['streams'] = new Map();
   const authority = new StreamAuthority((cause, remedy) => {
     host.log(`${cause} ${remedy}`);

@@ -55,7 +55,7 @@ export interface ServerCounts {
   /** Closed because of more messages or bytes than a connection may send. */
   readonly tooMuch: number;
   readonly packets: number;
-  /** Patch packets that were none. */
+  /** Patch packets that were none, or more than a stream may have. */
   readonly packetsRefused: number;
 }
 
@@ -70,6 +70,12 @@ interface Client {
   /** Its connection has been ended. */
   isGone: boolean;
   allowance: Allowance;
+}
+
+interface StreamClients {
+  readonly clients: Set<Client>;
+  /** Of the patch packets of all of them. */
+  packets: Allowance;
 }
 
 const noCounts = {
@@ -98,7 +104,7 @@ export class FeedbackServer {
   readonly #limits: FeedbackLimits;
   readonly #session = randomBytes(8).toString('hex');
   readonly #clients = new Set<Client>();
-  readonly #byStream = new Map<string, Set<Client>>();
+  readonly #byStream = new Map<string, StreamClients>();
   /** For senders that come later: of each stream and type, in the order of their sequences. */
   readonly #latest = new Map<string, Map<News['type'], string>>();
   readonly #counts = { ...noCounts };
@@ -153,7 +159,7 @@ export class FeedbackServer {
     const latest = this.#latest.get(streamKey) ?? new Map<News['type'], string>();
     latest.delete(news.type);
     this.#latest.set(streamKey, latest.set(news.type, text));
-    for (const client of this.#byStream.get(streamKey) ?? []) {
+    for (const client of this.#byStream.get(streamKey)?.clients ?? []) {
       if (hears(client.hello, news.type)) this.#send(client, text);
     }
   }
@@ -213,7 +219,7 @@ export class FeedbackServer {
     this.#clients.delete(client);
     const streamKey = client.hello?.streamKey;
     if (streamKey === undefined) return;
-    const ofStream = this.#byStream.get(streamKey);
+    const ofStream = this.#byStream.get(streamKey)?.clients;
     ofStream?.delete(client);
     if (ofStream?.size === 0) this.#byStream.delete(streamKey);
   }
@@ -274,8 +280,12 @@ export class FeedbackServer {
     }
     listener.takeAllTime(connection);
     client.hello = said;
-    const ofStream = this.#byStream.get(said.streamKey) ?? new Set();
-    this.#byStream.set(said.streamKey, ofStream.add(client));
+    const ofStream = this.#byStream.get(said.streamKey) ?? {
+      clients: new Set(),
+      packets: fullAllowance(this.#limits, this.#options.nowMs()),
+    };
+    ofStream.clients.add(client);
+    this.#byStream.set(said.streamKey, ofStream);
     const welcome = {
       type: 'welcome',
       version: feedbackVersion,
@@ -299,8 +309,15 @@ export class FeedbackServer {
       this.#dismiss(client, 'packetsRefused', closeCodes.noHello, reason);
       return;
     }
-    this.#count(isPacket(packet) ? 'packets' : 'packetsRefused');
-    if (isPacket(packet)) this.#options.onPacket?.(streamKey, packet);
+    const ofStream = this.#byStream.get(streamKey);
+    const left =
+      ofStream && isPacket(packet)
+        ? spend(ofStream.packets, this.#limits, packet.length, this.#options.nowMs())
+        : undefined;
+    this.#count(left ? 'packets' : 'packetsRefused');
+    if (!ofStream || !left) return;
+    ofStream.packets = left;
+    this.#options.onPacket?.(streamKey, packet);
   }
 
   #send(client: Client, text: string): void {

@@ -2,6 +2,7 @@
 // that is read again when it changes.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { canOthersRead } from './secret-files.ts';
 
 /** Who may come. A hook that asks somebody else takes the place of `allows`. */
 export interface Authority {
@@ -155,7 +156,7 @@ export class TokensFile {
   }
 
   #checkMode(mode: number): void {
-    const isOpenToOthers = process.platform !== 'win32' && (mode & 0o044) !== 0;
+    const isOpenToOthers = canOthersRead(mode);
     if (isOpenToOthers && !this.#isOpenToOthers) {
       this.#warnOf('others on this machine can read it', `chmod 600 ${this.#path}`);
     }

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { canOthersRead } from '../../elements/cli/secrets.ts';
+import { canOthersRead } from '../../elements/feedback/secret-files.ts';
 import { distDirectory } from '../../elements/measure/environment.ts';
 import type { DockPage } from './dock-server.ts';
 

@@ -134,6 +134,9 @@ it.each([
   }
   const state = await sender.tick();
   expect(state).toMatchObject({ connected: true, ignored: 0 });
+  await server.epoch();
+  const counts = server.received.findLast(({ type }) => type === 'feedback.counts');
+  expect(counts).toMatchObject({ connections: 1, clients: 1, wrongTokens: 0 });
 });
 
 it('a sender with a wrong token is refused, and its stream goes on', async () => {

@@ -219,6 +219,23 @@ describe('a client of the feedback port', () => {
     await until(() => server.counts.connections === 0);
   });
 
+  it('adds nothing to what a stream takes of patch packets when there are many of it', async () => {
+    const got: string[] = [];
+    const server = await serve({ onPacket: (streamKey) => got.push(streamKey) });
+    const { messagesPerSecond, burstSeconds } = feedbackLimits;
+    const each = messagesPerSecond * burstSeconds - 10;
+    const clients = await Promise.all([1, 2, 3, 4, 5].map(() => member(server.port)));
+    for (const { socket } of clients) for (let i = 0; i < each; i++) socket.send(packet);
+    await until(() => server.counts.packets + server.counts.packetsRefused === 5 * each);
+    expect(server.counts.tooMuch).toBe(0);
+    expect(got.length).toBe(server.counts.packets);
+    expect(got.length).toBeLessThan(3 * each);
+    await member(server.port, 'other', 'of the other').then(({ socket }) => {
+      socket.send(packet);
+    });
+    await until(() => got.includes('other'));
+  });
+
   it('with the token of one stream neither hears nor feeds another', async () => {
     const got: string[] = [];
     const server = await serve({ onPacket: (streamKey) => got.push(streamKey) });

@@ -321,6 +321,21 @@ describe('the channel', () => {
     expect(log[0]).toContain('feedback from ws://127.0.0.1:1');
   });
 
+  it.each([
+    ['ws://server.example:7002', 1],
+    ['ws://user:x@server.example:7002', 1],
+    ['ws://127.0.0.1:1', 0],
+    ['ws://localhost:1', 0],
+    ['ws://[::1]:1', 0],
+    ['wss://server.example:7002', 0],
+  ])('says where a token would go in the clear: %s', (uri, times) => {
+    const { log, client } = connect(1, { uri, token: 'secret' });
+    client.close();
+    const said = log.filter((line) => line.includes('in the clear'));
+    expect(said).toHaveLength(times);
+    expect(said.join()).not.toMatch(/secret|user/);
+  });
+
   it('says that a URI is none', () => {
     expect(connect(1, { uri: 'ws://' }).log[0]).toContain('cannot be used');
   });
