@@ -365,7 +365,8 @@ void install_properties(GObjectClass* object_class) {
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
         "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "
         "model-version, engine-restarts, engine-unresponsive (engines that were ended because they "
-        "did not answer), engine-inbox, engine-pairs-dropped, engine-fields-dropped and more",
+        "did not answer), engine-inbox, engine-pairs-dropped, engine-fields-dropped, "
+        "feedback-REASON (what came to the feedback port, of all streams on its address) and more",
         GST_TYPE_STRUCTURE, read_only);
     object_class->set_property = set_property;
     object_class->get_property = get_property;
