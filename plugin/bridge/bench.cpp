@@ -116,7 +116,7 @@ Napi::Value memory_times(const Napi::CallbackInfo& info) {
         options.width = low.width;
         options.height = low.height;
         options.margin = margin(n.architecture);
-        options.most_patches = static_cast<std::size_t>(patches);
+        options.max_patches = static_cast<std::size_t>(patches);
         TextureMemory memory(options);
         for (int i = 0; i < patches; ++i) {
             // Frame by frame, each time at other places.

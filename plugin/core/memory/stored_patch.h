@@ -27,6 +27,8 @@ struct StoredPatch {
     // Makes the detail anew, of this network.
     void refresh(const std::shared_ptr<const PackedNetwork>& with, EnhanceScratch& scratch);
 
+    // What it takes, its detail included.
+    std::size_t bytes() const { return low.size() + 3 * high.size(); }
     std::ptrdiff_t low_stride() const { return width + 2 * margin; }
     const std::uint8_t* low_at(int column, int row) const {
         return low.data() + (row + margin) * low_stride() + column + margin;

@@ -23,7 +23,7 @@ constexpr int overlap = 2;
 
 TextureMemory::TextureMemory(const Options& options)
     : options_(options),
-      store_({options.width, options.height}, options.most_patches),
+      store_({options.width, options.height}, options.max_patches, options.max_bytes),
       field_(store_, options.width, options.height, options.seed) {
     if (options.margin < least_margin) {
         throw std::invalid_argument("texture memory needs a margin of " +
@@ -112,7 +112,11 @@ void TextureMemory::add(const Patch& patch, const std::shared_ptr<const PackedNe
     fresh.used = frame_;
     fresh.refresh(network, scratch_);
     learn(fresh);
-    field_.forget(store_.add(std::move(fresh)));
+    for (const std::int32_t patch : store_.in_the_way_of(fresh.bytes())) {
+        store_.remove(patch);
+        field_.forget(patch);
+    }
+    store_.add(std::move(fresh));
 }
 
 // A block's detail reaches a little over its neighbours', and where two overlap they fade into each

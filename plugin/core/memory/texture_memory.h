@@ -31,8 +31,10 @@ class TextureMemory {
         // Low-resolution pixels around a patch that add() is given: what the network sees, and
         // least_margin.
         int margin = 4;
-        // About 50 kB each. What was matched least lately makes room.
-        std::size_t most_patches = 1000;
+        // About 50 kB each where patches are of 120x120 pixels; they may be of 512x512. What was
+        // matched longest ago makes room.
+        std::size_t max_patches = 1000;
+        std::size_t max_bytes = 64U << 20U;
         std::uint32_t seed = 1;
     };
 
@@ -70,6 +72,7 @@ class TextureMemory {
     int width() const { return options_.width; }
     int height() const { return options_.height; }
     std::size_t patches() const { return store_.size(); }
+    std::size_t bytes() const { return store_.bytes(); }
     // Of the mean squared error on the latest patches, the share that memory took away; what comes
     // is left as it is while this is not above 0. Absent before there is evidence.
     std::optional<double> benefit() const { return strength_.benefit(); }

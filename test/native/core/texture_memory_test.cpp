@@ -68,12 +68,12 @@ struct World {
     TextureMemory memory;
     livesr::EnhanceScratch scratch;
 
-    explicit World(std::size_t most_patches = 1000)
+    explicit World(std::size_t max_patches = 1000)
         : memory({.scale = scale,
                   .width = width / scale,
                   .height = height / scale,
                   .margin = margin,
-                  .most_patches = most_patches,
+                  .max_patches = max_patches,
                   .seed = 3}) {}
 
     void patch(const Picture& high, int x, int y, int size = side) {
