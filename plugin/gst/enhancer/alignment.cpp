@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "core/network/enhance_patch.h"
-#include "core/patch/residual.h"
 #include "core/picture/resample.h"
 
 namespace livesr::gst {
 namespace {
 
-// Frames that the content may move the match, either way: encoders and demuxers shift time stamps
-// by a frame, not by more.
+// Frames that the content may move the match of a JPEG patch, either way, and where a residual
+// looks first: encoders and demultiplexers shift time stamps by a frame more often than by more.
 constexpr std::size_t search_frames = 2;
 
 // A neighbour's error must be this much smaller than the error at the frame's own time to win: in a
@@ -68,6 +67,7 @@ PatchAligner::PatchAligner(const Options& options) : options_(options) {}
 void PatchAligner::add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
                              const std::uint8_t* luma, std::ptrdiff_t stride) {
     if (!frames_.empty() && running_time_ns <= frames_.back().running_time_ns) {
+        first_number_ += frames_.size();
         frames_.clear();
         for (Waiting& waiting : waiting_) waiting.arrived_ns.reset();
     }
@@ -84,6 +84,7 @@ void PatchAligner::add_frame(std::uint64_t running_time_ns, std::uint64_t interv
             (frames_.size() + 1) * frame_bytes > options_.history_bytes)) {
         storage = std::move(frames_.front().luma);
         frames_.pop_front();
+        ++first_number_;
     }
     storage.resize(frame_bytes);
     for (int row = 0; row < options_.height; ++row) {
@@ -101,16 +102,23 @@ bool PatchAligner::lies_within(const ReceivedPatch& patch) const {
            patch.y + patch.height <= options_.height * scale;
 }
 
+void PatchAligner::make_room(std::size_t bytes) {
+    while (!waiting_.empty() && (waiting_.size() >= options_.waiting_limit ||
+                                 waiting_bytes_ + bytes > options_.waiting_bytes)) {
+        waiting_bytes_ -= waiting_.front().patch.bytes();
+        waiting_.pop_front();
+        give_up(Misfit::overflow);
+    }
+}
+
 void PatchAligner::add_patch(ReceivedPatch patch) {
     if (!lies_within(patch)) {
         count(Misfit::outside);
         return;
     }
-    if (waiting_.size() >= options_.waiting_limit) {
-        count(Misfit::overflow);
-        waiting_.pop_front();
-    }
-    Waiting waiting{std::move(patch), std::nullopt};
+    make_room(patch.bytes());
+    waiting_bytes_ += patch.bytes();
+    Waiting waiting{std::move(patch), std::nullopt, 0};
     if (!frames_.empty()) waiting.arrived_ns = frames_.back().running_time_ns;
     waiting_.push_back(std::move(waiting));
 }
@@ -118,41 +126,50 @@ void PatchAligner::add_patch(ReceivedPatch patch) {
 std::vector<AlignedPatch> PatchAligner::take_aligned() {
     std::vector<AlignedPatch> aligned;
     if (frames_.empty()) return aligned;
-    std::erase_if(waiting_,
-                  [&](Waiting& waiting) { return place(waiting, aligned) == Verdict::done; });
+    std::erase_if(waiting_, [&](Waiting& waiting) {
+        const std::size_t bytes = waiting.patch.bytes();
+        if (place(waiting, aligned) == Verdict::wait) return false;
+        waiting_bytes_ -= bytes;
+        return true;
+    });
     return aligned;
 }
 
 PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedPatch>& aligned) {
-    ReceivedPatch& patch = waiting.patch;
     const std::uint64_t newest = frames_.back().running_time_ns;
-    if (newest <= patch.known_since_ns && patch.known_since_ns - newest <= options_.history_ns) {
+    const std::uint64_t known_since_ns = waiting.patch.known_since_ns;
+    if (newest <= known_since_ns && known_since_ns - newest <= options_.history_ns) {
         return Verdict::wait;
     }
-
-    const std::size_t centre = nearest_frame(patch.running_time_ns);
-    const std::uint64_t tolerance = interval_ns_ / 2;
-    const bool matched =
-        distance(frames_[centre].running_time_ns, patch.running_time_ns) <= tolerance;
     if (!waiting.arrived_ns) waiting.arrived_ns = newest;
     const bool patient = newest - *waiting.arrived_ns <= options_.history_ns;
-    const bool residual = !patch.residual.empty();
-    if (matched && residual) return place_residual(patch, centre, patient, aligned);
-    if (matched) {
-        if (patient && centre + search_frames >= frames_.size()) return Verdict::wait;
-    } else {
-        if (patient && patch.running_time_ns > newest) return Verdict::wait;
-        count(Misfit::no_frame);
-        return Verdict::done;
+    return waiting.patch.is_residual() ? place_residual(waiting, patient, aligned)
+                                       : place_jpeg(waiting, patient, aligned);
+}
+
+PatchAligner::Verdict PatchAligner::give_up(Misfit misfit) {
+    count(misfit);
+    ++misses_in_row_;
+    return Verdict::done;
+}
+
+PatchAligner::Verdict PatchAligner::place_jpeg(Waiting& waiting, bool patient,
+                                               std::vector<AlignedPatch>& aligned) {
+    ReceivedPatch& patch = waiting.patch;
+    const auto centre = frame_at(patch.hint_ns);
+    if (!centre) {
+        const bool may_come = patch.hint_ns && *patch.hint_ns > frames_.back().running_time_ns;
+        return patient && may_come ? Verdict::wait : give_up(Misfit::no_frame);
     }
+    if (patient && *centre + search_frames >= frames_.size()) return Verdict::wait;
 
     const std::vector<std::uint8_t> shrunk = shrink(patch);
-    const auto [first, last] = neighbourhood(centre);
-    std::size_t best = centre;
-    const Fit centre_fit = fit(frames_[centre], patch, shrunk);
+    const auto [first, last] = neighbourhood(*centre);
+    std::size_t best = *centre;
+    const Fit centre_fit = fit(frames_[*centre], patch, shrunk);
     Fit best_fit = centre_fit;
     for (std::size_t candidate = first; candidate <= last; ++candidate) {
-        if (candidate == centre) continue;
+        if (candidate == *centre) continue;
         const Fit candidate_fit = fit(frames_[candidate], patch, shrunk);
         if (beats(candidate_fit, centre_fit) &&
             candidate_fit.mean_squared_error < best_fit.mean_squared_error) {
@@ -160,46 +177,89 @@ PatchAligner::Verdict PatchAligner::place(Waiting& waiting, std::vector<AlignedP
             best_fit = candidate_fit;
         }
     }
-    if (is_other_picture(best_fit)) {
-        count(Misfit::misaligned);
-        return Verdict::done;
-    }
-
-    AlignedPatch pair = pair_of(patch, best, centre);
+    if (is_other_picture(best_fit)) return give_up(Misfit::misaligned);
+    AlignedPatch pair = pair_of(patch, best);
     pair.mean_squared_error = best_fit.mean_squared_error;
     aligned.push_back(std::move(pair));
+    misses_in_row_ = 0;
     return Verdict::done;
 }
 
-// A residual says by a checksum which pixels it goes with: there is nothing to estimate.
-PatchAligner::Verdict PatchAligner::place_residual(ReceivedPatch& patch, std::size_t centre,
-                                                   bool patient,
-                                                   std::vector<AlignedPatch>& aligned) {
-    const int scale = options_.scale;
-    const auto [first, last] = neighbourhood(centre);
-    std::vector<std::size_t> candidates{centre};
-    for (std::size_t frame = first; frame <= last; ++frame) {
-        if (frame != centre) candidates.push_back(frame);
+// By what earlier residuals say of the sender's clock.
+std::optional<std::uint64_t> PatchAligner::time_by_sender(const ReceivedPatch& patch) const {
+    if (!sender_offset_ns_ || !patch.sender_time_ns) return std::nullopt;
+    const std::int64_t time = static_cast<std::int64_t>(*patch.sender_time_ns) + *sender_offset_ns_;
+    if (time < 0) return std::nullopt;
+    return static_cast<std::uint64_t>(time);
+}
+
+std::optional<std::size_t> PatchAligner::frame_at(
+    std::optional<std::uint64_t> running_time_ns) const {
+    if (!running_time_ns) return std::nullopt;
+    const std::size_t nearest = nearest_frame(*running_time_ns);
+    if (distance(frames_[nearest].running_time_ns, *running_time_ns) > interval_ns_ / 2) {
+        return std::nullopt;
     }
-    for (const std::size_t candidate : candidates) {
-        const std::vector<std::uint8_t> pixels =
-            crop(plane(frames_[candidate]), patch.x / scale, patch.y / scale, patch.width / scale,
-                 patch.height / scale, residual_margin);
-        const LowCrop low{pixels, patch.width, patch.height, scale};
-        if (!is_residual_of(patch.residual, low)) continue;
-        auto high = decode_residual(patch.residual, low, patch.residual_step,
-                                    expected(patch, frames_[candidate]));
-        if (!high) {
-            count(Misfit::undecodable);
-            return Verdict::done;
+    return nearest;
+}
+
+// In a still picture many frames have the same pixels: the one that the times name is the right
+// one.
+std::vector<std::size_t> PatchAligner::candidates(const Waiting& waiting) const {
+    std::vector<std::size_t> order;
+    if (waiting.unchecked > first_number_) {
+        for (std::size_t frame = waiting.unchecked - first_number_; frame < frames_.size();
+             ++frame) {
+            order.push_back(frame);
         }
-        patch.high = std::move(*high);
-        aligned.push_back(pair_of(patch, candidate, centre));
-        return Verdict::done;
+        return order;
     }
+    std::vector<bool> taken(frames_.size(), false);
+    const auto take = [&](std::size_t frame) {
+        if (frame >= taken.size() || taken[frame]) return;
+        taken[frame] = true;
+        order.push_back(frame);
+    };
+    for (const auto centre :
+         {frame_at(time_by_sender(waiting.patch)), frame_at(waiting.patch.hint_ns)}) {
+        if (!centre) continue;
+        for (std::size_t away = 0; away <= search_frames; ++away) {
+            if (away <= *centre) take(*centre - away);
+            take(*centre + away);
+        }
+    }
+    for (std::size_t frame = frames_.size(); frame-- > 0;) take(frame);
+    return order;
+}
+
+PatchAligner::Verdict PatchAligner::place_residual(Waiting& waiting, bool patient,
+                                                   std::vector<AlignedPatch>& aligned) {
+    ReceivedPatch& patch = waiting.patch;
+    for (const std::size_t frame : candidates(waiting)) {
+        const std::vector<std::uint8_t> pixels = crop_under(patch, frame, residual_margin);
+        const LowCrop low{pixels, patch.width, patch.height, options_.scale};
+        if (is_residual_of(patch.residual, low)) return pair_residual(patch, frame, low, aligned);
+    }
+    waiting.unchecked = first_number_ + frames_.size();
     // Its frame may be one of those that are still to come.
-    if (patient && centre + search_frames >= frames_.size()) return Verdict::wait;
-    count(Misfit::other_frame);
+    if (patient) return Verdict::wait;
+    const bool had_frame = frame_at(time_by_sender(patch)) || frame_at(patch.hint_ns);
+    return give_up(had_frame ? Misfit::other_frame : Misfit::no_frame);
+}
+
+PatchAligner::Verdict PatchAligner::pair_residual(ReceivedPatch& patch, std::size_t frame,
+                                                  const LowCrop& low,
+                                                  std::vector<AlignedPatch>& aligned) {
+    auto high =
+        decode_residual(patch.residual, low, patch.residual_step, expected(patch, frames_[frame]));
+    if (!high) return give_up(Misfit::undecodable);
+    if (patch.sender_time_ns) {
+        sender_offset_ns_ = static_cast<std::int64_t>(frames_[frame].running_time_ns) -
+                            static_cast<std::int64_t>(*patch.sender_time_ns);
+    }
+    patch.high = std::move(*high);
+    aligned.push_back(pair_of(patch, frame));
+    misses_in_row_ = 0;
     return Verdict::done;
 }
 
@@ -220,9 +280,14 @@ std::pair<std::size_t, std::size_t> PatchAligner::neighbourhood(std::size_t cent
             std::min(centre + search_frames, frames_.size() - 1)};
 }
 
-AlignedPatch PatchAligner::pair_of(ReceivedPatch& patch, std::size_t best,
-                                   std::size_t centre) const {
+std::vector<std::uint8_t> PatchAligner::crop_under(const ReceivedPatch& patch, std::size_t frame,
+                                                   int margin) const {
     const int scale = options_.scale;
+    return crop(plane(frames_[frame]), patch.x / scale, patch.y / scale, patch.width / scale,
+                patch.height / scale, margin);
+}
+
+AlignedPatch PatchAligner::pair_of(ReceivedPatch& patch, std::size_t best) const {
     AlignedPatch pair;
     pair.sequence = patch.sequence;
     pair.media_time_ns = frames_[best].running_time_ns;
@@ -230,10 +295,13 @@ AlignedPatch PatchAligner::pair_of(ReceivedPatch& patch, std::size_t best,
     pair.y = patch.y;
     pair.width = patch.width;
     pair.height = patch.height;
-    pair.low = crop(plane(frames_[best]), patch.x / scale, patch.y / scale, patch.width / scale,
-                    patch.height / scale, options_.margin);
+    pair.low = crop_under(patch, best, options_.margin);
     pair.high = std::move(patch.high);
-    pair.frame_offset = static_cast<int>(best) - static_cast<int>(centre);
+    if (patch.hint_ns && interval_ns_ != 0) {
+        const auto away = static_cast<double>(static_cast<std::int64_t>(pair.media_time_ns) -
+                                              static_cast<std::int64_t>(*patch.hint_ns));
+        pair.frame_offset = static_cast<int>(std::lround(away / static_cast<double>(interval_ns_)));
+    }
     return pair;
 }
 
@@ -310,8 +378,11 @@ std::uint64_t PatchAligner::misfits(Misfit misfit) const {
 }
 
 void PatchAligner::clear() {
+    first_number_ += frames_.size();
     frames_.clear();
     waiting_.clear();
+    waiting_bytes_ = 0;
+    sender_offset_ns_.reset();
 }
 
 }  // namespace livesr::gst

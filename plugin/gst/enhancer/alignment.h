@@ -1,5 +1,8 @@
-// Which decoded low-resolution frame a received patch belongs to: by running time first, then by
-// content within two frames either way. Pure: no GStreamer, no clock, no threads.
+// Which decoded low-resolution frame a received patch belongs to. A residual names the pixels that
+// it was made from by a checksum, which alone decides; the time stamp of the transport only says
+// where to look first, since multiplexers and relays drop it, repeat it or shift it. A JPEG patch
+// has no checksum: it goes by its time stamp, within two frames, and by content. Pure: no
+// GStreamer, no clock, no threads.
 #pragma once
 
 #include <array>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "core/network/enhance.h"
+#include "core/patch/residual.h"
 #include "core/picture/crop.h"
 #include "core/picture/scale.h"
 
@@ -21,22 +25,25 @@ namespace livesr::gst {
 // A patch as it came: JPEG decoded, a residual still coded, since it needs the frame that it was
 // made from. Position and size in high-resolution pixels, multiples of the scale.
 struct ReceivedPatch {
-    std::uint64_t running_time_ns = 0;
+    // Running time of the frame by the transport. Absent: the transport does not say, or what it
+    // says is of no use.
+    std::optional<std::uint64_t> hint_ns;
     // Media time up to which the patches pad had advanced before this patch came. The patch is
     // looked at from the first frame after it: so a run in lockstep does not depend on which thread
     // was first.
     std::uint64_t known_since_ns = 0;
     std::uint32_t sequence = 0;
     std::uint32_t stream_id = 0;
-    // The frame's time at the sender. Where a patch did not come with the stream, running_time_ns
-    // is to be found from it (side_patches.h).
-    std::uint64_t sender_time_ns = 0;
-    bool beside_stream = false;
+    // Running time of the frame at the sender; absent where the packet has none that is possible.
+    std::optional<std::uint64_t> sender_time_ns;
     Scale scale = 2;  // that the frame was sent at
     int x = 0, y = 0, width = 0, height = 0;
     std::vector<std::uint8_t> high;  // width x height luma; empty: a residual
     std::vector<std::uint8_t> residual;
     int residual_step = 0;
+
+    bool is_residual() const { return !residual.empty(); }
+    std::size_t bytes() const { return high.size() + residual.size(); }
 };
 
 // A training pair. low: (width/scale + 2*margin) x (height/scale + 2*margin) luma of the decoded
@@ -47,17 +54,17 @@ struct AlignedPatch {
     int x = 0, y = 0, width = 0, height = 0;
     std::vector<std::uint8_t> low;
     std::vector<std::uint8_t> high;
-    int frame_offset = 0;             // frames between the match by time and the match by content
+    int frame_offset = 0;  // frames between the transport's time and the match; 0 without a time
     double mean_squared_error = 0.0;  // of the shrunk patch against the decoded crop
 };
 
 // Why a patch could not be used.
 enum class Misfit {
-    no_frame,     // no frame of its running time is in the history, or ever came
+    no_frame,     // no frame of its time is in the history, or ever came
     outside,      // it does not lie within the frame
     misaligned,   // no frame near its running time shows what it shows
     overflow,     // too many patches were waiting
-    other_frame,  // a residual of pixels that no frame near its running time shows
+    other_frame,  // a residual of pixels that no frame of the history shows
     undecodable,  // a residual whose bits are not an encoder's
 };
 constexpr std::size_t misfit_count = 6;
@@ -89,7 +96,8 @@ class PatchAligner {
         int height = 0;
         std::uint64_t history_ns = 3'000'000'000;
         std::size_t history_bytes = 96U << 20U;
-        std::size_t waiting_limit = 64;
+        std::size_t waiting_limit = 128;
+        std::size_t waiting_bytes = 8U << 20U;
         // What residuals are read with (decode_residual); null: nothing is expected.
         std::shared_ptr<const PackedNetwork> expectation;
     };
@@ -104,6 +112,12 @@ class PatchAligner {
     void add_patch(ReceivedPatch patch);
     // Pairs that have become certain: a JPEG patch waits for the two frames that follow its own.
     std::vector<AlignedPatch> take_aligned();
+
+    // What to add to a time at the sender to get the running time here, by the latest residual that
+    // was paired; absent before the first.
+    std::optional<std::int64_t> sender_offset_ns() const { return sender_offset_ns_; }
+    // Patches that found no frame since the last one that did.
+    std::size_t misses_in_row() const { return misses_in_row_; }
 
     // Whether a patch of this place and size can be of such a frame.
     bool lies_within(const ReceivedPatch& patch) const;
@@ -132,18 +146,30 @@ class PatchAligner {
     struct Waiting {
         ReceivedPatch patch;
         std::optional<std::uint64_t> arrived_ns;  // newest frame when it came
+        std::uint64_t unchecked = 0;              // number of the first frame not compared with it
     };
     enum class Verdict { wait, done };
 
     Verdict place(Waiting& waiting, std::vector<AlignedPatch>& aligned);
+    Verdict place_jpeg(Waiting& waiting, bool patient, std::vector<AlignedPatch>& aligned);
+    Verdict place_residual(Waiting& waiting, bool patient, std::vector<AlignedPatch>& aligned);
+    Verdict pair_residual(ReceivedPatch& patch, std::size_t frame, const LowCrop& low,
+                          std::vector<AlignedPatch>& aligned);
+    Verdict give_up(Misfit misfit);
     std::size_t nearest_frame(std::uint64_t running_time_ns) const;
+    // The frame of this time, within half a frame.
+    std::optional<std::size_t> frame_at(std::optional<std::uint64_t> running_time_ns) const;
+    std::optional<std::uint64_t> time_by_sender(const ReceivedPatch& patch) const;
     // The frames that a patch at `centre` may show: [first, last].
     std::pair<std::size_t, std::size_t> neighbourhood(std::size_t centre) const;
-    Verdict place_residual(ReceivedPatch& patch, std::size_t centre, bool patient,
-                           std::vector<AlignedPatch>& aligned);
+    // Frames to compare a residual with, the likely ones first.
+    std::vector<std::size_t> candidates(const Waiting& waiting) const;
     std::vector<std::uint8_t> expected(const ReceivedPatch& patch, const Frame& frame);
+    std::vector<std::uint8_t> crop_under(const ReceivedPatch& patch, std::size_t frame,
+                                         int margin) const;
     PlaneView plane(const Frame& frame) const;
-    AlignedPatch pair_of(ReceivedPatch& patch, std::size_t best, std::size_t centre) const;
+    AlignedPatch pair_of(ReceivedPatch& patch, std::size_t best) const;
+    void make_room(std::size_t bytes);
     Fit fit(const Frame& frame, const ReceivedPatch& patch,
             const std::vector<std::uint8_t>& shrunk) const;
     void count(Misfit misfit) { ++misfits_[static_cast<std::size_t>(misfit)]; }
@@ -152,7 +178,11 @@ class PatchAligner {
     EnhanceScratch scratch_;
     std::uint64_t interval_ns_ = 0;
     std::deque<Frame> frames_;
+    std::uint64_t first_number_ = 1;  // of the oldest frame, counted since the start
     std::deque<Waiting> waiting_;
+    std::size_t waiting_bytes_ = 0;
+    std::optional<std::int64_t> sender_offset_ns_;
+    std::size_t misses_in_row_ = 0;
     std::array<std::uint64_t, misfit_count> misfits_{};
 };
 

@@ -72,7 +72,12 @@ Enhancer::Enhancer(const EnhancerSettings& settings, const std::map<int, Network
       listener_(std::move(listener)),
       upscaler_(settings.threads),
       last_model_(std::make_shared<LiveModel>()),
-      patch_input_(settings.scale) {
+      patch_input_(settings.scale),
+      decoder_gate_([this](int width, int height) { return allows(width, height); },
+                    [this](int width, int height) { refuse_picture(width, height); }),
+      picture_gate_([this](int width, int height) { return allows(width, height); },
+                    [this](int width, int height) { refuse_picture(width, height); }),
+      size_(settings.scale, settings.limits) {
     for (const Scale& scale : scales) {
         const auto found = small.find(scale.network());
         if (scale == 1 || found == small.end()) continue;
@@ -135,9 +140,43 @@ Enhancer::Enhancer(const EnhancerSettings& settings, const std::map<int, Network
             "an engine and shows what is missing; training=off runs the model without an engine.");
     };
     session_ = std::make_unique<TrainingSession>(std::move(options), std::move(session_listener));
+    matcher_ = std::make_unique<PatchMatcher>(
+        settings_.lockstep, [this](const AlignedPatch& pair) { session_->send_pair(pair); });
 }
 
 Enhancer::~Enhancer() = default;
+
+void Enhancer::guard(GstPad* sink) { picture_gate_.guard(sink); }
+
+void Enhancer::watch_decoder(GstPad* sink) {
+    video_counter_.watch(sink);
+    if (GstPad* encoded = find_encoded_source(sink)) {
+        decoder_gate_.guard(encoded);
+        gst_object_unref(encoded);
+    }
+}
+
+bool Enhancer::allows(int width, int height) const {
+    return output_size(width, height).has_value();
+}
+
+void Enhancer::refuse_picture(int width, int height) {
+    if (warned_picture_.exchange(true)) return;
+    listener_.on_warning(
+        "Pictures of " + std::to_string(width) + "x" + std::to_string(height) +
+            " are refused: what they become is larger than max-width x max-height (" +
+            std::to_string(settings_.limits.width) + "x" + std::to_string(settings_.limits.height) +
+            ").",
+        "Raise max-width and max-height if this machine has the memory for such pictures. The "
+        "stream goes on with the next picture that is within them.");
+}
+
+std::optional<std::uint64_t> Enhancer::steady_time(std::uint64_t running_time_ns) {
+    const auto time = steady_time_.next(running_time_ns, interval_ns_);
+    frames_stale_ = steady_time_.stale();
+    time_shifts_ = steady_time_.shifts();
+    return time;
+}
 
 void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     interval_ns_ = interval_ns;
@@ -155,27 +194,17 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
     scene_cuts_.clear();
     if (!session_) return;
     const bool trains = session_->serves(scale);
-    {
-        const std::lock_guard lock(aligner_mutex_);
-        if (aligner_) {
-            for (std::size_t i = 0; i < misfit_count; ++i) {
-                earlier_misfits_[i] += aligner_->misfits(static_cast<Misfit>(i));
-            }
-            other_rung_ += aligner_->waiting();
-            aligner_.reset();
-        }
-        side_patches_.clear();
-        if (trains) {
-            PatchAligner::Options options;
-            options.scale = enlargement;
-            options.margin = margin(session_->generic(scale).architecture);
-            options.width = given_width;
-            options.height = given_height;
-            const auto expectation = expectations_.find(scale);
-            if (expectation != expectations_.end()) options.expectation = expectation->second;
-            aligner_.emplace(options);
-        }
+    std::optional<PatchAligner::Options> frames;
+    if (trains) {
+        frames.emplace();
+        frames->scale = enlargement;
+        frames->margin = margin(session_->generic(scale).architecture);
+        frames->width = given_width;
+        frames->height = given_height;
+        const auto expectation = expectations_.find(scale);
+        if (expectation != expectations_.end()) frames->expectation = expectation->second;
     }
+    matcher_->begin(frames);
     begin_memory(given_width, given_height);
     if (trains) {
         session_->set_size(scale, given_width, given_height);
@@ -183,8 +212,8 @@ void Enhancer::set_input(int width, int height, std::uint64_t interval_ns) {
         // Senders are to find the feedback, and the next rung an engine that runs.
         const int full_width = scale == 0 ? width : scale.enlarged(width);
         const int full_height = scale == 0 ? height : scale.enlarged(height);
-        session_->set_size(assumed_scale, lowres_side(full_width, assumed_scale),
-                           lowres_side(full_height, assumed_scale));
+        const Scale next = 2;
+        session_->set_size(next, lowres_side(full_width, next), lowres_side(full_height, next));
     }
 }
 
@@ -217,7 +246,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
     const PackedNetwork* network = model->network.get();
     // Where bicubic is the best there is, there is nothing to choose.
     const bool governed = network != nullptr;
-    const Way way = governed ? choose_way(deadline) : Way::bicubic;
+    const Way way = governed ? choose_way(deadline, milliseconds_since(begin)) : Way::bicubic;
     if (way == Way::small) network = small_.at(scale_).get();
     if (way == Way::bicubic) network = nullptr;
     upscaler_.run(plane_jobs(in, out, scale_, given_, network));
@@ -258,7 +287,7 @@ void Enhancer::give(const GstVideoFrame& in) {
     given_ = {enlarged_.data(), width, width, height};
 }
 
-Way Enhancer::choose_way(const std::optional<Deadline>& deadline) {
+Way Enhancer::choose_way(const std::optional<Deadline>& deadline, double spent_ms) {
     if (!deadline) return memory_ != nullptr ? Way::memory : Way::network;
     const double now_ms = milliseconds_of(Clock::now());
     Governor::Limits limits;
@@ -273,6 +302,7 @@ Way Enhancer::choose_way(const std::optional<Deadline>& deadline) {
             std::min(limits.left_ms,
                      std::max(limits.left_ms - waited_ms, deadline->due_ms - deadline->arrival_ms));
     }
+    limits.left_ms -= spent_ms;
     const std::lock_guard lock(governor_mutex_);
     return governor_.choose(now_ms, limits);
 }
@@ -297,26 +327,6 @@ Received Enhancer::received() {
 // picture.
 void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns) {
     std::vector<ReceivedPatch> arrived = take_patches(running_time_ns);
-    std::vector<AlignedPatch> pairs;
-    if (session_->serves(scale_)) {
-        const std::lock_guard lock(aligner_mutex_);
-        aligner_->add_frame(running_time_ns, interval_ns_, given_.pixels, given_.stride);
-        for (ReceivedPatch& patch : arrived) {
-            if (patch.beside_stream) {
-                side_patches_.add(std::move(patch), *aligner_);
-            } else {
-                aligner_->add_patch(std::move(patch));
-            }
-        }
-        for (ReceivedPatch& patch : side_patches_.take_placed(*aligner_)) {
-            aligner_->add_patch(std::move(patch));
-        }
-        pairs = aligner_->take_aligned();
-        aligned_ += pairs.size();
-        refined_ += static_cast<std::uint64_t>(
-            std::count_if(pairs.begin(), pairs.end(),
-                          [](const AlignedPatch& pair) { return pair.frame_offset != 0; }));
-    }
     // The cut comes first: a pair that becomes certain now may show the new scene already, and one
     // of the old scene is one more that the gate looks at.
     if (scene_cuts_.add(plane_data(in, 0), GST_VIDEO_FRAME_PLANE_STRIDE(&in, 0), width_, height_)) {
@@ -324,14 +334,22 @@ void Enhancer::learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns
         session_->tell_scene_cut(running_time_ns);
         if (memory_ != nullptr) memory_->lose_track();
     }
-    for (const AlignedPatch& pair : pairs) session_->send_pair(pair);
-    remember(pairs);
+    if (session_->serves(scale_)) {
+        for (ReceivedPatch& patch : arrived) matcher_->add_patch(std::move(patch));
+        matcher_->add_frame(running_time_ns, interval_ns_, given_.pixels, given_.stride,
+                            memory_ != nullptr);
+        remember();
+    }
+    tick(running_time_ns);
+}
 
+void Enhancer::tick(std::uint64_t running_time_ns) {
     if (next_tick_ns_ && running_time_ns < *next_tick_ns_ &&
         *next_tick_ns_ - running_time_ns <= tick_ns) {
         return;
     }
     next_tick_ns_ = (running_time_ns / tick_ns + 1) * tick_ns;
+    watch_patches(running_time_ns);
     const bool done = session_->tick(running_time_ns, received(), memory_cover(running_time_ns));
     if (settings_.lockstep && done != engine_answers_) {
         engine_answers_ = done;
@@ -360,15 +378,16 @@ void Enhancer::clear_history() {
     followed_ = false;
     scene_cuts_.clear();
     waits_.clear();
+    patch_watch_.restart();
+    steady_time_.restart();
     {
         const std::lock_guard lock(patches_mutex_);
         inbox_.clear();
-        // Its time belongs to the segment before; the size holds all the same.
-        for (AnnouncedSize& size : pending_sizes_) size.running_time_ns = 0;
+        inbox_bytes_ = 0;
+        // Their times belong to the segment before; the size holds all the same.
+        size_.forget_times();
     }
-    const std::lock_guard lock(aligner_mutex_);
-    if (aligner_) aligner_->clear();
-    side_patches_.clear();
+    if (matcher_) matcher_->clear();
 }
 
 void Enhancer::interrupt() {
@@ -377,6 +396,8 @@ void Enhancer::interrupt() {
         interrupted_ = true;
     }
     patches_moved_.notify_all();
+    picture_gate_.release();
+    decoder_gate_.release();
     if (session_) session_->interrupt();
 }
 

@@ -25,10 +25,13 @@
 #include "core/memory/texture_memory.h"
 #include "gst/enhancer/alignment.h"
 #include "gst/enhancer/governor.h"
+#include "gst/enhancer/input_gate.h"
+#include "gst/enhancer/output_size.h"
 #include "gst/enhancer/patch_input.h"
+#include "gst/enhancer/patch_matcher.h"
+#include "gst/enhancer/patch_watch.h"
 #include "gst/enhancer/reception.h"
 #include "gst/enhancer/scene_cut.h"
-#include "gst/enhancer/side_patches.h"
 #include "gst/enhancer/timing.h"
 #include "gst/enhancer/training_session.h"
 #include "gst/enhancer/upscaler.h"
@@ -53,6 +56,7 @@ struct EnhancerSettings {
     int training_threads = 1;
     bool texture_memory = true;
     std::uint32_t seed = 0;
+    SizeLimits limits;
 };
 
 class Enhancer {
@@ -71,13 +75,20 @@ class Enhancer {
     ~Enhancer();
 
     // --- streaming thread of sink ---
-    // Where the decoder before `sink` is looked for, whose input is counted.
-    void watch_decoder(GstPad* sink) { video_counter_.watch(sink); }
+    // Refuses pictures that are too large in front of `sink`, and in front of the decoder before
+    // it.
+    void guard(GstPad* sink);
+    // Where the decoder before `sink` is looked for, whose input is counted and guarded.
+    void watch_decoder(GstPad* sink);
+    // The running time that the next frame is to have; absent: it is stale, and to be dropped.
+    std::optional<std::uint64_t> steady_time(std::uint64_t running_time_ns);
     // interval_ns: frame duration by caps, 0 when they do not say.
     void set_input(int width, int height, std::uint64_t interval_ns);
     // Where only the sender knows how large the picture is to become: waits until it has said so,
     // or a moment; in lockstep until the patches pad has come to anything else.
     void await_size(int width, int height, const std::function<bool()>& linked);
+    // Pictures of this size are decoded from now on: before output_size() is asked for.
+    void set_picture(int width, int height);
     // In lockstep: waits until the patches pad has come to this time, or is at its end or unlinked.
     void await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked);
     // Adopts the size announced for this frame. True when output_size() has changed.
@@ -109,8 +120,7 @@ class Enhancer {
     // Packets that came another way than the patches pad: the times of their frames are the
     // sender's.
     void feed_beside(std::span<const std::uint8_t> bytes);
-    // True size of the output for an input of this size, when one was announced that fits it; any
-    // input fits where the sender chooses the scale.
+    // Size of the output for an input of this size; absent where the limits refuse it.
     std::optional<std::pair<int, int>> output_size(int width, int height) const;
     // Wakes whoever waits; between flush start and stop no wait is begun.
     void set_flushing(bool flushing);
@@ -122,26 +132,28 @@ class Enhancer {
     GstStructure* stats() const;
 
   private:
-    // What a picture becomes whose sender says nothing: what the scale's default was before there
-    // was a choice, and what most senders begin with.
-    static constexpr int assumed_scale = 2;
-
     Scale scale_of(int width, int height) const;
     void begin_rung(const Scale& scale);
+    bool allows(int width, int height) const;
+    void refuse_picture(int width, int height);
     bool remembers(const Scale& scale) const;
     void begin_memory(int width, int height);
-    void remember(const std::vector<AlignedPatch>& pairs);
+    void forget_other_rungs();
+    void remember();
     void restore(GstVideoFrame& out, const std::shared_ptr<const PackedNetwork>& network);
     std::optional<std::int64_t> sender_offset_ns() const;
     std::optional<MemoryCover> memory_cover(std::uint64_t running_time_ns) const;
-    void take_in(PatchInput::Arrivals arrivals, bool beside_stream);
+    void take_in(PatchInput::Arrivals arrivals);
     PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
-                                      std::uint64_t running_time_ns);
+                                      std::optional<std::uint64_t> hint_ns);
     std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
     void give(const GstVideoFrame& in);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
+    void tick(std::uint64_t running_time_ns);
+    void watch_patches(std::uint64_t running_time_ns);
     Received received();
-    Way choose_way(const std::optional<Deadline>& deadline);
+    // spent_ms: of this frame's time, on other work than its picture.
+    Way choose_way(const std::optional<Deadline>& deadline, double spent_ms);
     std::shared_ptr<const LiveModel> current_model();
 
     const EnhancerSettings settings_;
@@ -164,39 +176,38 @@ class Enhancer {
     bool followed_ = false;                                     // by memory, the latest picture was
     int width_ = 0, height_ = 0;
     Scale scale_;  // of this picture: 1 passes it on, none is of no sender of ours
-    std::uint64_t interval_ns_ = 0;
+    std::atomic<std::uint64_t> interval_ns_ = 0;  // read by the thread of patches too
     std::optional<std::uint64_t> next_tick_ns_;
     bool engine_answers_ = true;
     SceneCutDetector scene_cuts_;
     WaitEstimate waits_;
+    PatchWatch patch_watch_;
+    SteadyTime steady_time_;
 
     std::unique_ptr<TrainingSession> session_;  // null: training is off
+    std::unique_ptr<PatchMatcher> matcher_;  // null: likewise. After session_: its thread uses it
 
     mutable std::mutex input_mutex_;  // guards the reader of packets, which decodes pictures
     PatchInput patch_input_;
     EncodedVideoCounter video_counter_;
+    SizeGate decoder_gate_;
+    SizeGate picture_gate_;
 
     mutable std::mutex patches_mutex_;  // guards the next block
     std::condition_variable patches_moved_;
-    std::vector<ReceivedPatch> inbox_;
+    struct Waiting {
+        ReceivedPatch patch;
+        std::optional<std::uint64_t>
+            since_ns;  // time of the picture at which it was looked at first
+    };
+    std::deque<Waiting> inbox_;
+    std::size_t inbox_bytes_ = 0;
     std::uint64_t inbox_overflow_ = 0;
-    // Told ahead of the frame from which on they hold, each different from the one before.
-    std::deque<AnnouncedSize> pending_sizes_;
-    std::optional<AnnouncedSize> size_;
+    OutputSize size_;
     std::optional<std::uint64_t> patches_time_;
-    // What to add to a time of the sender's to have the running time.
-    std::optional<std::int64_t> sender_offset_ns_;
     bool patches_ended_ = false;
     bool flushing_ = false;
     bool interrupted_ = false;
-
-    mutable std::mutex aligner_mutex_;  // guards the next block (stats read it)
-    std::optional<PatchAligner> aligner_;
-    SidePatches side_patches_;
-    std::array<std::uint64_t, misfit_count> earlier_misfits_{};  // of aligners before this one
-    std::uint64_t other_rung_ = 0;  // patches that came when their frames had gone
-    std::uint64_t aligned_ = 0;
-    std::uint64_t refined_ = 0;  // matched with a neighbour of the frame that the time names
 
     mutable std::mutex governor_mutex_;  // guards the governor
     Governor governor_;
@@ -207,6 +218,7 @@ class Enhancer {
     TimingWindow latency_ms_;
     TimingWindow memory_ms_;
     std::size_t memory_patches_ = 0;
+    std::size_t memory_bytes_ = 0;
     double memory_cover_ = 0.0;
     double memory_benefit_ = 0.0;
     double swap_latency_us_ = 0.0;
@@ -222,6 +234,11 @@ class Enhancer {
     std::atomic<std::uint64_t> cuts_ = 0;
     std::atomic<Scale> scale_now_;
     std::atomic<std::uint64_t> rung_changes_ = 0;
+    std::atomic<std::uint64_t> other_rung_ = 0;  // patches that came when their frames had gone
+    std::atomic<bool> warned_size_ = false;
+    std::atomic<bool> warned_picture_ = false;
+    std::atomic<std::uint64_t> frames_stale_ = 0;
+    std::atomic<std::uint64_t> time_shifts_ = 0;
     std::atomic<bool> warned_scale_ = false;
 };
 

@@ -1,5 +1,7 @@
 // What srenhancer does with its texture memory.
+#include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "gst/enhancer/enhancer.h"
 
@@ -8,6 +10,14 @@ namespace {
 
 // The feedback channel tells of no more (docs/protocol.md).
 constexpr int most_cells = 8192;
+
+// Of the memories of all rungs together, when the rung changes.
+constexpr std::size_t max_memory_bytes = 96U << 20U;
+
+// Of patches that one frame may add: what the budget of the input lets through in a frame's time at
+// 25 frames a second, so that no queue forms.
+constexpr std::size_t max_pixels_per_frame =
+    static_cast<std::size_t>(PatchInput::max_pixels_per_second / 25);
 
 }  // namespace
 
@@ -34,10 +44,34 @@ void Enhancer::begin_memory(int width, int height) {
     memory->lose_track();
     followed_ = false;
     memory_ = memory.get();
+    forget_other_rungs();
 }
 
-void Enhancer::remember(const std::vector<AlignedPatch>& pairs) {
-    if (memory_ == nullptr || pairs.empty()) return;
+// What other rungs have learned is kept for their return while there is room for it.
+void Enhancer::forget_other_rungs() {
+    const auto bytes = [this] {
+        std::size_t sum = 0;
+        for (const auto& [scale, memory] : memories_) sum += memory ? memory->bytes() : 0;
+        return sum;
+    };
+    while (bytes() > max_memory_bytes && memories_.size() > 1) {
+        const auto largest = std::max_element(
+            memories_.begin(), memories_.end(), [this](const auto& a, const auto& b) {
+                const auto weight = [this](const auto& entry) {
+                    return entry.second.get() == memory_ ? 0 : entry.second->bytes();
+                };
+                return weight(a) < weight(b);
+            });
+        memories_.erase(largest);
+    }
+}
+
+void Enhancer::remember() {
+    if (memory_ == nullptr) return;
+    const std::size_t max_pixels =
+        settings_.lockstep ? std::numeric_limits<std::size_t>::max() : max_pixels_per_frame;
+    const std::vector<AlignedPatch> pairs = matcher_->take(max_pixels);
+    if (pairs.empty()) return;
     const auto model = session_->live(scale_);
     // What bicubic lacks is the network's to learn first.
     if (!model->network) return;
@@ -58,17 +92,16 @@ void Enhancer::restore(GstVideoFrame& out, const std::shared_ptr<const PackedNet
     const std::lock_guard lock(timing_mutex_);
     memory_ms_.add(took.count());
     memory_patches_ = memory_->patches();
+    memory_bytes_ = memory_->bytes();
     memory_cover_ = cover;
     memory_benefit_ = memory_->benefit().value_or(0);
 }
 
+// By what was paired; before anything was, by the transport's times.
 std::optional<std::int64_t> Enhancer::sender_offset_ns() const {
-    {
-        const std::lock_guard lock(patches_mutex_);
-        if (sender_offset_ns_) return sender_offset_ns_;
-    }
-    const std::lock_guard lock(aligner_mutex_);
-    return side_patches_.clock_offset_ns();
+    if (const auto offset_ns = matcher_->state().sender_offset_ns) return offset_ns;
+    const std::lock_guard lock(input_mutex_);
+    return patch_input_.transport_offset_ns();
 }
 
 // Of the latest picture, the one before that of this time. While the sender's clock is unknown the
@@ -82,9 +115,10 @@ std::optional<MemoryCover> Enhancer::memory_cover(std::uint64_t running_time_ns)
     cover.sender_time_ns = static_cast<std::uint64_t>(now_ns - *offset_ns);
     {
         const std::lock_guard lock(patches_mutex_);
-        if (!size_) return std::nullopt;
-        cover.columns = size_->width / patch_cell;
-        cover.rows = size_->height / patch_cell;
+        const auto& size = size_.announced();
+        if (!size) return std::nullopt;
+        cover.columns = size->width / patch_cell;
+        cover.rows = size->height / patch_cell;
     }
     if (cover.columns * cover.rows > most_cells) return std::nullopt;
     cover.shares = memory_->cover(patch_cell, cover.columns, cover.rows);

@@ -16,6 +16,9 @@ GstStructure* Enhancer::stats() const {
     };
     count("frames", frames_);
     count("frames-late", frames_late_);
+    count("frames-stale", frames_stale_);
+    count("time-shifts", time_shifts_);
+    count("pictures-refused", picture_gate_.refused() + decoder_gate_.refused());
     count("frames-network", frames_network_);
     count("frames-memory", frames_memory_);
     count("frames-small", frames_small_);
@@ -38,6 +41,7 @@ GstStructure* Enhancer::stats() const {
         number("swap-latency-us", swap_latency_us_);
         number("memory-ms", memory_ms_.mean());
         count("memory-patches", memory_patches_);
+        count("memory-bytes", memory_bytes_);
         number("memory-cover", memory_cover_);
         number("memory-benefit", memory_benefit_);
         text("model-in-use", model_in_use_);
@@ -59,34 +63,37 @@ GstStructure* Enhancer::stats() const {
         }
         count("patches-dropped-bad-image", counts.bad_image);
         count("packets-dropped-other-scale", counts.other_scale);
+        count("packets-bad-time", counts.bad_time);
+        count("packets-time-distrusted", counts.distrusted_times);
+        count("patches-dropped-budget", counts.over_budget);
     }
     {
         const std::lock_guard lock(patches_mutex_);
         overflow = inbox_overflow_;
-        if (size_) {
-            count("true-width", static_cast<std::uint64_t>(size_->width));
-            count("true-height", static_cast<std::uint64_t>(size_->height));
+        if (const auto& size = size_.announced()) {
+            count("true-width", static_cast<std::uint64_t>(size->width));
+            count("true-height", static_cast<std::uint64_t>(size->height));
         }
+        count("sizes-refused", size_.refused());
+        count("inbox-bytes", inbox_bytes_);
     }
-    {
-        const std::lock_guard lock(aligner_mutex_);
-        count("patches-aligned", aligned_);
-        count("patches-dropped-other-rung", other_rung_);
-        count("patches-aligned-to-neighbour", refined_);
-        for (std::size_t i = 0; i < misfit_count; ++i) {
-            const auto misfit = static_cast<Misfit>(i);
-            count("patches-dropped-" + std::string(name(misfit)),
-                  earlier_misfits_[i] + (aligner_ ? aligner_->misfits(misfit) : 0) +
-                      (misfit == Misfit::overflow ? overflow : 0));
-        }
-        const SidePatches::Counts& beside = side_patches_.counts();
-        count("patches-beside", beside.received);
-        count("patches-beside-placed", beside.placed);
-        count("patches-dropped-unplaced", beside.unplaced);
-        count("patches-dropped-elsewhere", beside.elsewhere);
-        count("sender-clock-calibrations", side_patches_.calibrations());
-        count("patches-waiting", aligner_ ? aligner_->waiting() : 0);
+    const PatchMatcher::State matched = matcher_ ? matcher_->state() : PatchMatcher::State{};
+    count("patches-aligned", matched.aligned);
+    count("patches-dropped-other-rung", other_rung_ + matched.other_rung);
+    count("patches-aligned-to-neighbour", matched.refined);
+    for (std::size_t i = 0; i < misfit_count; ++i) {
+        const auto misfit = static_cast<Misfit>(i);
+        count("patches-dropped-" + std::string(name(misfit)),
+              matched.misfits[i] + (misfit == Misfit::overflow ? overflow : 0));
     }
+    count("patches-beside", matched.side.received);
+    count("patches-beside-placed", matched.side.placed);
+    count("patches-dropped-unplaced", matched.side.unplaced);
+    count("patches-dropped-elsewhere", matched.side.elsewhere);
+    count("sender-clock-calibrations", matched.calibrations);
+    count("patches-waiting", matched.waiting);
+    count("frames-not-matched", matched.frames_skipped);
+    count("pairs-not-remembered", matched.pairs_not_kept);
     if (session_) {
         const auto status = session_->status();
         text("training-state", status.state);

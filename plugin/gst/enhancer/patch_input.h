@@ -1,5 +1,7 @@
 // What comes in on the patches pad: KLV bytes in, patches and announced sizes out, everything else
-// counted by its fault. The bytes are hostile until proven otherwise. No GStreamer.
+// counted by its fault. The bytes are hostile until proven otherwise, and the patches of one stream
+// have a budget in number and in pixels: what is over it is counted and dropped before any work is
+// done for it. No GStreamer.
 #pragma once
 
 #include <array>
@@ -11,19 +13,10 @@
 
 #include "core/patch/packet.h"
 #include "gst/enhancer/alignment.h"
+#include "gst/enhancer/allowance.h"
+#include "gst/enhancer/output_size.h"
 
 namespace livesr::gst {
-
-// The true size of the stream from a running time on.
-struct AnnouncedSize {
-    std::uint64_t running_time_ns = 0;
-    int width = 0;
-    int height = 0;
-
-    bool same_size(const AnnouncedSize& other) const {
-        return width == other.width && height == other.height;
-    }
-};
 
 // Packets that are missing among those that came: sequences count up by one within a stream.
 class PacketLoss {
@@ -38,18 +31,45 @@ class PacketLoss {
     std::uint64_t lost_ = 0;
 };
 
+// Whether the times that a transport gives patches can be used. The time here less the time at the
+// sender is a constant; where it differs from one packet to the next by more than half a frame the
+// transport repeats times or makes them up.
+class TransportTimes {
+  public:
+    bool agree(std::uint64_t hint_ns, std::uint64_t sender_time_ns, std::uint64_t interval_ns);
+    // Here less at the sender, of the latest packet; absent before the first.
+    std::optional<std::int64_t> offset_ns() const { return offset_ns_; }
+    void clear() { offset_ns_.reset(); }
+
+  private:
+    std::optional<std::int64_t> offset_ns_;
+};
+
 class PatchInput {
   public:
+    // Patches of one stream: several times what the scheduler ever sends.
+    static constexpr double max_patches_per_second = 100;
+    static constexpr double max_pixels_per_second = 2'000'000;
+    // After a pause, so much at once.
+    static constexpr double burst_seconds = 2;
+
     // scale: of the packets that are taken; none: any.
     explicit PatchInput(const Scale& scale) : scale_(scale) {}
 
     struct Arrivals {
         std::vector<ReceivedPatch> patches;
-        std::optional<AnnouncedSize> size;            // the last one of the buffer
-        std::optional<std::uint64_t> sender_time_ns;  // of the last one's frame, at the sender
+        std::optional<AnnouncedSize> size;  // the last one of the buffer
     };
-    // All triplets of one buffer. running_time_ns: the buffer's, hence the frame's.
-    Arrivals read(std::span<const std::uint8_t> bytes, std::uint64_t running_time_ns);
+    struct Moment {
+        std::uint64_t now_ns = 0;  // of the clock that the budget refills by
+        // Running time of the buffer by the transport, hence of the frame.
+        std::optional<std::uint64_t> hint_ns;
+        std::uint64_t interval_ns = 0;  // of the stream's frames; 0: not known
+    };
+    // All triplets of one buffer.
+    Arrivals read(std::span<const std::uint8_t> bytes, const Moment& moment);
+    // The transport begins again.
+    void restart() { times_.clear(); }
 
     struct Counts {
         std::uint64_t received = 0;  // triplets, good or bad
@@ -59,17 +79,27 @@ class PatchInput {
         std::array<std::uint64_t, 6> packet_errors{};  // by PacketError
         std::uint64_t bad_image = 0;
         std::uint64_t other_scale = 0;
+        std::uint64_t over_budget = 0;
+        std::uint64_t bad_time = 0;          // packets whose time no stream can have come to
+        std::uint64_t distrusted_times = 0;  // packets whose time of the transport does not hold
     };
     const Counts& counts() const { return counts_; }
     std::uint64_t lost() const { return loss_.lost(); }
     // Scale of the last packet that was refused because of it, if one was.
     Scale foreign_scale() const { return foreign_scale_; }
+    std::optional<std::int64_t> transport_offset_ns() const { return times_.offset_ns(); }
 
   private:
+    void read_patches(const PatchPacket& packet, const Moment& moment, Arrivals& arrivals);
+    bool afford(const CodedPatch& patch);
+
     Scale scale_;
     Scale foreign_scale_;
     Counts counts_;
     PacketLoss loss_;
+    TransportTimes times_;
+    Allowance patches_{max_patches_per_second, max_patches_per_second* burst_seconds};
+    Allowance pixels_{max_pixels_per_second, max_pixels_per_second* burst_seconds};
 };
 
 }  // namespace livesr::gst

@@ -43,8 +43,20 @@ GstPad* before(GstPad* sink) {
     return peer;
 }
 
-// The first source pad upstream that gives no raw video; owned.
-GstPad* encoded_before(GstPad* raw) {
+GstPadProbeReturn count(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
+    std::size_t size = 0;
+    if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
+        size = gst_buffer_list_calculate_size(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
+    } else {
+        size = gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info));
+    }
+    *static_cast<std::atomic<std::uint64_t>*>(user_data) += size;
+    return GST_PAD_PROBE_OK;
+}
+
+}  // namespace
+
+GstPad* find_encoded_source(GstPad* raw) {
     GstPad* source = before(raw);
     for (int i = 0; source && i < most_elements; ++i) {
         if (!is_raw_video(source)) return source;
@@ -59,23 +71,10 @@ GstPad* encoded_before(GstPad* raw) {
     return nullptr;
 }
 
-GstPadProbeReturn count(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
-    std::size_t size = 0;
-    if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
-        size = gst_buffer_list_calculate_size(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
-    } else {
-        size = gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info));
-    }
-    *static_cast<std::atomic<std::uint64_t>*>(user_data) += size;
-    return GST_PAD_PROBE_OK;
-}
-
-}  // namespace
-
 void EncodedVideoCounter::watch(GstPad* raw) {
     const std::lock_guard lock(mutex_);
     if (pad_) return;
-    pad_ = encoded_before(raw);
+    pad_ = find_encoded_source(raw);
     if (!pad_) return;
     constexpr auto buffers =
         static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);

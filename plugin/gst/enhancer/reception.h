@@ -11,6 +11,10 @@
 
 namespace livesr::gst {
 
+// The first source pad upstream of a sink pad for raw video that gives none: what the decoder is
+// fed with. Owned by the caller; null where there is no decoder.
+GstPad* find_encoded_source(GstPad* raw);
+
 // Counts what flows into the decoder that is upstream of a pad of raw video.
 class EncodedVideoCounter {
   public:

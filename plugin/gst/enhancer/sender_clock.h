@@ -1,6 +1,8 @@
 // The constant between a sender's clock and the stream's running time here, found by content:
-// patches that did not come with the stream say only when their frame was at the sender, and the
-// decoded frames show which offset makes them fit. Pure: no GStreamer, no clock, no threads.
+// patches without a time stamp of the transport say only when their frame was at the sender, and
+// the decoded frames show which offset makes them fit. All times are within longest_time_ns
+// (media_time.h), so that no difference of them overflows. Pure: no GStreamer, no clock, no
+// threads.
 #pragma once
 
 #include <cstddef>

@@ -29,8 +29,9 @@ void SidePatches::add(ReceivedPatch patch, const PatchAligner& aligner) {
         clear();
         stream_id_ = patch.stream_id;
     }
-    // A residual of a frame that is not known cannot be read.
-    if (patch.high.empty() || !aligner.lies_within(patch)) {
+    // Residuals are placed by their checksum, and without a time at the sender nothing can be
+    // found.
+    if (patch.high.empty() || !patch.sender_time_ns || !aligner.lies_within(patch)) {
         ++counts_.unplaced;
         return;
     }
@@ -75,7 +76,7 @@ std::vector<ReceivedPatch> SidePatches::take_placed(const PatchAligner& aligner)
     while (!waiting_.empty() && *newest >= waiting_.front().arrived_ns + patience_ns) {
         Waiting waiting = std::move(waiting_.front());
         waiting_.pop_front();
-        clock_.add({waiting.patch.sender_time_ns, waiting.fits}, interval_ns);
+        clock_.add({*waiting.patch.sender_time_ns, waiting.fits}, interval_ns);
         decide(waiting, interval_ns, placed);
         if (!waiting.decided) ++counts_.unplaced;
     }
@@ -92,7 +93,7 @@ void SidePatches::decide(Waiting& waiting, std::uint64_t interval_ns,
         strangers_ = 0;
         ++counts_.placed;
         placed.push_back(waiting.patch);
-        placed.back().running_time_ns = (*frame)->running_time_ns;
+        placed.back().hint_ns = (*frame)->running_time_ns;
         return;
     }
     ++counts_.elsewhere;
@@ -105,8 +106,9 @@ std::optional<const FrameFit*> SidePatches::frame_of(const Waiting& waiting,
                                                      std::uint64_t interval_ns) const {
     const auto offset = clock_.offset_ns();
     if (!offset) return std::nullopt;
-    // Wraps where the sum would be below 0: then no frame has it.
-    const std::uint64_t wanted = waiting.patch.sender_time_ns + static_cast<std::uint64_t>(*offset);
+    const std::int64_t sum = static_cast<std::int64_t>(*waiting.patch.sender_time_ns) + *offset;
+    if (sum < 0) return nullptr;
+    const auto wanted = static_cast<std::uint64_t>(sum);
     const auto& fits = waiting.fits;
     const std::uint64_t newest = fits.back().running_time_ns;
     if (newest < wanted + neighbours * interval_ns && wanted < newest + patience_ns) {

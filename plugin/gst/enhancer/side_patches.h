@@ -1,5 +1,7 @@
-// Patches that came beside the stream (docs/protocol.md, Feedback) wait here until it is certain
-// which frame they are of. One that cannot be placed is dropped and counted. Not thread-safe.
+// JPEG patches without a time stamp that can be trusted wait here until their content shows which
+// frame they are of: those that came over the feedback channel (docs/protocol.md, Feedback), and
+// those whose transport loses or repeats times. One that cannot be placed is dropped and counted.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>

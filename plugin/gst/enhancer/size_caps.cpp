@@ -99,7 +99,8 @@ GstCaps* any_scale_caps(const GstCaps* caps, GstPadDirection direction, const Tr
         int height = 0;
         if (direction == GST_PAD_SINK && gst_structure_get_int(structure, "width", &width) &&
             gst_structure_get_int(structure, "height", &height)) {
-            const auto size = true_size(width, height).value_or(std::pair{2 * width, 2 * height});
+            // One that is refused negotiates all the same: srenhancer drops it, and goes on.
+            const auto size = true_size(width, height).value_or(std::pair{width, height});
             gst_structure_set(structure, "width", G_TYPE_INT, size.first, "height", G_TYPE_INT,
                               size.second, nullptr);
             append(result, structure, height);
@@ -138,7 +139,8 @@ GstCaps* scale_caps(const GstCaps* caps, GstPadDirection direction, int scale,
             continue;
         }
         // The true size is preferred; who cannot take it gets the padded one.
-        if (const auto size = true_size(width, height)) {
+        const std::pair padded{scale * width, scale * height};
+        if (const auto size = true_size(width, height); size && *size != padded) {
             GstStructure* cropped = gst_structure_copy(structure);
             gst_structure_set(cropped, "width", G_TYPE_INT, size->first, "height", G_TYPE_INT,
                               size->second, nullptr);

@@ -28,6 +28,7 @@
 #include <optional>
 #include <string>
 
+#include "gst/enhancer/media_time.h"
 #include "gst/enhancer/model_choice.h"
 #include "gst/enhancer/size_caps.h"
 #include "gst/register.h"
@@ -134,6 +135,7 @@ gboolean start(GstBaseTransform* transform) {
                           ("Set model=generic or model=bicubic."));
         return FALSE;
     }
+    enhancer->guard(GST_BASE_TRANSFORM_SINK_PAD(transform));
     const std::lock_guard lock(*self->running_mutex);
     *self->running = std::move(enhancer);
     return TRUE;
@@ -167,12 +169,15 @@ GstCaps* transform_caps(GstBaseTransform* transform, GstPadDirection direction, 
                         GstCaps* filter) {
     GstSrEnhancer* self = GST_SR_ENHANCER(transform);
     GST_OBJECT_LOCK(self);
-    const int scale = self->settings->scale.network();
+    const livesr::Scale scale = self->settings->scale;
+    const livesr::gst::OutputSize unannounced(scale, self->settings->limits);
     GST_OBJECT_UNLOCK(self);
     const auto enhancer = running(self);
-    GstCaps* result = livesr::gst::scale_caps(caps, direction, scale, [&](int width, int height) {
-        return enhancer ? enhancer->output_size(width, height) : std::nullopt;
-    });
+    const auto true_size = [&](int width, int height) {
+        return enhancer ? enhancer->output_size(width, height)
+                        : unannounced.output_for(width, height);
+    };
+    GstCaps* result = livesr::gst::scale_caps(caps, direction, scale.network(), true_size);
     if (filter != nullptr) {
         GstCaps* filtered = gst_caps_intersect_full(filter, result, GST_CAPS_INTERSECT_FIRST);
         gst_caps_unref(result);
@@ -262,24 +267,36 @@ bool patches_linked(GstSrEnhancer* self) {
     return linked;
 }
 
-// What comes next is told to the next element once, in its true size.
-void await_size(GstSrEnhancer* self, Enhancer& enhancer, GstEvent* event) {
+// The next element is to learn the size of what follows once, and to learn the true one.
+void begin_picture(GstSrEnhancer* self, Enhancer& enhancer, GstEvent* event) {
     GST_OBJECT_LOCK(self);
     const bool has_pad = self->patches_pad != nullptr;
     GST_OBJECT_UNLOCK(self);
     GstCaps* caps = nullptr;
     GstVideoInfo info;
     gst_event_parse_caps(event, &caps);
-    if (!has_pad || !gst_video_info_from_caps(&info, caps)) return;
-    enhancer.await_size(info.width, info.height, [self] { return patches_linked(self); });
+    if (!gst_video_info_from_caps(&info, caps)) return;
+    if (has_pad) {
+        enhancer.await_size(info.width, info.height, [self] { return patches_linked(self); });
+    }
+    enhancer.set_picture(info.width, info.height);
 }
 
 GstFlowReturn submit_input_buffer(GstBaseTransform* transform, gboolean is_discont,
                                   GstBuffer* input) {
     GstSrEnhancer* self = GST_SR_ENHANCER(transform);
-    const auto time = running_time(transform->segment, GST_BUFFER_PTS(input));
+    const auto arrived = running_time(transform->segment, GST_BUFFER_PTS(input));
     const auto enhancer = running(self);
-    if (enhancer && time) {
+    if (enhancer && arrived) {
+        const auto time = enhancer->steady_time(*arrived);
+        if (!time) {
+            gst_buffer_unref(input);
+            return GST_BASE_TRANSFORM_FLOW_DROPPED;
+        }
+        if (*time != *arrived) {
+            input = gst_buffer_make_writable(input);
+            GST_BUFFER_PTS(input) += *time - *arrived;
+        }
         enhancer->await_patches(*time, [self] { return patches_linked(self); });
         if (enhancer->adopt_size(*time)) gst_base_transform_reconfigure_src(transform);
     }
@@ -320,7 +337,7 @@ gboolean sink_event(GstBaseTransform* transform, GstEvent* event) {
         enhancer->set_flushing(false);
         enhancer->clear_history();
     } else if (enhancer && GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
-        await_size(GST_SR_ENHANCER(transform), *enhancer, event);
+        begin_picture(GST_SR_ENHANCER(transform), *enhancer, event);
     }
     return GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)->sink_event(transform, event);
 }
@@ -412,9 +429,7 @@ namespace livesr::gst {
 
 std::optional<std::uint64_t> running_time(const GstSegment& segment, GstClockTime time) {
     if (segment.format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID(time)) return std::nullopt;
-    const guint64 result = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, time);
-    if (!GST_CLOCK_TIME_IS_VALID(result)) return std::nullopt;
-    return result;
+    return possible_time(gst_segment_to_running_time(&segment, GST_FORMAT_TIME, time));
 }
 
 std::shared_ptr<Enhancer> running(GstSrEnhancer* self) {

@@ -19,6 +19,8 @@ enum Property {
     prop_training,
     prop_threads,
     prop_max_latency,
+    prop_max_width,
+    prop_max_height,
     prop_backend,
     prop_engine,
     prop_lockstep,
@@ -137,6 +139,12 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
         case prop_max_latency:
             settings.max_latency_ms = g_value_get_uint(value);
             break;
+        case prop_max_width:
+            settings.limits.width = g_value_get_int(value);
+            break;
+        case prop_max_height:
+            settings.limits.height = g_value_get_int(value);
+            break;
         case prop_backend:
             self->backend = static_cast<Backend>(g_value_get_enum(value));
             break;
@@ -218,6 +226,12 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
             break;
         case prop_max_latency:
             g_value_set_uint(value, static_cast<guint>(settings.max_latency_ms));
+            break;
+        case prop_max_width:
+            g_value_set_int(value, settings.limits.width);
+            break;
+        case prop_max_height:
+            g_value_set_int(value, settings.limits.height);
             break;
         case prop_backend:
             g_value_set_enum(value, self->backend);
@@ -309,6 +323,15 @@ void install_properties(GObjectClass* object_class) {
         "The longest (ms) that a frame may stay in the element: one that would stay longer is "
         "enlarged by bicubic. 0: a frame time in a live pipeline, no limit in others",
         0, 10000, 0, ready);
+    properties[prop_max_width] =
+        g_param_spec_int("max-width", "Maximum width",
+                         "Width (pixels) that the output does not exceed. Sizes that a sender "
+                         "announces and pictures "
+                         "that would become wider are refused, with a warning",
+                         16, 32768, livesr::gst::SizeLimits{}.width, ready);
+    properties[prop_max_height] = g_param_spec_int(
+        "max-height", "Maximum height", "Height (pixels) that the output does not exceed", 16,
+        32768, livesr::gst::SizeLimits{}.height, ready);
     properties[prop_backend] = g_param_spec_enum("backend", "Backend", "What computes the picture",
                                                  backend_type(), backend_auto, ready);
     properties[prop_engine] = g_param_spec_string(

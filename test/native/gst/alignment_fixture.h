@@ -44,7 +44,7 @@ inline void add_frame(PatchAligner& aligner, int number, std::uint64_t interval_
 inline ReceivedPatch patch_of(int number, int stamped, int x = 40, int y = 32, int width = 64,
                               int height = 48) {
     ReceivedPatch patch;
-    patch.running_time_ns = static_cast<std::uint64_t>(stamped) * frame_ns;
+    patch.hint_ns = static_cast<std::uint64_t>(stamped) * frame_ns;
     patch.sequence = static_cast<std::uint32_t>(stamped);
     patch.x = x;
     patch.y = y;

@@ -77,12 +77,87 @@ TEST_CASE("a residual of pixels that were never shown is dropped and counted, ne
     SUBCASE("the frame was lost") {}
     SUBCASE("it is of another place in time") { add_frame(aligner, 15); }
     aligner.add_patch(residual_of(5, 5));
-    for (int number = 16; number < 20; ++number) {
+    // It waits as long as a frame may be late.
+    for (int number = 16; number < 93; ++number) {
         add_frame(aligner, number);
         CHECK(aligner.take_aligned().empty());
     }
+    CHECK(aligner.waiting() == 0);
     CHECK(all_misfits(aligner) == 1);
     CHECK(aligner.misfits(Misfit::other_frame) + aligner.misfits(Misfit::no_frame) == 1);
+}
+
+TEST_CASE("a residual finds its frame whatever the transport says of its time") {
+    PatchAligner aligner(options());
+    int next = 0;
+    const auto stamp = [&](int number) -> std::optional<std::uint64_t> {
+        const auto right = static_cast<std::uint64_t>(number) * frame_ns;
+        SUBCASE("it is right") { return right; }
+        SUBCASE("it is missing") { return std::nullopt; }
+        SUBCASE("it is the same for all") { return 3 * frame_ns; }
+        SUBCASE("it is seconds late") { return right + 7'000'000'000; }
+        SUBCASE("it is before all frames") { return 0; }
+        SUBCASE("it begins again in mid-stream") {
+            return number < 20 ? right : right - 20 * frame_ns;
+        }
+        return right;
+    };
+    std::vector<std::uint64_t> wanted;
+    std::vector<std::uint64_t> found;
+    for (const int delay : {-4, 0, 9}) {
+        // A patch of each third frame: before its frame, with it, after it.
+        for (const int first = next; next < first + 20; ++next) {
+            const int of = next - delay;
+            if (of % 3 == 0 && of >= first && of < first + 15) {
+                ReceivedPatch patch = residual_of(of, of);
+                patch.hint_ns = stamp(of);
+                patch.sender_time_ns = static_cast<std::uint64_t>(of) * frame_ns + 5'000'000'000;
+                wanted.push_back(static_cast<std::uint64_t>(of) * frame_ns);
+                aligner.add_patch(std::move(patch));
+            }
+            add_frame(aligner, next);
+            for (const auto& pair : aligner.take_aligned()) found.push_back(pair.media_time_ns);
+        }
+    }
+    CHECK(wanted.size() >= 10);
+    CHECK(found == wanted);
+    CHECK(all_misfits(aligner) == 0);
+    CHECK(aligner.sender_offset_ns() == -5'000'000'000);
+}
+
+TEST_CASE("in a still picture the frame that the sender's time names is taken") {
+    PatchAligner aligner(options());
+    for (int number = 0; number < 30; ++number) {
+        const Plane low = low_frame(number < 3 ? number : 3);
+        aligner.add_frame(static_cast<std::uint64_t>(number) * frame_ns, frame_ns,
+                          low.pixels.data(), low.width);
+    }
+    ReceivedPatch moving = residual_of(2, 2);
+    moving.hint_ns.reset();
+    moving.sender_time_ns = 1'000'000'000 + 2 * frame_ns;
+    aligner.add_patch(std::move(moving));
+    ReceivedPatch still = residual_of(3, 3);
+    still.hint_ns.reset();
+    still.sender_time_ns = 1'000'000'000 + 11 * frame_ns;
+    aligner.add_patch(std::move(still));
+    const auto pairs = aligner.take_aligned();
+    REQUIRE(pairs.size() == 2);
+    CHECK(pairs[0].media_time_ns == 2 * frame_ns);
+    CHECK(pairs[1].media_time_ns == 11 * frame_ns);
+}
+
+TEST_CASE("patches that wait are bounded in bytes, and misses in a row are counted") {
+    PatchAligner::Options few = options();
+    few.waiting_bytes = 3 * residual_of(0, 0).residual.size();
+    PatchAligner aligner(few);
+    add_frame(aligner, 1);
+    for (int i = 0; i < 40; ++i) aligner.add_patch(residual_of(100 + i, 100 + i));
+    CHECK(aligner.waiting() <= 6);
+    CHECK(aligner.misfits(Misfit::overflow) >= 34);
+    CHECK(aligner.misses_in_row() >= 34);
+    aligner.add_patch(residual_of(1, 1));
+    CHECK(aligner.take_aligned().size() == 1);
+    CHECK(aligner.misses_in_row() == 0);
 }
 
 TEST_CASE("a residual that no encoder wrote is dropped and counted") {

@@ -52,7 +52,7 @@ TEST_CASE("time stamps may differ by half a frame and no more") {
         PatchAligner aligner(options());
         for (int number = 0; number < 12; ++number) add_frame(aligner, number);
         ReceivedPatch patch = patch_of(6, 6);
-        patch.running_time_ns += static_cast<std::uint64_t>(shift_ns);
+        *patch.hint_ns += static_cast<std::uint64_t>(shift_ns);
         aligner.add_patch(std::move(patch));
         CHECK(aligner.take_aligned().size() == (found ? 1U : 0U));
     }
@@ -68,7 +68,7 @@ TEST_CASE("without a frame rate the gap between frames is taken") {
     PatchAligner aligner(options());
     for (int number = 0; number < 12; ++number) add_frame(aligner, number, 0);
     ReceivedPatch patch = patch_of(6, 6);
-    patch.running_time_ns += 11'000;  // the 90 kHz clock of MPEG-TS
+    *patch.hint_ns += 11'000;  // the 90 kHz clock of MPEG-TS
     aligner.add_patch(std::move(patch));
     CHECK(aligner.take_aligned().size() == 1);
 }
@@ -261,7 +261,7 @@ TEST_CASE("which thread was first makes no difference when patches say since whe
         patch.sequence = static_cast<std::uint32_t>(i);
         patch.known_since_ns = reached_ns;
         // Patches lag behind their frames by up to half a second, and never lead them.
-        reached_ns = std::max(reached_ns, patch.running_time_ns);
+        reached_ns = std::max(reached_ns, *patch.hint_ns);
         arrivals.push_back({std::move(patch), reached_ns});
     }
     const auto run = [&](unsigned seed) {
@@ -341,7 +341,10 @@ TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {
         if (below(4) == 0)
             bytes.insert(bytes.end(), bytes.begin(),
                          bytes.begin() + below(static_cast<unsigned>(bytes.size())));
-        auto arrivals = input.read(bytes, static_cast<std::uint64_t>(below(400)) * frame_ns);
+        auto arrivals =
+            input.read(bytes, {.now_ns = static_cast<std::uint64_t>(round) * 1'000'000'000,
+                               .hint_ns = static_cast<std::uint64_t>(below(400)) * frame_ns,
+                               .interval_ns = frame_ns});
         read += arrivals.patches.size();
         for (ReceivedPatch& patch : arrivals.patches) aligner.add_patch(std::move(patch));
         if (below(8) == 0) {

@@ -90,6 +90,19 @@ inline bool shows(EnhancerHarness& harness, int number, const Network* network) 
     return high == apply(network, low, 2);
 }
 
+// Warnings whose text has these words.
+inline int count_warnings(EnhancerHarness& harness, const std::string& words) {
+    int count = 0;
+    while (GstMessage* message = harness.message(GST_MESSAGE_WARNING)) {
+        GError* warning = nullptr;
+        gst_message_parse_warning(message, &warning, nullptr);
+        if (std::string(warning->message).find(words) != std::string::npos) ++count;
+        g_error_free(warning);
+        gst_message_unref(message);
+    }
+    return count;
+}
+
 inline int count_messages(EnhancerHarness& harness, GstMessageType types) {
     int count = 0;
     while (GstMessage* message = harness.message(types)) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "alignment_fixture.h"
+#include "gst/enhancer/media_time.h"
 #include "gst/enhancer/sender_clock.h"
 
 using livesr::test::Plane;
@@ -22,7 +23,7 @@ ReceivedPatch beside(int number, int shown, std::uint32_t stream_id = 1,
     patch.sequence = static_cast<std::uint32_t>(number);
     patch.stream_id = stream_id;
     patch.sender_time_ns = static_cast<std::uint64_t>(number) * frame_ns + clock_ahead_ns;
-    patch.beside_stream = true;
+    patch.hint_ns.reset();
     return patch;
 }
 
@@ -46,7 +47,7 @@ struct Placed {
             }
             for (const ReceivedPatch& patch : side.take_placed(aligner)) {
                 frames[static_cast<int>(patch.sequence)] =
-                    static_cast<int>(patch.running_time_ns / frame_ns);
+                    static_cast<int>(*patch.hint_ns / frame_ns);
             }
         }
     }
@@ -139,7 +140,8 @@ TEST_CASE("times at the end of the range harm nothing") {
     for (int number = 0; number < 100; ++number) {
         add_frame(placed.aligner, number);
         ReceivedPatch patch = beside(number, number);
-        patch.sender_time_ns = ~0ULL - static_cast<std::uint64_t>(number % 3) * frame_ns;
+        patch.sender_time_ns =
+            livesr::gst::longest_time_ns - static_cast<std::uint64_t>(number % 3) * frame_ns;
         placed.side.add(std::move(patch), placed.aligner);
         placed.side.take_placed(placed.aligner);
     }

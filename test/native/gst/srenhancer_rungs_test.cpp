@@ -244,19 +244,24 @@ function on(kind, head, blob) {
     };
     for (int number = 0; number < 4; ++number) feed(half, number);
     const auto of_frame_3 = harness.patch_packet(3, 31);
-    const auto of_frame_7 = harness.patch_packet(7, 71);
+    const auto of_next = harness.patch_packet(5 + 3 * 25 + 3, 71);
     // Half size, of frame 3: comes when the native rung is on.
     harness.set_caps(GST_VIDEO_FORMAT_I420, 128, 96);
     feed(native, 4);
     harness.push_patch_bytes(of_frame_3, 3);
-    feed(native, 5);
+    // It waits for its rung to come back, 3 s at most.
+    const int given_up = 5 + 3 * 25 + 1;
+    for (int number = 5; number < given_up; ++number) feed(native, number);
+    CHECK(harness.count("patches-dropped-other-rung") == 0);
+    feed(native, given_up);
     CHECK(harness.count("patches-dropped-other-rung") == 1);
     CHECK(harness.count("pairs-sent") == 0);
-    // Half size again, of frame 7: comes before that frame.
-    harness.push_patch_bytes(of_frame_7, 7);
-    feed(native, 6);
+    // Half size again: comes before its frame.
+    const int next = given_up + 2;
+    harness.push_patch_bytes(of_next, next);
+    feed(native, next - 1);
     harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
-    for (int number = 7; number < 12; ++number) {
+    for (int number = next; number < next + 5; ++number) {
         harness.push_patch_bytes(harness.announcement(128, 96), number);
         gst_buffer_unref(harness.enhance_low(number));
     }

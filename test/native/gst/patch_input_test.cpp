@@ -1,0 +1,108 @@
+// Budgets and times of patches that come in.
+#include "gst/enhancer/patch_input.h"
+
+#include <doctest/doctest.h>
+
+#include "core/patch/residual.h"
+#include "gst/enhancer/media_time.h"
+
+using namespace livesr::gst;
+
+namespace {
+
+constexpr std::uint64_t frame_ns = 40'000'000;
+constexpr std::uint64_t second_ns = 1'000'000'000;
+
+// Residuals of `side` x `side` pixels that say nothing, as short as they can be.
+std::vector<std::uint8_t> packet(int patches, int side, std::uint64_t time_ns) {
+    livesr::PacketHeader header;
+    header.scale = 2;
+    header.running_time_ns = time_ns;
+    header.frame_width = 1280;
+    header.frame_height = 720;
+    const std::vector<std::uint8_t> payload(8, 0);
+    livesr::CodedPatch patch;
+    patch.codec = livesr::PatchCodec::residual;
+    patch.quality = 8;
+    patch.width = static_cast<std::uint16_t>(side);
+    patch.height = static_cast<std::uint16_t>(side);
+    patch.payload = payload;
+    return livesr::write_packet(header, std::vector(static_cast<std::size_t>(patches), patch));
+}
+
+}  // namespace
+
+TEST_CASE("patch input: a stream's patches have a budget in number and in pixels") {
+    for (const auto& [side, a_second] : {std::pair{16, 100}, {512, 7}}) {
+        CAPTURE(side);
+        PatchInput input({});
+        std::uint64_t taken = 0;
+        for (int frame = 0; frame < 250; ++frame) {
+            const auto time = static_cast<std::uint64_t>(frame) * frame_ns;
+            taken += input.read(packet(64, side, time), {time, time, frame_ns}).patches.size();
+        }
+        // Ten seconds, and two at once.
+        CHECK(taken <= static_cast<std::uint64_t>(12 * a_second + 12));
+        CHECK(taken >= static_cast<std::uint64_t>(11 * a_second));
+        CHECK(input.counts().patches == 250 * 64);
+        CHECK(input.counts().over_budget == 250 * 64 - taken);
+    }
+}
+
+TEST_CASE("patch input: what a scheduler sends is within the budget") {
+    PatchInput input({});
+    for (int frame = 0; frame < 250; ++frame) {
+        const auto time = static_cast<std::uint64_t>(frame) * frame_ns;
+        const auto arrivals =
+            input.read(packet(frame % 2 == 0 ? 4 : 1, 120, time), {time, time, frame_ns});
+        CHECK(arrivals.patches.size() == (frame % 2 == 0 ? 4 : 1));
+    }
+}
+
+TEST_CASE("patch input: a clock that jumps gives no more than a burst") {
+    PatchInput input({});
+    std::uint64_t taken = 0;
+    for (const std::uint64_t now : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{5},
+                                    std::uint64_t{6}, longest_time_ns}) {
+        for (int i = 0; i < 10; ++i) {
+            taken += input.read(packet(200, 16, 0), {now, std::nullopt, 0}).patches.size();
+        }
+    }
+    CHECK(taken <= 3 * 200);
+}
+
+TEST_CASE("patch input: a time that no stream can have come to is left out, its patches stay") {
+    PatchInput input({});
+    for (const std::uint64_t time :
+         {std::uint64_t{1} << 62, std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+        const auto arrivals = input.read(packet(1, 16, time), {0, 5 * frame_ns, 0});
+        REQUIRE(arrivals.patches.size() == 1);
+        CHECK_FALSE(arrivals.patches[0].sender_time_ns);
+    }
+    CHECK(input.counts().bad_time == 3);
+    // 104 days and more are possible.
+    const auto arrivals = input.read(packet(1, 16, std::uint64_t{1} << 54), {});
+    CHECK(arrivals.patches.at(0).sender_time_ns == std::uint64_t{1} << 54);
+}
+
+TEST_CASE("patch input: times of the transport are trusted while they keep to the sender's") {
+    PatchInput input({});
+    const auto hint_of = [&](std::uint64_t sender, std::uint64_t hint) {
+        return input
+            .read(packet(1, 16, sender),
+                  {.now_ns = sender, .hint_ns = hint, .interval_ns = frame_ns})
+            .patches.at(0)
+            .hint_ns;
+    };
+    CHECK(hint_of(0, 9 * second_ns) == 9 * second_ns);
+    CHECK(hint_of(frame_ns, 9 * second_ns + frame_ns) == 9 * second_ns + frame_ns);
+    // Rounded to MPEG-TS's clock.
+    CHECK(hint_of(2 * frame_ns, 9 * second_ns + 2 * frame_ns + 11'000).has_value());
+    // Repeated.
+    CHECK_FALSE(hint_of(3 * frame_ns, 9 * second_ns + 2 * frame_ns));
+    CHECK_FALSE(hint_of(4 * frame_ns, 9 * second_ns + 2 * frame_ns));
+    // Begun again, and steady from then on.
+    CHECK_FALSE(hint_of(5 * frame_ns, frame_ns));
+    CHECK(hint_of(6 * frame_ns, 2 * frame_ns) == 2 * frame_ns);
+    CHECK(input.counts().distrusted_times == 3);
+}
