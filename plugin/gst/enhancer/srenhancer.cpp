@@ -297,7 +297,8 @@ GstFlowReturn submit_input_buffer(GstBaseTransform* transform, gboolean is_disco
             input = gst_buffer_make_writable(input);
             GST_BUFFER_PTS(input) += *time - *arrived;
         }
-        enhancer->await_patches(*time, [self] { return patches_linked(self); });
+        // Patches are of the timeline that came.
+        enhancer->await_patches(*arrived, [self] { return patches_linked(self); });
         if (enhancer->adopt_size(*time)) gst_base_transform_reconfigure_src(transform);
     }
     return GST_BASE_TRANSFORM_CLASS(gst_sr_enhancer_parent_class)

@@ -22,7 +22,7 @@ TEST_CASE("without node bicubic video passes for ever, with the reason and one w
     CHECK(harness.text("training-state").find("LIVESR_NODE") != std::string::npos);
     CHECK(harness.text("model-in-use") == "bicubic");
     for (int number = 10; number < 20; ++number) CHECK(shows(harness, number, nullptr));
-    CHECK(count_messages(harness, GST_MESSAGE_WARNING) == 1);
+    CHECK(count_warnings(harness, "engine") == 1);
     CHECK(count_messages(harness, GST_MESSAGE_ERROR) == 0);
 }
 
@@ -32,7 +32,7 @@ TEST_CASE("with engine=off the picture is bicubic and the state says so") {
     harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
     CHECK(shows(harness, 0, nullptr));
     CHECK(harness.text("training-state") == "stopped: engine=off");
-    CHECK(count_messages(harness, GST_MESSAGE_WARNING) == 1);
+    CHECK(count_warnings(harness, "engine") == 1);
 }
 
 TEST_CASE("live, weights are adopted when they come and nothing waits for them") {
@@ -76,7 +76,7 @@ function on(kind, head, blob) {
     CHECK(eventually([&] { return harness.text("training-state") == "training"; }));
     CHECK(harness.count("engine-unresponsive") == 1);
     CHECK(harness.count("engine-restarts") == 1);
-    CHECK(count_messages(harness, GST_MESSAGE_WARNING) == 1);
+    CHECK(count_warnings(harness, "engine") == 1);
 }
 
 TEST_CASE("a node that says nothing leaves the state at starting") {
@@ -283,7 +283,7 @@ function on(kind, head, blob) {
     CHECK(harness.count("model-swaps") == 1);
     CHECK(harness.count("model-swaps-refused") == 1);
     CHECK(harness.count("engine-restarts") == 0);
-    CHECK(count_messages(harness, GST_MESSAGE_WARNING) == 1);
+    CHECK(count_warnings(harness, "engine") == 1);
 }
 
 TEST_CASE("an engine that breaks the agreement is replaced") {
