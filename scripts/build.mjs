@@ -14,12 +14,24 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root, run, runMain, say, SetupError } from './shell.mjs';
 
-// Builds the native tree in `directory` and returns whether it worked. Ninja knows what is to be done;
-// with nothing to do it takes a moment.
+// Continuous integration sets CI; there a warning of the compiler ends the build.
+const isCi = !['', '0', 'false'].includes(process.env.CI ?? '');
+
+// Builds the native tree in `directory` and returns whether it worked. CMake runs where the tree is
+// new or its options have changed; Ninja knows what is to be done, and with nothing to do it takes a
+// moment.
 export function buildNative(directory, options = []) {
-  if (!existsSync(join(root, directory, 'build.ninja'))) {
-    const configure = ['-S', 'plugin', '-B', directory, '-G', 'Ninja', ...options];
+  const configure = ['-S', 'plugin', '-B', directory, '-G', 'Ninja', ...options];
+  configure.push(`-DLIVESR_WERROR=${isCi ? 'ON' : 'OFF'}`);
+  const stamp = join(root, directory, '.configured');
+  const wanted = configure.join('\n');
+  const isConfigured =
+    existsSync(join(root, directory, 'build.ninja')) &&
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === wanted;
+  if (!isConfigured) {
     if (run('cmake', configure) !== 0) return false;
+    writeFileSync(stamp, wanted);
   }
   return run('ninja', ['-C', directory, '--quiet', '-j', String(availableParallelism())]) === 0;
 }

@@ -8,9 +8,13 @@ import { output, root, run, say, SetupError } from './shell.mjs';
 
 const oldestNode = [20, 19];
 
+export function isNewEnough(nodeVersion) {
+  const [major, minor] = nodeVersion.split('.').map(Number);
+  return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
+}
+
 function checkNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  if (isNewEnough(process.versions.node)) return;
   throw new SetupError(
     `livesr needs Node ${oldestNode.join('.')} or newer; this is Node ${process.versions.node}.\n` +
       'Install a newer one, for instance from https://nodejs.org or https://github.com/nodesource/distributions.',

@@ -1,0 +1,70 @@
+// What a run in a root came to, read from what it left: the demo's report, the tests' last line.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const signed = (decibels) =>
+  decibels === undefined ? '–' : `${decibels < 0 ? '−' : '+'}${Math.abs(decibels).toFixed(2)}`;
+
+// Seconds from the first patch that was sent to the first second in which the engine trained. The
+// report has one observation a second, so this is up to a second too long or too short.
+function secondsToTraining(observations) {
+  const patch = observations.find(({ patchKbps }) => patchKbps > 0);
+  const training = observations.find(({ trainingState }) => trainingState === 'training');
+  if (patch === undefined || training === undefined) return undefined;
+  return Math.max(0, training.timeSeconds - patch.timeSeconds);
+}
+
+/** The row of one demo; without a report most of it is unknown. */
+export function demoOutcome(clone, { release, run, code, seconds }) {
+  const path = join(clone, 'report/report.json');
+  const row = { release, run, code, seconds: Math.round(seconds) };
+  if (!existsSync(path)) return row;
+  const { observations, last, frames } = JSON.parse(readFileSync(path, 'utf8'));
+  return {
+    ...row,
+    training: secondsToTraining(observations),
+    gainDb: last.meanPsnrDb.online - last.meanPsnrDb.bicubic,
+    genericGainDb: last.meanPsnrDb.generic - last.meanPsnrDb.bicubic,
+    model: observations.at(-1)?.modelInUse,
+    late: frames.late,
+  };
+}
+
+/** Whether a demo did what it should: it ended well, and training began soon enough. */
+export const isGood = (row, maxSeconds) =>
+  row.code === 0 && row.training !== undefined && row.training <= maxSeconds;
+
+/** The rows as a table in Markdown. */
+export function table(rows) {
+  const head = [
+    'Debian',
+    'demo',
+    'exit code',
+    's in all',
+    'training after the first patch, s',
+    'model at the end',
+    'online − bicubic, last 10 s, dB',
+    'generic − bicubic',
+    'late frames',
+  ];
+  const cells = rows.map((row) => [
+    row.release,
+    row.run,
+    row.code,
+    row.seconds,
+    row.training ?? 'never',
+    row.model ?? '–',
+    signed(row.gainDb),
+    signed(row.genericGainDb),
+    row.late ?? '–',
+  ]);
+  return [head, head.map(() => '---'), ...cells]
+    .map((line) => `| ${line.join(' | ')} |`)
+    .join('\n');
+}
+
+/** The line with which `npm test` ends; undefined where it did not come so far. */
+export function testOutcome(log) {
+  const lines = readFileSync(log, 'utf8').match(/^tests: \d+ passed, \d+ failed$/gm);
+  return lines?.at(-1);
+}
