@@ -109,6 +109,7 @@ TEST_CASE("garbage on the patches pad is counted by its fault and stops nothing"
     EnhancerHarness harness("training=off model=bicubic scale=2");
     harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
     const auto good = harness.patch_packet(0, 0);
+    REQUIRE(good.size() > 30);
     const auto push = [&](std::vector<std::uint8_t> bytes) {
         CHECK(harness.push_patch_bytes(bytes, 0) == GST_FLOW_OK);
     };
@@ -121,7 +122,7 @@ TEST_CASE("garbage on the patches pad is counted by its fault and stops nothing"
     CHECK(harness.count("packets-dropped-foreign") == 1);
 
     auto flipped = good;
-    flipped.at(flipped.size() - 1) ^= 1U;
+    flipped.back() ^= 1U;
     push(flipped);
     CHECK(harness.count("packets-dropped-checksum") == 1);
 

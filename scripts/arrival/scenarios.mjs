@@ -1,0 +1,93 @@
+// Orders in which the two ends of a stream start, and what of it arrives.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { counters, freePort, startPipeline, startProgram } from './processes.mjs';
+import { sender, server, ways } from './streams.mjs';
+
+/** Seconds after the start of the measurement at which each side starts, and starts again. */
+export const scenarios = {
+  'server first': { server: 0, sender: 1 },
+  'sender first': { server: 3, sender: 0 },
+  together: { server: 0, sender: 0 },
+  'sender after 2 s': { server: 0, sender: 2 },
+  'sender after 5 s': { server: 0, sender: 5 },
+  'sender restarted': { server: 0, sender: 1, again: 4 },
+};
+
+const pollMs = 250;
+
+/** How many of the patches that were sent arrived, and what became of them. */
+export async function measure(name, { way, clip, seconds }) {
+  const times = scenarios[name];
+  const port = await freePort();
+  const { relay: relayCommand } = ways[way];
+  const entry = relayCommand === undefined ? port : await freePort();
+  const relay = relayCommand && startProgram(relayCommand(entry, port));
+  const started = performance.now();
+  const until = (second) => delay(Math.max(0, started + second * 1000 - performance.now()));
+  const ends = { server: undefined, sender: undefined };
+  const start = {
+    server: () => (ends.server = startPipeline(server(way, port))),
+    sender: () => (ends.sender = startPipeline(sender({ clip, port: entry }))),
+  };
+  const sent = { patches: 0 };
+  const addSent = async () => {
+    sent.patches += counters(await ends.sender.get('sender', 'stats'))['patches'] ?? 0;
+  };
+  const firsts = {};
+  const poll = async () => {
+    const stats = counters(await ends.server?.get('enhancer', 'stats'));
+    const second = (performance.now() - started) / 1000;
+    if (stats['patches-received'] > 0) firsts.received ??= second;
+    if (stats['patches-aligned'] > 0) firsts.aligned ??= second;
+    return stats;
+  };
+  const pollUntil = async (second) => {
+    while (performance.now() < started + second * 1000) {
+      await poll();
+      await delay(pollMs);
+    }
+  };
+  try {
+    const order = ['server', 'sender'].sort((a, b) => times[a] - times[b]);
+    for (const side of order) {
+      await until(times[side]);
+      start[side]();
+    }
+    const end = Math.max(times.server, times.sender) + seconds;
+    if (times.again !== undefined) {
+      await pollUntil(times.sender + seconds / 2);
+      await addSent();
+      await ends.sender.kill();
+      await pollUntil(times.sender + seconds / 2 + times.again);
+      start.sender();
+    }
+    await pollUntil(end);
+    const frames = ends.sender.isRunning();
+    await addSent();
+    // What is on its way arrives.
+    await delay(1500);
+    const stats = await poll();
+    return {
+      name,
+      way,
+      sent: sent.patches,
+      stats,
+      firsts,
+      senderRan: frames,
+      ...words(ends, relay),
+    };
+  } finally {
+    await ends.server?.stop();
+    await ends.sender?.stop();
+    await relay?.stop();
+  }
+}
+
+const words = (ends, relay) => ({
+  said: {
+    server: ends.server?.said ?? [],
+    sender: ends.sender?.said ?? [],
+    relay: relay?.said ?? [],
+  },
+});
