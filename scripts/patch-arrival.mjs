@@ -6,10 +6,11 @@
 // Prints a table; what each end said follows it. docs/relays.md has the outcome.
 import { parseArgs } from 'node:util';
 import { scenarios, measure } from './arrival/scenarios.mjs';
-import { ways } from './arrival/streams.mjs';
+import { transports, ways } from './arrival/streams.mjs';
 import { runMain, say, SetupError } from './shell.mjs';
 
 const options = {
+  transport: { type: 'string', default: 'livesr' },
   way: { type: 'string', multiple: true, default: ['direct'] },
   scenario: { type: 'string', multiple: true, default: Object.keys(scenarios) },
   runs: { type: 'string', default: '1' },
@@ -19,6 +20,7 @@ const options = {
 };
 
 const usage = `Usage: node scripts/patch-arrival.mjs [options]
+  --transport NAME  ${Object.keys(transports).join(' | ')}: which muxer and demuxer (default: livesr)
   --way NAME        may be given more than once; all: ${Object.keys(ways).join(' | ')}
   --scenario NAME   may be given more than once (default: each of them):
                     ${Object.keys(scenarios).join(' | ')}
@@ -43,6 +45,7 @@ function readArguments() {
     seconds: Number(values.seconds),
   };
   const isKnown =
+    wanted.transport in transports &&
     wanted.way.every((name) => name in ways) &&
     wanted.scenario.every((name) => name in scenarios) &&
     wanted.runs > 0 &&
@@ -56,8 +59,9 @@ const head = [
   'start',
   'patches sent',
   'received',
+  'lost before the server',
   'aligned',
-  'lost on the way, by cause',
+  'dropped, by cause',
   'first received, s',
   'first aligned, s',
   'frames',
@@ -67,17 +71,16 @@ const share = (part, whole) => (whole > 0 ? ` (${((part / whole) * 100).toFixed(
 
 function row({ name, way, sent, stats, firsts }) {
   const causes = Object.entries(stats)
-    .filter(
-      ([field, value]) => /^(patches|packets)-dropped-|^packets-lost$/.test(field) && value > 0,
-    )
-    .map(([field, value]) => `${field.replace(/^(patches|packets)-(dropped-)?/, '')} ${value}`);
+    .filter(([field, value]) => /^(patches|packets)-dropped-/.test(field) && value > 0)
+    .map(([field, value]) => `${field.replace(/^(patches|packets)-dropped-/, '')} ${value}`);
   const received = stats['patches-received'] ?? 0;
   const aligned = stats['patches-aligned'] ?? 0;
   return [
     way,
     name,
     sent,
-    `${received}${share(received, sent)}`,
+    received,
+    stats['packets-lost'] ?? 0,
     `${aligned}${share(aligned, received)}`,
     causes.join(', ') || '–',
     firsts.received?.toFixed(1) ?? 'never',

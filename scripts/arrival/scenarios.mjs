@@ -17,7 +17,7 @@ export const scenarios = {
 const pollMs = 250;
 
 /** How many of the patches that were sent arrived, and what became of them. */
-export async function measure(name, { way, clip, seconds }) {
+export async function measure(name, { transport, way, clip, seconds }) {
   const times = scenarios[name];
   const port = await freePort();
   const { relay: relayCommand } = ways[way];
@@ -27,8 +27,8 @@ export async function measure(name, { way, clip, seconds }) {
   const until = (second) => delay(Math.max(0, started + second * 1000 - performance.now()));
   const ends = { server: undefined, sender: undefined };
   const start = {
-    server: () => (ends.server = startPipeline(server(way, port))),
-    sender: () => (ends.sender = startPipeline(sender({ clip, port: entry }))),
+    server: () => (ends.server = startPipeline(server({ transport, way, port }))),
+    sender: () => (ends.sender = startPipeline(sender({ transport, clip, port: entry }))),
   };
   const sent = { patches: 0 };
   const addSent = async () => {

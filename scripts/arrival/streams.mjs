@@ -11,25 +11,44 @@ export function source(clip) {
   );
 }
 
-export function sender({ clip, port, bitrate = 600_000 }) {
+/** Elements that make and take the transport stream: GStreamer's own, or livesr's around them. */
+export const transports = {
+  livesr: {
+    mux: 'livesrmux name=mux',
+    demux: { element: 'livesrdemux', video: 'demux.video', patches: 'demux.patches' },
+  },
+  plain: {
+    mux: 'mpegtsmux name=mux alignment=7',
+    demux: {
+      element: 'tsdemux',
+      video: 'demux. ! video/x-h264',
+      patches: 'demux. ! meta/x-klv',
+    },
+  },
+};
+
+export function sender({ transport, clip, port, bitrate = 600_000 }) {
   return (
     `${source(clip)} ! queue ! patchsender name=sender scale=2 max-bitrate=${bitrate} ` +
-    `sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ` +
+    `sender.src ! h264parse ! queue ! ${transports[transport].mux} ` +
     `! srtsink uri="${loopback(port)}?mode=caller" sender.patches ! queue ! mux.`
   );
 }
 
-const transportStream = (input, name) =>
-  `${input} ! tsdemux name=demux ` +
-  `demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! srenhancer name=${name} scale=2 ` +
-  `! fakesink sync=true demux. ! meta/x-klv ! queue ! ${name}.patches`;
-
-/** What the server receives from: the name of each is part of a way below. */
-const servers = {
-  srt: (port) =>
-    transportStream(`srtsrc uri="${loopback(port)}?mode=listener" keep-listening=true`, 'enhancer'),
-  udp: (port) => transportStream(`udpsrc port=${port} buffer-size=2000000`, 'enhancer'),
+/** What the server receives from; a way below names one. */
+const inputs = {
+  srt: (port) => `srtsrc uri="${loopback(port)}?mode=listener" keep-listening=true`,
+  udp: (port) => `udpsrc port=${port} buffer-size=2000000`,
 };
+
+export function server({ transport, way, port }) {
+  const { element, video, patches } = transports[transport].demux;
+  return (
+    `${inputs[ways[way].input](port)} ! ${element} name=demux ` +
+    `${video} ! queue ! h264parse ! avdec_h264 ! srenhancer name=enhancer scale=2 ` +
+    `! fakesink sync=true ${patches} ! queue ! enhancer.patches`
+  );
+}
 
 const ffmpeg = (from, options, to) => [
   'ffmpeg',
@@ -41,34 +60,32 @@ const toUdp = (port) => `udp://127.0.0.1:${port}?pkt_size=1316`;
 
 /** Ways from the sender to the server: what is started between two ports, and what listens behind. */
 export const ways = {
-  direct: { server: 'srt' },
+  direct: { input: 'srt' },
   'srt-live-transmit': {
-    server: 'srt',
+    input: 'srt',
     relay: (from, to) => [
       ...['srt-live-transmit', '-q', '-chunk', '1316'],
       ...[`${loopback(from)}?mode=listener`, `${loopback(to)}?mode=caller`],
     ],
   },
   'ffmpeg -map 0 -c copy, SRT': {
-    server: 'srt',
+    input: 'srt',
     relay: (from, to) => ffmpeg(from, '-map 0 -c copy', toSrt(to)),
   },
   'ffmpeg -map 0 -c copy, UDP': {
-    server: 'udp',
+    input: 'udp',
     relay: (from, to) => ffmpeg(from, '-map 0 -c copy', toUdp(to)),
   },
   'ffmpeg -map 0 -c copy -copyts, SRT': {
-    server: 'srt',
+    input: 'srt',
     relay: (from, to) => ffmpeg(from, '-map 0 -c copy -copyts', toSrt(to)),
   },
   'ffmpeg -c copy, SRT': {
-    server: 'srt',
+    input: 'srt',
     relay: (from, to) => ffmpeg(from, '-c copy', toSrt(to)),
   },
   'ffmpeg -c copy, UDP': {
-    server: 'udp',
+    input: 'udp',
     relay: (from, to) => ffmpeg(from, '-c copy', toUdp(to)),
   },
 };
-
-export const server = (way, port) => servers[ways[way].server](port);
