@@ -54,16 +54,16 @@ export async function measure(name, { transport, way, clip, seconds }) {
       await until(times[side]);
       start[side]();
     }
-    const end = Math.max(times.server, times.sender) + seconds;
+    await pollUntil(Math.max(times.server, times.sender) + seconds);
     if (times.again !== undefined) {
-      await pollUntil(times.sender + seconds / 2);
       await addSent();
       await ends.sender.kill();
-      await pollUntil(times.sender + seconds / 2 + times.again);
+      const again = times.sender + seconds + times.again;
+      await pollUntil(again);
       start.sender();
+      await pollUntil(again + seconds);
     }
-    await pollUntil(end);
-    const frames = ends.sender.isRunning();
+    const senderRan = ends.sender.isRunning();
     await addSent();
     // What is on its way arrives.
     await delay(1500);
@@ -74,7 +74,7 @@ export async function measure(name, { transport, way, clip, seconds }) {
       sent: sent.patches,
       stats,
       firsts,
-      senderRan: frames,
+      senderRan,
       ...words(ends, relay),
     };
   } finally {
