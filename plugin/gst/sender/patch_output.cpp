@@ -2,6 +2,7 @@
 #include "gst/sender/patch_output.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace livesr::gst {
 
@@ -20,6 +21,12 @@ bool is_gap(GstMiniObject* object) {
 // Neither patches nor gaps: what nothing may overtake.
 bool is_ordered(GstMiniObject* object) { return GST_IS_EVENT(object) && !is_gap(object); }
 
+// Of the stream, whatever is in it: a pad without data may have it.
+bool describes(GstMiniObject* object) {
+    return is_ordered(object) && GST_EVENT_IS_STICKY(GST_EVENT_CAST(object)) &&
+           GST_EVENT_TYPE(object) != GST_EVENT_EOS;
+}
+
 }  // namespace
 
 void PatchOutput::run(gpointer self) { static_cast<PatchOutput*>(self)->step(); }
@@ -28,6 +35,7 @@ void PatchOutput::start() {
     {
         const std::lock_guard lock(mutex_);
         flushing_ = false;
+        has_video_ = !waits_for_video_;
     }
     gst_pad_start_task(pad_, &PatchOutput::run, this, nullptr);
 }
@@ -40,6 +48,17 @@ void PatchOutput::stop() {
     }
     gst_pad_stop_task(pad_);
     clear();
+}
+
+void PatchOutput::wait_for_video() {
+    const std::lock_guard lock(mutex_);
+    waits_for_video_ = true;
+}
+
+void PatchOutput::video_left() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(has_video_, true)) return;
+    changed_.notify_all();
 }
 
 void PatchOutput::flush_start(GstEvent* event) {
@@ -143,8 +162,17 @@ GstMiniObject* PatchOutput::take(std::size_t index) {
     return object;
 }
 
+// What describes the stream, in its order; it is behind nothing but what has to wait anyway.
+GstMiniObject* PatchOutput::next_description() {
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+        if (describes(queue_[i].object)) return take(i);
+    }
+    return nullptr;
+}
+
 // What may go now; null when all has to wait.
 GstMiniObject* PatchOutput::next() {
+    if (!has_video_ && !ending_) return next_description();
     while (!queue_.empty() && GST_IS_BUFFER(queue_.front().object)) {
         const std::uint64_t now = now_ns();
         const std::size_t bytes = gst_buffer_get_size(GST_BUFFER_CAST(queue_.front().object));
@@ -166,6 +194,17 @@ GstMiniObject* PatchOutput::next() {
     return nullptr;
 }
 
+// Caps that the pad has already.
+bool PatchOutput::is_known(GstEvent* event) const {
+    if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS) return false;
+    GstCaps* known = gst_pad_get_current_caps(pad_);
+    GstCaps* caps = nullptr;
+    gst_event_parse_caps(event, &caps);
+    const bool equal = known && gst_caps_is_equal(known, caps);
+    gst_clear_caps(&known);
+    return equal;
+}
+
 void PatchOutput::step() {
     GstMiniObject* item = nullptr;
     {
@@ -182,7 +221,9 @@ void PatchOutput::step() {
             return;
         }
     }
-    if (GST_IS_EVENT(item)) {
+    if (GST_IS_EVENT(item) && is_known(GST_EVENT_CAST(item))) {
+        gst_mini_object_unref(item);
+    } else if (GST_IS_EVENT(item)) {
         gst_pad_push_event(pad_, GST_EVENT_CAST(item));
     } else {
         gst_pad_push(pad_, GST_BUFFER_CAST(item));

@@ -2,6 +2,12 @@
 // neither the video nor the engine's thread ever waits for whoever takes the patches. Buffers go
 // when the pacer lets them, gaps overtake those that wait. What happens downstream (not linked, an
 // error) is nobody else's trouble. Thread-safe.
+//
+// A multiplexer names its streams in a program map when its first data comes. The map must name the
+// patches from the start, and no patch may come before the video has its place there: so events
+// that describe the stream (its start, caps, segment) go at once, gaps and buffers only once the
+// video has come. Caps go only when they differ: some multiplexers take no second caps event,
+// however equal.
 #pragma once
 
 #include <gst/gst.h>
@@ -26,6 +32,11 @@ class PatchOutput {
     // From the pad's activation.
     void start();
     void stop();
+    // From the start on nothing but what describes the stream leaves before video_left(); its end
+    // leaves anyway. For whoever has the video in hand; before start().
+    void wait_for_video();
+    // A picture has gone downstream. Cheap: may be called for each one.
+    void video_left();
     // Around a flush; both forward the event.
     void flush_start(GstEvent* event);
     void flush_stop(GstEvent* event);
@@ -61,6 +72,8 @@ class PatchOutput {
     std::uint64_t now_ns() const;
     GstMiniObject* take(std::size_t index);
     GstMiniObject* next();
+    GstMiniObject* next_description();
+    bool is_known(GstEvent* event) const;
 
     GstPad* const pad_;
     mutable std::mutex mutex_;
@@ -74,6 +87,8 @@ class PatchOutput {
     std::uint64_t media_ns_ = 0;
     std::chrono::steady_clock::time_point media_at_;
     bool flushing_ = true;
+    bool waits_for_video_ = false;  // each run anew
+    bool has_video_ = true;         // has left in this run
 };
 
 }  // namespace livesr::gst

@@ -121,7 +121,7 @@ bool Rungs::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_tim
         order_.reset();
         trial = trial_;
     }
-    return trial && trial->add_frame(buffer, running_time, may_measure, video_bytes);
+    return trial && trial->add_frame(buffer, caps, running_time, may_measure, video_bytes);
 }
 
 void Rungs::add_live(const LumaFrame& frame) {

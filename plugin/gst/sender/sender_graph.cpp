@@ -1,9 +1,12 @@
 // See sender_graph.h.
 #include "gst/sender/sender_graph.h"
 
+#include <gst/video/video.h>
+
 #include <stdexcept>
 #include <utility>
 
+#include "gst/sender/element_messages.h"
 #include "gst/sender/lowres_scaler.h"
 #include "gst/sender/patchpicker.h"
 #include "gst/sender/side_branch.h"
@@ -66,6 +69,7 @@ void SenderGraph::build(const GraphPlan& plan) {
     GstCaps* i420 = gst_caps_from_string("video/x-raw, format = I420");
     g_object_set(format, "caps", i420, nullptr);
     gst_caps_unref(i420);
+    GstElement* const progressive = add_deinterlacer(format);
     GstElement* const raw_tee = add("tee");
     GstElement* const scaler = make_lowres_scaler();
     configure_lowres_scaler(scaler, plan.settings.first_scale(), plan.width, plan.height);
@@ -73,7 +77,7 @@ void SenderGraph::build(const GraphPlan& plan) {
     GstElement* const out_tee = add("tee");
 
     link(convert, "src", format, "sink");
-    link(format, "src", raw_tee, "sink");
+    link(progressive, "src", raw_tee, "sink");
     // A tee serves its pads in the order in which they were made: the picker has a frame before its
     // encoder, and the decoder what was encoded before the network.
     link(raw_tee, "src_%u", picker_, "sink");
@@ -88,6 +92,9 @@ void SenderGraph::build(const GraphPlan& plan) {
     }
     link(coded ? coded : scaler, "src", out_tee, "sink");
     probe(out_tee, "sink", &SenderGraph::check_links, this);
+    picker_of(picker_).output().wait_for_video();
+    any_picture_left_ = false;
+    probe(out_tee, "sink", &SenderGraph::let_patches_follow, this);
 
     const bool decodes = plan.settings.sends_patches() &&
                          build_decoder_branch(out_tee, coded, plan.settings.lockstep);
@@ -99,6 +106,52 @@ void SenderGraph::build(const GraphPlan& plan) {
     GstPad* last = gst_element_request_pad_simple(out_tee, "src_%u");
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), last);
     gst_object_unref(last);
+}
+
+// Progressive pictures go through it as they are. One picture out for each one in, at once: the
+// frame rate stays, and only the default method neither delays pictures nor adds some at the end.
+// Returns `before` where the element is not installed.
+GstElement* SenderGraph::add_deinterlacer(GstElement* before) {
+    GstElement* element = gst_element_factory_make("deinterlace", nullptr);
+    GstPad* pad = gst_element_get_static_pad(before, "src");
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, &SenderGraph::say_interlaced, this,
+                      nullptr);
+    gst_object_unref(pad);
+    has_deinterlacer_ = element != nullptr;
+    if (!element) return before;
+    gst_util_set_object_arg(G_OBJECT(element), "fields", "top");
+    add(element);
+    link(before, "src", element, "sink");
+    return element;
+}
+
+GstPadProbeReturn SenderGraph::say_interlaced(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+    auto& self = *static_cast<SenderGraph*>(graph);
+    GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+    if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS) return GST_PAD_PROBE_OK;
+    GstCaps* caps = nullptr;
+    GstVideoInfo video;
+    gst_event_parse_caps(event, &caps);
+    if (!gst_video_info_from_caps(&video, caps) || !GST_VIDEO_INFO_IS_INTERLACED(&video)) {
+        return GST_PAD_PROBE_OK;
+    }
+    {
+        const std::lock_guard lock(self.mutex_);
+        if (std::exchange(self.told_interlaced_, true)) return GST_PAD_PROBE_OK;
+    }
+    if (self.has_deinterlacer_) {
+        post_warning(GST_ELEMENT_CAST(self.bin_),
+                     "The input is interlaced: it is deinterlaced and sent as progressive "
+                     "video of the same frame rate",
+                     "Set the camera to progressive video: it needs fewer bits and shows more");
+    } else {
+        post_warning(
+            GST_ELEMENT_CAST(self.bin_),
+            "The input is interlaced, and there is no element deinterlace: moving edges are "
+            "sent as combs",
+            "Install gstreamer1.0-plugins-good, or set the camera to progressive video");
+    }
+    return GST_PAD_PROBE_OK;
 }
 
 GstElement* SenderGraph::add_encoder(const std::string& fragment) {
@@ -194,7 +247,7 @@ void SenderGraph::take_down() {
         x264_buffer_.reset();
         gst_clear_object(&control_.encoder);
         side_branch_ = decoder_ = nullptr;
-        told_unlinked_ = false;
+        told_unlinked_ = told_interlaced_ = false;
     }
     for (GstElement* element : built) {
         gst_element_set_state(element, GST_STATE_NULL);
@@ -269,6 +322,15 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
 GstClockTime SenderGraph::time_to_key() const {
     const std::lock_guard lock(mutex_);
     return x264_buffer_ ? x264_buffer_->time_to_key() : GST_CLOCK_TIME_NONE;
+}
+
+// The picture before this one has left: a multiplexer has it, or will have it first.
+GstPadProbeReturn SenderGraph::let_patches_follow(GstPad*, GstPadProbeInfo*, gpointer graph) {
+    auto& self = *static_cast<SenderGraph*>(graph);
+    if (std::exchange(self.any_picture_left_, true)) {
+        picker_of(self.picker_).output().video_left();
+    }
+    return GST_PAD_PROBE_OK;
 }
 
 // With nothing linked there is no work to do, and whoever built the pipeline has made a mistake.

@@ -1,8 +1,8 @@
 // The elements inside patchsender, built when it leaves NULL from what its properties then say:
 //
-//   sink ─ videoconvert ─ tee ┬──────────────────────────────────────── picker.sink ┐
-//                             └ scaler ─ encoder ─ tee ┬ side branch ─ decoder ─ picker.lowres
-//                                                      └ src                        └ patches
+//   sink ─ videoconvert ─ deinterlace ─ tee ┬─────────────────────────────── picker.sink ┐
+//                    └ scaler ─ encoder ─ tee ┬ side branch ─ decoder ─ picker.lowres
+//                                             └ src                        └ patches
 //
 // In lockstep there is no queue: source, encoder, decoder and picker share one thread, so that
 // decisions fall in one order. Else the decoder has a thread of its own. Thread-safe.
@@ -50,12 +50,15 @@ class SenderGraph {
   private:
     void add(GstElement* element);
     GstElement* add(const char* factory);
+    GstElement* add_deinterlacer(GstElement* before);
     GstElement* add_encoder(const std::string& fragment);
     GstElement* make_decoder(GstElement* coded, bool lockstep);
     bool build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep);
     GstClockTime time_to_key() const;
     static GstPadProbeReturn limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);
+    static GstPadProbeReturn say_interlaced(GstPad*, GstPadProbeInfo* info, gpointer graph);
+    static GstPadProbeReturn let_patches_follow(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn check_links(GstPad*, GstPadProbeInfo* info, gpointer graph);
 
     GstBin* const bin_;
@@ -64,6 +67,9 @@ class SenderGraph {
     GstPad* const src_;
     GstPad* const patches_;
 
+    bool has_deinterlacer_ = false;  // as built
+    bool any_picture_left_ = false;  // of the streaming thread while it runs
+
     mutable std::mutex mutex_;  // guards all below; all elements belong to the bin
     std::vector<GstElement*> built_;
     GstElement* side_branch_ = nullptr;
@@ -71,6 +77,7 @@ class SenderGraph {
     BitrateControl control_;                 // its encoder is a reference of ours
     std::optional<X264Buffer> x264_buffer_;  // of control_'s encoder
     bool told_unlinked_ = false;
+    bool told_interlaced_ = false;
 };
 
 }  // namespace livesr::gst

@@ -220,9 +220,11 @@ bool RungTrial::over() const {
     return over_;
 }
 
-bool RungTrial::add_frame(GstBuffer* buffer, GstClockTime running_time, bool may_measure,
-                          std::uint64_t video_bytes) {
+bool RungTrial::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time,
+                          bool may_measure, std::uint64_t video_bytes) {
     if (!begin_) begin_ = running_time;
+    // Two inputs cannot be compared, and the new one's buffers do not fit what was built.
+    const bool changed = !gst_caps_is_equal(caps, caps_);
     // A flush set time back, or the stream jumped: the trial is void.
     const bool jumped = running_time < *begin_ || running_time > end() + 5 * GST_SECOND;
     const bool measuring = running_time >= *begin_ + order_.warm_up;
@@ -232,6 +234,7 @@ bool RungTrial::add_frame(GstBuffer* buffer, GstClockTime running_time, bool may
     std::unique_lock lock(mutex_);
     if (over_ || complete_) return false;
     if (jumped) failure_ = "the stream jumped";
+    if (changed) failure_ = "the input changed";
     if (!failure_.empty() || ends) {
         live_video_bytes_ = video_bytes - bytes_at_begin_.value_or(video_bytes);
         complete_ = true;

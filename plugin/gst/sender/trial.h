@@ -55,9 +55,10 @@ class RungTrial {
     RungTrial(const RungTrial&) = delete;
     RungTrial& operator=(const RungTrial&) = delete;
 
+    // caps: of this buffer; with other caps than the first one's the trial ends without a result.
     // may_measure: the stream's own picture of this frame will be given to add_live. Returns
     // whether it is wanted. video_bytes: of the stream up to here.
-    bool add_frame(GstBuffer* buffer, GstClockTime running_time, bool may_measure,
+    bool add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running_time, bool may_measure,
                    std::uint64_t video_bytes);
     void add_live(const LumaFrame& frame);
     // Nothing more is wanted.
