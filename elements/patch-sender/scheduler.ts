@@ -87,6 +87,8 @@ interface VideoMeasure {
   readonly toldBits: number;
   readonly sinceNs: number | undefined;
   readonly rateBps: number | undefined;
+  /** What it was told at the same time as it gave rateBps. */
+  readonly toldBps: number | undefined;
   /** Given for what was told; 1 until it is known. */
   readonly ratio: number;
   /** Bits of key frames that the rate told leaves out, and the ratio without them. */
@@ -136,6 +138,7 @@ const noVideo: VideoMeasure = {
   toldBits: 0,
   sinceNs: undefined,
   rateBps: undefined,
+  toldBps: undefined,
   ratio: 1,
   keyFrameBits: 0,
   ratioBesideKeys: 1,
@@ -231,7 +234,7 @@ export function rungChanged(state: SchedulerState): SchedulerState {
     patchBitrateBps: undefined,
     gainDbPerBit: undefined,
     memoryDbPerBit: undefined,
-    video: { ...state.video, bits: 0, sinceNs: undefined, rateBps: undefined },
+    video: { ...state.video, bits: 0, sinceNs: undefined, rateBps: undefined, toldBps: undefined },
   };
 }
 
@@ -464,7 +467,8 @@ function videoGiven(
   const toldBits = video.toldBits + encoderTargetBps(state) * tickSeconds;
   if (mediaTimeNs - sinceNs < videoWindowNs)
     return { ...video, bits, keyFrameBits, toldBits, sinceNs };
-  const rateBps = bits / ((mediaTimeNs - sinceNs) / 1e9);
+  const windowSeconds = (mediaTimeNs - sinceNs) / 1e9;
+  const rateBps = bits / windowSeconds;
   // An encoder that is on its way to a lower rate is not one that ignores it.
   const hasFallen = state.fellNs !== undefined && state.fellNs > sinceNs - videoWindowNs;
   const isKnown = !hasFallen && toldBits > 0 && bits > 0;
@@ -475,6 +479,7 @@ function videoGiven(
     ...noVideo,
     sinceNs: mediaTimeNs,
     rateBps,
+    toldBps: toldBits / windowSeconds,
     ratio: ratioNow,
     ratioBesideKeys: towards(ratioBesideKeys, bits - keyFrameBits),
     ignoringWindows: ratioNow > mostCorrection ? video.ignoringWindows + 1 : 0,
@@ -482,14 +487,21 @@ function videoGiven(
 }
 
 /** What is to be said of an encoder that does not keep to its rate; undefined while it does. */
-export function encoderTrouble(state: SchedulerState): Trouble | undefined {
-  const { rateBps, ignoringWindows } = state.video;
-  if (rateBps === undefined || ignoringWindows < windowsToBeSure) return undefined;
+export function encoderTrouble({ plan, video }: SchedulerState): Trouble | undefined {
+  const { rateBps, toldBps, ignoringWindows } = video;
+  if (rateBps === undefined || toldBps === undefined || ignoringWindows < windowsToBeSure) {
+    return undefined;
+  }
+  // What counts is over several windows: the latest may be one that it kept to.
+  if (rateBps <= mostOvershoot * toldBps) return undefined;
   const kbps = (bps: number): string => `${(bps / 1000).toFixed(0)} kbit/s`;
+  const uplinkBps = plan.videoBitrateBps + plan.patchBitrateBps;
+  const exceeds =
+    rateBps > uplinkBps ? `, and it exceeds the uplink, which carries ${kbps(uplinkBps)}` : '';
   return {
     cause:
-      `The encoder gives ${kbps(rateBps)} where it was asked for ${kbps(encoderTargetBps(state))}: ` +
-      'patches give way, and the uplink is exceeded if it carries no more',
+      `The encoder gives ${kbps(rateBps)} where it was asked for ${kbps(toldBps)}: ` +
+      `patches give way${exceeds}`,
     remedy:
       'Set the encoder to a constant bit rate that may change while it runs (the default does), ' +
       'or send a smaller picture: a greater scale',

@@ -1,6 +1,6 @@
-// The receiver between the demultiplexer and the networks, as a sequence: pictures and packets, with
-// hostile sizes, times, checksums and orders, through everything that places patches and chooses the
-// size of the output. An input is a script; each step takes its bytes from the front.
+// The receiver between the demultiplexer and the networks, as a sequence: pictures and packets,
+// with hostile sizes, times, checksums and orders, through everything that places patches and
+// chooses the size of the output. An input is a script; each step takes its bytes from the front.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -135,9 +135,16 @@ class Receiver {
 
 // A time near what is usual, or one at the end of a range.
 std::uint64_t Receiver::any_time(Script& script, std::uint64_t near_ns) {
-    static constexpr std::array<std::uint64_t, 10> extremes{
-        0,          1,          (1ULL << 53U) - 1,   1ULL << 53U, longest_time_ns,
-        longest_time_ns + 1, 1ULL << 62U, (1ULL << 63U) - 1, 1ULL << 63U, ~0ULL};
+    static constexpr std::array<std::uint64_t, 10> extremes{0,
+                                                            1,
+                                                            (1ULL << 53U) - 1,
+                                                            1ULL << 53U,
+                                                            longest_time_ns,
+                                                            longest_time_ns + 1,
+                                                            1ULL << 62U,
+                                                            (1ULL << 63U) - 1,
+                                                            1ULL << 63U,
+                                                            ~0ULL};
     const std::uint8_t kind = script.byte();
     if (kind < 160) return near_ns;
     if (kind < 190) return near_ns + (kind - 159U) * 33'333'333U;
@@ -204,9 +211,9 @@ void Receiver::show(Script& script) {
     output_ = output;
 
     const Scale scale = size_.scale_of(width, height);
-    const Picture given = picture_of(scale.network() == 1 ? scale.enlarged(width) : width,
-                                     scale.network() == 1 ? scale.enlarged(height) : height,
-                                     script.byte() % 8);
+    const Picture given =
+        picture_of(scale.network() == 1 ? scale.enlarged(width) : width,
+                   scale.network() == 1 ? scale.enlarged(height) : height, script.byte() % 8);
     begin_if_other(given.width, given.height, scale);
     matcher_.add_frame(*steady_ns, interval_ns_, given.luma.data(), given.width, true);
     shown_.push_back(given);
@@ -235,8 +242,8 @@ void Receiver::check_pair(const AlignedPatch& pair) const {
             "a pair lies within the picture");
     require(pair.high.size() == static_cast<std::size_t>(pair.width * pair.height),
             "a pair has all of its pixels");
-    require(pair.low.size() == static_cast<std::size_t>((pair.width / scale + 8) *
-                                                        (pair.height / scale + 8)),
+    require(pair.low.size() ==
+                static_cast<std::size_t>((pair.width / scale + 8) * (pair.height / scale + 8)),
             "a pair has the decoded pixels and their margin");
     require(pair.media_time_ns <= longest_time_ns, "a pair is of a time that is possible");
 }
@@ -289,7 +296,8 @@ void Receiver::receive(Script& script) {
     PacketHeader header;
     header.scale = script.byte() % 4 == 0 || held_ == 0 ? script.one_of(scales) : held_;
     header.stream_id = script.byte() % 8 == 0 ? script.byte() : 1U;
-    header.sequence = script.byte() % 8 == 0 ? static_cast<std::uint32_t>(script.word(4)) : sequence_++;
+    header.sequence =
+        script.byte() % 8 == 0 ? static_cast<std::uint32_t>(script.word(4)) : sequence_++;
     header.running_time_ns = any_time(script, media_ns_);
     const bool announces_other = script.byte() % 4 == 0;
     header.frame_width = announces_other || !output_
@@ -307,7 +315,9 @@ void Receiver::receive(Script& script) {
     payloads.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
         CodedPatch patch;
-        const auto whole = [unit](int value) { return static_cast<std::uint16_t>(value / unit * unit); };
+        const auto whole = [unit](int value) {
+            return static_cast<std::uint16_t>(value / unit * unit);
+        };
         patch.width = static_cast<std::uint16_t>(unit * (1 + script.byte() % 4));
         patch.height = static_cast<std::uint16_t>(unit * (1 + script.byte() % 4));
         patch.x = whole(script.byte() % 64);
@@ -351,7 +361,7 @@ void Receiver::feed(std::span<const std::uint8_t> bytes, std::optional<std::uint
 void receiver(Input input) {
     static constexpr std::array<std::uint64_t, 6> intervals{
         0, 1, 33'333'333, 33'333'333, second_ns, 2'147'483'647ULL * second_ns};
-    static constexpr std::array<Scale, 6> chosen{Scale(), Scale(),     Scale(2),
+    static constexpr std::array<Scale, 6> chosen{Scale(),  Scale(),     Scale(2),
                                                  Scale(1), Scale(3, 2), Scale(4)};
     Script script(input);
     const Scale scale = script.one_of(chosen);

@@ -355,6 +355,13 @@ describe('the rate of the encoder', () => {
     }
     expect(state.plan.patchBitrateBps).toBe(0);
     expect(encoderTrouble(state)?.cause).toContain('gives 1200 kbit/s');
+    expect(encoderTrouble(state)?.cause).toContain('exceeds the uplink, which carries 600 kbit/s');
+    // Against what it was asked for at that time, not since.
+    const { video } = state;
+    const lately = { ...state, video: { ...video, rateBps: 321e3, toldBps: 366e3 } };
+    expect(encoderTrouble(lately)).toBeUndefined();
+    const within = { ...state, video: { ...video, rateBps: 500e3, toldBps: 300e3 } };
+    expect(encoderTrouble(within)?.cause).toMatch(/asked for 300 kbit\/s: patches give way$/);
     expect(encoderTrouble(state)?.remedy).toContain('constant bit rate');
   });
 

@@ -49,13 +49,24 @@ constexpr std::array known_encoders{
     KnownEncoder{"vtenc_h264", "bitrate", 1000},
 };
 
+// A rate control that may use one quantiser alone cannot keep to a rate. GStreamer's av1enc has 0,
+// the best, for the greatest unless it is set, and libaom ends the process where it needs another.
+void allow_all_quantizers(GstElement* element, std::string_view factory) {
+    if (factory != "av1enc") return;
+    constexpr guint worst_of_av1 = 63;
+    guint worst = 0;
+    g_object_get(element, "max-quantizer", &worst, nullptr);
+    if (worst == 0) g_object_set(element, "max-quantizer", worst_of_av1, nullptr);
+}
+
 std::optional<BitrateControl> control_of(GstElement* element) {
     GstElementFactory* factory = gst_element_get_factory(element);
     if (!factory) return std::nullopt;
     const std::string_view name = GST_OBJECT_NAME(factory);
     for (const KnownEncoder& known : known_encoders) {
-        if (known.factory == name)
-            return BitrateControl{element, known.property, known.bps_per_unit};
+        if (known.factory != name) continue;
+        allow_all_quantizers(element, name);
+        return BitrateControl{element, known.property, known.bps_per_unit};
     }
     return std::nullopt;
 }

@@ -92,7 +92,7 @@ void PacketWriter::send_cells(const LumaFrame& frame, const std::vector<std::uin
     }
 }
 
-void PacketWriter::announce_if_due(const LumaFrame& frame, bool changes) {
+void PacketWriter::announce_if_due(const LumaFrame& frame, bool repeats) {
     {
         const std::lock_guard lock(mutex_);
         const bool changed = frame.width != announced_width_ || frame.height != announced_height_ ||
@@ -100,7 +100,7 @@ void PacketWriter::announce_if_due(const LumaFrame& frame, bool changes) {
         // A flush may have set time back.
         const bool due = frame.running_time >= next_announcement_ ||
                          frame.running_time + announcement_interval < next_announcement_;
-        if (!changed && !(due && (changes || is_padded(frame, frame.scale)))) return;
+        if (!changed && !(due && (repeats || is_padded(frame, frame.scale)))) return;
         next_announcement_ = frame.running_time + announcement_interval;
         announced_width_ = frame.width;
         announced_height_ = frame.height;

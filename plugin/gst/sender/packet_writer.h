@@ -29,9 +29,8 @@ class PacketWriter {
                     const PatchCoding& coding);
 
     // Tells a receiver the frame's true size: at once when that or the scale changed, and once a
-    // second while it cannot be told from the decoded size (`changes`: as the scale may change).
-    // `frame` needs no pixels.
-    void announce_if_due(const LumaFrame& frame, bool changes);
+    // second while it cannot be told from the decoded size or `repeats`. `frame` needs no pixels.
+    void announce_if_due(const LumaFrame& frame, bool repeats);
 
     void add_stats(GstStructure* stats) const;
 

@@ -137,7 +137,9 @@ static void gst_patch_sender_get_property(GObject* object, guint id, GValue* val
         GstStructure* stats = gst_structure_new_empty("application/x-livesr-sender-stats");
         picker.add_stats(stats);
         gst_structure_set(stats, "decoder-frames-skipped", G_TYPE_UINT64,
-                          static_cast<guint64>(state.graph.frames_skipped()), nullptr);
+                          static_cast<guint64>(state.graph.frames_skipped()),  //
+                          "frames-left-out", G_TYPE_UINT64,
+                          static_cast<guint64>(state.graph.frames_left_out()), nullptr);
         g_value_take_boxed(value, stats);
         return;
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "gst/sender/element_messages.h"
 #include "gst/sender/patches.h"
@@ -17,6 +18,8 @@ namespace {
 
 // Twice the tolerance of pairing when the caps give no frame rate.
 constexpr GstClockTime default_frame_time = 20 * GST_MSECOND;
+// Pictures that are dropped after so long a pause are dropped for another reason.
+constexpr gint64 stale_pause_us = 10'000'000;
 
 }  // namespace
 
@@ -47,7 +50,8 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                 [this](const RungTrial::Order& order) { rungs_.order(order); },
                 [this](const std::string& cause, const std::string& remedy) {
                     post_warning(element_, cause, remedy);
-                }}),
+                },
+                [this] { ask_for_key(); }}),
       writer_(output_, session_),
       rungs_({[this](const Scale& scale) {
                   session_.set_scale(rungs_.scale(), true);
@@ -86,6 +90,8 @@ bool Picker::start() {
         patches_ended_ = false;
         store_ = {};
         frames_ = lowres_frames_ = size_mismatches_ = void_selections_ = 0;
+        frames_dropped_stale_ = 0;
+        stale_us_ = 0;
     }
     // A receiver tells two senders apart by it; in lockstep a run must give the same bytes.
     writer_.start(chosen.lockstep ? chosen.seed : g_random_int());
@@ -144,6 +150,45 @@ SenderSettings Picker::settings() const {
 }
 
 void Picker::set_encoder(Rungs::Encoder encoder) { rungs_.set_encoder(std::move(encoder)); }
+
+void Picker::set_key_request(std::function<void()> ask) {
+    const std::lock_guard lock(mutex_);
+    key_request_ = std::move(ask);
+}
+
+void Picker::ask_for_key() {
+    std::function<void()> ask;
+    {
+        const std::lock_guard lock(mutex_);
+        ask = key_request_;
+    }
+    if (ask) ask();
+    say_stale();
+}
+
+void Picker::stale_frame_dropped() {
+    {
+        const std::lock_guard lock(mutex_);
+        ++frames_dropped_stale_;
+    }
+    say_stale();
+}
+
+// Once for each time that it begins.
+void Picker::say_stale() {
+    const gint64 now_us = g_get_monotonic_time();
+    {
+        const std::lock_guard lock(mutex_);
+        const gint64 before_us = std::exchange(stale_us_, now_us);
+        if (before_us > 0 && now_us - before_us < stale_pause_us) return;
+    }
+    post_warning(
+        element_,
+        "The link was away, or it or this machine is too slow for the stream: pictures that "
+        "would come too late are dropped",
+        "After an outage nothing is to be done. Where it comes again and again, lower "
+        "max-bitrate, or set a faster encoder");
+}
 
 void Picker::watch_plan(std::function<void(const Plan&)> on_plan) {
     const std::lock_guard lock(mutex_);
@@ -226,6 +271,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
     bool keep = false;
     bool gap_now = false;
     bool announces = false;
+    bool repeats = false;
     bool chooses_rung = false;
     {
         const std::lock_guard lock(mutex_);
@@ -239,6 +285,9 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
         gap_now = !(active_.lockstep && picking());
         announces = !active_.unrelated_sizes;
         chooses_rung = active_.chooses_rung();
+        // A receiver that comes late is to know that patches are meant to come. In lockstep nobody
+        // comes late, and the bits are those of what is measured.
+        repeats = chooses_rung || (active_.sends_patches() && !active_.lockstep);
     }
     frame.pts = GST_BUFFER_PTS(buffer);
     frame.width = GST_VIDEO_INFO_WIDTH(&info);
@@ -253,7 +302,7 @@ GstFlowReturn Picker::high_frame(GstBuffer* buffer) {
         session_.set_scale(frame.scale, false);
         post_rung(element_, frame.scale, frame.running_time);
     }
-    if (announces) writer_.announce_if_due(frame, chooses_rung);
+    if (announces) writer_.announce_if_due(frame, repeats);
     if (keep && copy_luma(info, buffer, frame.pixels)) {
         const std::lock_guard lock(mutex_);
         store_.add(std::move(frame));
@@ -342,6 +391,7 @@ void Picker::add_stats(GstStructure* stats) const {
     add("offers-unanswered", store_.unanswered());
     add("selections-void", void_selections_);
     add("packets-dropped-late", output_.dropped_late());
+    add("frames-dropped-stale", frames_dropped_stale_);
     gst_structure_set(stats, "scale", G_TYPE_DOUBLE, rungs_.scale().value(), nullptr);
     add("rung-changes", rungs_.changes());
     add("rung-trials", rungs_.trials());

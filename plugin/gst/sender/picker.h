@@ -40,6 +40,10 @@ class Picker {
     void watch_plan(std::function<void(const Plan&)> on_plan);
     // The encoder may be given pictures of another scale, and so may another like it.
     void set_encoder(Rungs::Encoder encoder);
+    // Makes the encoder's next picture a key frame.
+    void set_key_request(std::function<void()> ask);
+    // A frame came too late to be of use, and nobody else gets it.
+    void stale_frame_dropped();
     // Whether pictures will come on the lowres pad: frames are kept for them.
     void set_lowres_expected(bool expected);
 
@@ -70,6 +74,8 @@ class Picker {
 
     void on_plan(const Plan& plan);
     void select(std::uint64_t offer, const std::vector<std::uint32_t>& cells);
+    void ask_for_key();
+    void say_stale();
     void start_stream(GstEvent* event);
     bool set_high_caps(GstEvent* event);
     void set_segment(GstEvent* event);
@@ -93,6 +99,7 @@ class Picker {
     SenderSettings active_;     // as of the last start, with what may change since
     bool running_ = false;
     std::function<void(const Plan&)> plan_watcher_;
+    std::function<void()> key_request_;
     Input high_;
     Input low_;
     FrameStore store_;
@@ -102,6 +109,8 @@ class Picker {
     std::uint64_t lowres_frames_ = 0;
     std::uint64_t size_mismatches_ = 0;
     std::uint64_t void_selections_ = 0;
+    std::uint64_t frames_dropped_stale_ = 0;
+    gint64 stale_us_ = 0;  // when a picture was dropped last; 0: never
 };
 
 }  // namespace livesr::gst

@@ -23,6 +23,10 @@ const char* const sender_example =
 
 namespace {
 
+// Of an encoder that has to be made up for now and then nothing is said.
+constexpr std::uint64_t min_left_out = 10;
+constexpr std::uint64_t min_percent_left_out = 2;
+
 void link(GstElement* from, const char* from_pad, GstElement* to, const char* to_pad) {
     if (gst_element_link_pads(from, from_pad, to, to_pad)) return;
     throw std::runtime_error(std::string("Cannot link ") + GST_OBJECT_NAME(from) + " to " +
@@ -36,6 +40,14 @@ void probe(GstElement* element, const char* pad_name, GstPadProbeCallback callba
         pad,
         static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
         callback, data, nullptr);
+    gst_object_unref(pad);
+}
+
+void ask_for_key(GstElement* encoder) {
+    GST_DEBUG_OBJECT(encoder, "is to make a key frame");
+    GstPad* pad = gst_element_get_static_pad(encoder, "src");
+    gst_pad_send_event(pad,
+                       gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
     gst_object_unref(pad);
 }
 
@@ -89,6 +101,10 @@ void SenderGraph::build(const GraphPlan& plan) {
         picker_of(picker_).set_encoder(
             {[scaler](const Scale& scale) { return change_lowres_scale(scaler, scale); },
              [this] { return time_to_key(); }, plan.encoder});
+        picker_of(picker_).set_key_request([coded] { ask_for_key(coded); });
+        picker_of(picker_).session().set_encoder_inside(true);
+        raw_gate_ = {};
+        probe(convert, "sink", &SenderGraph::drop_stale, this);
     }
     link(coded ? coded : scaler, "src", out_tee, "sink");
     probe(out_tee, "sink", &SenderGraph::check_links, this);
@@ -158,16 +174,17 @@ GstElement* SenderGraph::add_encoder(const std::string& fragment) {
     GstElement* const encoder = make_encoder(fragment);
     gst_object_set_name(GST_OBJECT_CAST(encoder), "encoder");
     add(encoder);
+    frame_guard_ = {};
+    encoder_watch_ = {};
+    told_left_out_ = false;
+    probe(encoder, "sink", &SenderGraph::limit_frame, this);
     probe(encoder, "src", &SenderGraph::count_bytes, this);
     if (const auto control = find_bitrate_control(encoder)) {
         const std::lock_guard lock(mutex_);
         control_ = *control;
         gst_object_ref(control_.encoder);
         x264_buffer_ = X264Buffer::of(control_.encoder);
-        if (x264_buffer_) {
-            probe(encoder, "sink", &SenderGraph::limit_frame, this);
-            picker_of(picker_).session().set_limits_frames(true);
-        }
+        if (x264_buffer_) picker_of(picker_).session().set_limits_frames(true);
     } else {
         GST_ELEMENT_WARNING(bin_, RESOURCE, SETTINGS,
                             ("The bit rate of \"%s\" is not ours to set: it must keep to "
@@ -237,6 +254,8 @@ bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool 
 
 void SenderGraph::take_down() {
     picker_of(picker_).set_encoder({});
+    picker_of(picker_).set_key_request(nullptr);
+    picker_of(picker_).session().set_encoder_inside(false);
     picker_of(picker_).session().set_limits_frames(false);
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), nullptr);
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), nullptr);
@@ -292,11 +311,40 @@ std::uint64_t SenderGraph::frames_skipped() const {
 GstPadProbeReturn SenderGraph::limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph) {
     auto& self = *static_cast<SenderGraph*>(graph);
     if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER)) return GST_PAD_PROBE_OK;
+    Picker& picker = picker_of(self.picker_);
     const GstClockTime frame_time = GST_BUFFER_DURATION(GST_PAD_PROBE_INFO_BUFFER(info));
-    const double room_bits = picker_of(self.picker_).session().room_bits(frame_time);
-    const std::lock_guard lock(self.mutex_);
-    if (self.x264_buffer_) self.x264_buffer_->before_frame(room_bits, frame_time);
-    return GST_PAD_PROBE_OK;
+    const double room_bits = picker.session().room_bits(frame_time);
+    const std::uint64_t now = picker.session().media_time();
+    std::optional<EncoderWatch::Trouble> trouble;
+    bool goes = true;
+    {
+        const std::lock_guard lock(self.mutex_);
+        if (self.x264_buffer_) {
+            self.x264_buffer_->before_frame(room_bits, frame_time);
+        } else if (self.control_.encoder) {
+            goes = self.frame_guard_.lets_through(now, room_bits);
+            trouble = self.left_out_trouble();
+        }
+        if (goes) {
+            auto seen = self.encoder_watch_.frame_in(now);
+            if (!trouble) trouble = std::move(seen);
+        }
+    }
+    if (trouble) post_warning(GST_ELEMENT_CAST(self.bin_), trouble->cause, trouble->remedy);
+    return goes ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+}
+
+// With the mutex held. Said once.
+std::optional<EncoderWatch::Trouble> SenderGraph::left_out_trouble() {
+    const std::uint64_t left_out = frame_guard_.left_out();
+    const std::uint64_t frames = frame_guard_.frames();
+    if (left_out < min_left_out || left_out * 100 < frames * min_percent_left_out) return {};
+    if (std::exchange(told_left_out_, true)) return {};
+    return EncoderWatch::Trouble{
+        "The encoder gives more than the uplink carries: so far " + std::to_string(left_out) +
+            " of " + std::to_string(frames) + " frames were left out to make up for it",
+        "Set the encoder to a constant bit rate with a buffer of a second or less and short "
+        "look-ahead, or take the default encoder, which keeps each frame within the uplink"};
 }
 
 GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph) {
@@ -312,6 +360,8 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
     {
         const std::lock_guard lock(self.mutex_);
         if (self.x264_buffer_) self.x264_buffer_->frame_came(is_key);
+        self.frame_guard_.frame_came(bytes, is_key);
+        self.encoder_watch_.frame_out();
     }
     picker.session().add_video_bytes(bytes, is_key);
     if (first) picker.output().video_sent(GST_BUFFER_DTS_OR_PTS(first), bytes);
@@ -324,6 +374,21 @@ GstClockTime SenderGraph::time_to_key() const {
     return x264_buffer_ ? x264_buffer_->time_to_key() : GST_CLOCK_TIME_NONE;
 }
 
+// What would come too late to the network is not encoded either: nothing builds on it.
+GstPadProbeReturn SenderGraph::drop_stale(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+    auto& self = *static_cast<SenderGraph*>(graph);
+    Picker& picker = picker_of(self.picker_);
+    const std::uint64_t bound_ns = picker.session().raw_bound_ns();
+    const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT_CAST(self.bin_));
+    if (bound_ns == 0 || !GST_CLOCK_TIME_IS_VALID(now)) return GST_PAD_PROBE_OK;
+    if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER)) return GST_PAD_PROBE_OK;
+    self.raw_gate_.set_bound(bound_ns);
+    const GstClockTime pts = GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info));
+    if (self.raw_gate_.lets_through(now, pts, true)) return GST_PAD_PROBE_OK;
+    picker.stale_frame_dropped();
+    return GST_PAD_PROBE_DROP;
+}
+
 // The picture before this one has left: a multiplexer has it, or will have it first.
 GstPadProbeReturn SenderGraph::let_patches_follow(GstPad*, GstPadProbeInfo*, gpointer graph) {
     auto& self = *static_cast<SenderGraph*>(graph);
@@ -331,6 +396,11 @@ GstPadProbeReturn SenderGraph::let_patches_follow(GstPad*, GstPadProbeInfo*, gpo
         picker_of(self.picker_).output().video_left();
     }
     return GST_PAD_PROBE_OK;
+}
+
+std::uint64_t SenderGraph::frames_left_out() const {
+    const std::lock_guard lock(mutex_);
+    return frame_guard_.left_out();
 }
 
 // With nothing linked there is no work to do, and whoever built the pipeline has made a mistake.

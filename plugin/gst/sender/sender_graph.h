@@ -17,6 +17,9 @@
 #include <vector>
 
 #include "gst/sender/encoder.h"
+#include "gst/sender/encoder_watch.h"
+#include "gst/sender/frame_guard.h"
+#include "gst/sender/fresh_gate.h"
 #include "gst/sender/settings.h"
 #include "gst/sender/x264_buffer.h"
 
@@ -46,6 +49,7 @@ class SenderGraph {
     // stream.
     bool takes_error(GstMessage* message);
     std::uint64_t frames_skipped() const;
+    std::uint64_t frames_left_out() const;
 
   private:
     void add(GstElement* element);
@@ -57,6 +61,8 @@ class SenderGraph {
     GstClockTime time_to_key() const;
     static GstPadProbeReturn limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);
+    std::optional<EncoderWatch::Trouble> left_out_trouble();
+    static GstPadProbeReturn drop_stale(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn say_interlaced(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn let_patches_follow(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn check_links(GstPad*, GstPadProbeInfo* info, gpointer graph);
@@ -68,6 +74,7 @@ class SenderGraph {
     GstPad* const patches_;
 
     bool has_deinterlacer_ = false;  // as built
+    FreshGate raw_gate_;             // of the streaming thread while it runs
     bool any_picture_left_ = false;  // of the streaming thread while it runs
 
     mutable std::mutex mutex_;  // guards all below; all elements belong to the bin
@@ -76,6 +83,9 @@ class SenderGraph {
     GstElement* decoder_ = nullptr;
     BitrateControl control_;                 // its encoder is a reference of ours
     std::optional<X264Buffer> x264_buffer_;  // of control_'s encoder
+    FrameGuard frame_guard_;                 // of any other encoder whose rate is ours
+    EncoderWatch encoder_watch_;
+    bool told_left_out_ = false;
     bool told_unlinked_ = false;
     bool told_interlaced_ = false;
 };

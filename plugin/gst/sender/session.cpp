@@ -77,7 +77,8 @@ void SenderSession::start(const SenderSettings& settings, GstElement* element) {
         waiting_.clear();
     }
     set_plan(plan);
-    link_probe_.start(element, parse_link_choice(settings.uplink));
+    link_probe_.set_cap(settings.max_bitrate_bps);
+    link_probe_.start(element, parse_link_choice(settings.uplink), guards());
 }
 
 void SenderSession::stop() {
@@ -104,7 +105,8 @@ void SenderSession::update(const SenderSettings& settings) {
         settings_ = settings;
         engine = client_ != nullptr;
     }
-    if (probe_anew) link_probe_.start(probe_anew, parse_link_choice(settings.uplink));
+    link_probe_.set_cap(settings.max_bitrate_bps);
+    if (probe_anew) link_probe_.start(probe_anew, parse_link_choice(settings.uplink), guards());
     // A connected engine answers the new settings with a plan of its own.
     if (!connected()) set_plan(initial_plan(settings));
     if (engine && only_rate) {
@@ -301,6 +303,11 @@ double SenderSession::room_bits(GstClockTime frame_time) {
     return ledger_.room_bits(now_, GST_CLOCK_TIME_IS_VALID(frame_time) ? frame_time : 0);
 }
 
+GstClockTime SenderSession::media_time() const {
+    const std::lock_guard lock(mutex_);
+    return now_;
+}
+
 std::optional<double> SenderSession::patch_room_bits() const {
     const std::lock_guard lock(mutex_);
     // By number they go whatever they cost.
@@ -309,6 +316,19 @@ std::optional<double> SenderSession::patch_room_bits() const {
     const auto frame_ns = static_cast<std::uint64_t>(GST_SECOND / stream_.frames_per_second);
     return ledger_.patch_room_bits(now_, frame_ns);
 }
+
+void SenderSession::set_encoder_inside(bool inside) {
+    const std::lock_guard lock(mutex_);
+    encoder_inside_ = inside;
+}
+
+// In lockstep no clock has a say.
+bool SenderSession::guards() const {
+    const std::lock_guard lock(mutex_);
+    return encoder_inside_ && !settings_.lockstep;
+}
+
+std::uint64_t SenderSession::raw_bound_ns() const { return link_probe_.raw_bound_ns(); }
 
 void SenderSession::set_limits_frames(bool limits) {
     const std::lock_guard lock(mutex_);
@@ -471,7 +491,11 @@ void SenderSession::add_stats(GstStructure* stats) const {
         G_TYPE_UINT, engine ? engine->restarts() : 0U, "engine-messages-dropped", G_TYPE_UINT64,
         static_cast<guint64>(engine ? engine->dropped() : 0),  //
         "engine-unresponsive", G_TYPE_UINT64,
-        static_cast<guint64>(engine ? engine->counts().unresponsive : 0), nullptr);
+        static_cast<guint64>(engine ? engine->counts().unresponsive : 0), "pictures-dropped-stale",
+        G_TYPE_UINT64,
+        static_cast<guint64>(link_probe_.outlet().pictures_dropped()),  //
+        "bytes-dropped-stale", G_TYPE_UINT64,
+        static_cast<guint64>(link_probe_.outlet().bytes_dropped()), nullptr);
 }
 
 }  // namespace livesr::gst

@@ -37,6 +37,8 @@ class SenderSession {
         std::function<void(const RungTrial::Order&)> on_trial;
         // Something that people should know of.
         std::function<void(const std::string& cause, const std::string& remedy)> on_warning;
+        // Pictures were lost or dropped on their way out: from the thread that gives them out.
+        std::function<void()> on_key_wanted;
     };
     struct Stream {
         int width = 0;
@@ -48,7 +50,8 @@ class SenderSession {
 
     explicit SenderSession(Callbacks callbacks)
         : callbacks_(std::move(callbacks)),
-          link_probe_([this](const nlohmann::json& message) { send_with_next(message); }) {}
+          link_probe_([this](const nlohmann::json& message) { send_with_next(message); },
+                      [this] { callbacks_.on_key_wanted(); }) {}
     ~SenderSession() { stop(); }
 
     // Puts the initial plan into force; the engine starts with the first stream. `element` is the
@@ -69,9 +72,16 @@ class SenderSession {
     // How large the next frame, shown for this long, may be so that no 2 s get more than the uplink
     // carries.
     double room_bits(GstClockTime frame_time);
+    // Of the last tick.
+    GstClockTime media_time() const;
     // What patches may take beside the last frame; nothing where frames are not limited: the plan
     // alone says it.
     std::optional<double> patch_room_bits() const;
+    // Whether the encoder is ours, so that what goes to the network may be guarded. Before start().
+    void set_encoder_inside(bool inside);
+    // Frames that come later than this to the encoder would be stale on the network (ns); 0: the
+    // stream is not known to go to one.
+    std::uint64_t raw_bound_ns() const;
     // Whether the encoder keeps each frame to room_bits.
     void set_limits_frames(bool limits);
     // Offers a frame; errors has columns * rows values. In lockstep returns after on_select.
@@ -102,6 +112,7 @@ class SenderSession {
     void set_plan(const Plan& plan);
     void set_pace(std::uint32_t pace_bps);
     void trouble(const std::string& why);
+    bool guards() const;
     std::shared_ptr<EngineClient> client() const;
 
     Callbacks callbacks_;
@@ -120,6 +131,7 @@ class SenderSession {
     std::uint64_t untold_key_bytes_ = 0;
     GstClockTime now_ = 0;  // of the last frame
     SpanLedger ledger_;
+    bool encoder_inside_ = false;
     bool limits_frames_ = false;
     std::uint64_t video_bytes_ = 0;
     std::uint64_t offers_ = 0;

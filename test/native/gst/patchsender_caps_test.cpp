@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <gst/video/video.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -200,4 +201,49 @@ TEST_CASE("patchsender: interlaced video is sent as progressive, and that is sai
     CHECK(received.shown.any_has("framerate=(fraction)25/1"));
     CHECK(received.shown.any_has("interlace-mode=(string)progressive"));
     CHECK_FALSE(received.shown.any_has("interleaved"));
+}
+
+TEST_CASE(
+    "patchsender: nothing but what describes the stream leaves for patches before a picture") {
+    // The encoder takes its time for the first picture.
+    Pipeline pipeline(
+        "videotestsrc is-live=true num-buffers=30 ! "
+        "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! patchsender name=s scale=2 "
+        "engine=off encoder=\"identity sleep-time=150000 ! x264enc tune=zerolatency\" s.src ! "
+        "fakesink name=video async=false s.patches ! fakesink name=patches async=false");
+    struct Left {
+        std::mutex mutex;
+        std::vector<std::string> what;
+    } left;
+    const auto watch = [&](const char* pad_name) {
+        GstPad* pad = gst_element_get_static_pad(pipeline.get("s"), pad_name);
+        gst_pad_add_probe(
+            pad,
+            static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
+                                         GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+            [](GstPad* at, GstPadProbeInfo* info, gpointer data) {
+                auto& all = *static_cast<Left*>(data);
+                const std::lock_guard lock(all.mutex);
+                const bool is_event = info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM;
+                all.what.push_back(
+                    std::string(GST_PAD_NAME(at)) + " " +
+                    (is_event ? GST_EVENT_TYPE_NAME(GST_PAD_PROBE_INFO_EVENT(info)) : "buffer"));
+                return GST_PAD_PROBE_OK;
+            },
+            &left, nullptr);
+        gst_object_unref(pad);
+    };
+    watch("src");
+    watch("patches");
+    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+    const auto at = [&](const std::string& what) {
+        return std::find(left.what.begin(), left.what.end(), what) - left.what.begin();
+    };
+    const auto picture = at("src buffer");
+    CHECK(at("patches caps") < picture);
+    CHECK(at("patches segment") < picture);
+    CHECK(at("patches gap") > picture);
+    CHECK(at("patches buffer") > picture);
+    CHECK(at("patches buffer") < static_cast<std::ptrdiff_t>(left.what.size()));
+    CHECK(std::count(left.what.begin(), left.what.end(), "patches caps") == 1);
 }
