@@ -20,7 +20,9 @@ export type FromPipeline =
 
 export type ToPipeline =
   /** First of all, and once. A launch line may hold secrets: a command line would show them to everybody. */
-  | { readonly kind: 'launch'; readonly launch: string }
+  | { readonly kind: 'launch'; readonly launch: string; readonly paused: boolean }
+  /** Lets a pipeline that was launched paused run. */
+  | { readonly kind: 'play' }
   | {
       readonly kind: 'get';
       readonly id: number;

@@ -7,6 +7,7 @@ import type { BusMessage, FromPipeline, ToPipeline } from './pipeline-messages.t
 interface Superficial {
   readonly Pipeline: new (launch: string) => {
     play(): void;
+    pause(): void;
     stop(): void;
     sendEOS(): void;
     findChild(name: string): Record<string, unknown> | undefined;
@@ -48,12 +49,12 @@ export function runPipelineProcess(): void {
   process.on('SIGINT', () => undefined);
   process.once('message', (command: ToPipeline) => {
     process.off('disconnect', goneBeforeLaunch);
-    if (command.kind === 'launch') launchPipeline(command.launch, send);
+    if (command.kind === 'launch') launchPipeline(command.launch, command.paused, send);
     else throw new Error(`a pipeline process got "${command.kind}" before its launch line`);
   });
 }
 
-function launchPipeline(launch: string, send: Send): void {
+function launchPipeline(launch: string, paused: boolean, send: Send): void {
   const { Pipeline } = createRequire(import.meta.url)('gstreamer-superficial') as Superficial;
   let pipeline: InstanceType<typeof Pipeline>;
   try {
@@ -87,6 +88,8 @@ function launchPipeline(launch: string, send: Send): void {
     } else if (command.kind === 'set') {
       const element = pipeline.findChild(command.element);
       if (element) element[command.property] = command.value;
+    } else if (command.kind === 'play') {
+      pipeline.play();
     } else if (command.kind === 'eos') {
       pipeline.sendEOS();
     } else if (command.kind === 'stop') {
@@ -97,5 +100,6 @@ function launchPipeline(launch: string, send: Send): void {
     end(1);
   });
 
-  pipeline.play();
+  if (paused) pipeline.pause();
+  else pipeline.play();
 }

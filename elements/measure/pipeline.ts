@@ -14,6 +14,8 @@ export interface PipelineOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Gives the pipeline's process standard input and output, for fdsrc fd=0 and fdsink fd=1. */
   readonly pipes?: boolean;
+  /** Elements open what they use, but nothing flows before play(). */
+  readonly paused?: boolean;
 }
 
 /** Text that stands for exactly `value` in a launch line. */
@@ -49,7 +51,7 @@ export class Pipeline {
         'ipc',
       ],
     });
-    this.#send({ kind: 'launch', launch: options.launch });
+    this.#send({ kind: 'launch', launch: options.launch, paused: options.paused ?? false });
     // A pipeline that ends closes its pipes; its exit is what tells.
     this.#child.stdin?.on('error', () => undefined);
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -107,6 +109,11 @@ export class Pipeline {
   /** Sets a property of a named element, where there is one. Numbers pass through 32-bit floats. */
   set(element: string, property: string, value: string | number | boolean): void {
     if (this.#child.connected) this.#send({ kind: 'set', element, property, value });
+  }
+
+  /** Lets a pipeline that was made with `paused` run. */
+  play(): void {
+    if (this.#child.connected) this.#send({ kind: 'play' });
   }
 
   /** Lets what is in the pipeline come out; `done` follows. */
