@@ -42,7 +42,7 @@ export function checkServer(uri: string): string {
 }
 
 const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '[::1]' || host.startsWith("127.");
+  host === 'localhost' || host === '[::1]' || host.startsWith('127.');
 
 /** The feedback server's address, and a warning where a token would travel for all to read. */
 export function checkFeedback(uri: string, hasToken: boolean): string | null {
