@@ -16,6 +16,7 @@ const options = {
   runs: { type: 'string', default: '1' },
   seconds: { type: 'string', default: '12' },
   clip: { type: 'string' },
+  record: { type: 'string' },
   json: { type: 'boolean', default: false },
 };
 
@@ -27,6 +28,7 @@ const usage = `Usage: node scripts/patch-arrival.mjs [options]
   --runs N          of each (default: 1)
   --seconds S       from the start of the later side (default: 12)
   --clip FILE.y4m   in place of a test picture
+  --record FILE     in place of the server: what it would receive goes to a file
   --json            the counters, one line each run`;
 
 function readArguments() {

@@ -17,17 +17,17 @@ export const scenarios = {
 const pollMs = 250;
 
 /** How many of the patches that were sent arrived, and what became of them. */
-export async function measure(name, { transport, way, clip, seconds }) {
+export async function measure(name, { transport, way, clip, seconds, record }) {
   const times = scenarios[name];
   const port = await freePort();
-  const { relay: relayCommand } = ways[way];
-  const entry = relayCommand === undefined ? port : await freePort();
-  const relay = relayCommand && startProgram(relayCommand(entry, port));
+  const { relays: commands } = ways[way];
+  const entry = commands === undefined ? port : await freePort();
+  const relays = (commands?.(entry, port) ?? []).map((command) => startProgram(command));
   const started = performance.now();
   const until = (second) => delay(Math.max(0, started + second * 1000 - performance.now()));
   const ends = { server: undefined, sender: undefined };
   const start = {
-    server: () => (ends.server = startPipeline(server({ transport, way, port }))),
+    server: () => (ends.server = startPipeline(server({ transport, way, port, record }))),
     sender: () => (ends.sender = startPipeline(sender({ transport, clip, port: entry }))),
   };
   const sent = { patches: 0 };
@@ -75,19 +75,19 @@ export async function measure(name, { transport, way, clip, seconds }) {
       stats,
       firsts,
       senderRan,
-      ...words(ends, relay),
+      ...words(ends, relays),
     };
   } finally {
     await ends.server?.stop();
     await ends.sender?.stop();
-    await relay?.stop();
+    for (const relay of relays) await relay.stop();
   }
 }
 
-const words = (ends, relay) => ({
+const words = (ends, relays) => ({
   said: {
     server: ends.server?.said ?? [],
     sender: ends.sender?.said ?? [],
-    relay: relay?.said ?? [],
+    relay: relays.flatMap(({ said }) => said),
   },
 });
