@@ -19,8 +19,8 @@ const isCi = !['', '0', 'false'].includes(process.env.CI ?? '');
 
 // Builds the native tree in `directory` and returns whether it worked. CMake runs where the tree is
 // new or its options have changed; Ninja knows what is to be done, and with nothing to do it takes a
-// moment.
-export function buildNative(directory, options = []) {
+// moment. The tests, half of it all, are built for those alone who run them.
+export function buildNative(directory, { options = [], withTests }) {
   const configure = ['-S', 'plugin', '-B', directory, '-G', 'Ninja', ...options];
   configure.push(`-DLIVESR_WERROR=${isCi ? 'ON' : 'OFF'}`);
   const stamp = join(root, directory, '.configured');
@@ -33,7 +33,9 @@ export function buildNative(directory, options = []) {
     if (run('cmake', configure) !== 0) return false;
     writeFileSync(stamp, wanted);
   }
-  return run('ninja', ['-C', directory, '--quiet', '-j', String(availableParallelism())]) === 0;
+  const targets = ['all', ...(withTests ? ['tests'] : [])];
+  const jobs = String(availableParallelism());
+  return run('ninja', ['-C', directory, '--quiet', '-j', jobs, ...targets]) === 0;
 }
 
 function* filesUnder(directory) {
@@ -89,8 +91,8 @@ function copyObsScript() {
   }
 }
 
-export function build() {
-  if (!buildNative('build')) {
+export function build({ withTests }) {
+  if (!buildNative('build', { withTests })) {
     throw new SetupError('The native build failed; what the compiler did not like stands above.');
   }
   buildScripts();
@@ -98,4 +100,6 @@ export function build() {
   copyObsScript();
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(build);
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await runMain(() => build({ withTests: true }));
+}

@@ -147,5 +147,5 @@ export function setUp(isForTests) {
   checkNode();
   installSystemPackages(isForTests);
   installNpmPackages();
-  build();
+  build({ withTests: isForTests });
 }

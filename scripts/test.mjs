@@ -15,12 +15,15 @@ function bin(name, args) {
 
 const checks = {
   'sanitizer build': () =>
-    buildNative('build-asan', [
-      '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
-      '-DLIVESR_SANITIZE=ON',
-      '-DLIVESR_BRIDGE=OFF',
-      `-DLIVESR_DIST=${join(root, 'build-asan/dist')}`,
-    ]),
+    buildNative('build-asan', {
+      withTests: true,
+      options: [
+        '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
+        '-DLIVESR_SANITIZE=ON',
+        '-DLIVESR_BRIDGE=OFF',
+        `-DLIVESR_DIST=${join(root, 'build-asan/dist')}`,
+      ],
+    }),
   'clang-format': checkFormat,
   prettier: () => bin('prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']),
   eslint: () => bin('eslint/bin/eslint.js', ['.']),
