@@ -30,7 +30,7 @@ function missingPackages(wanted) {
   ]);
   if (listed === undefined) {
     throw new SetupError(
-      'livesr sets itself up on Debian 12 and its relatives, and this system has no dpkg-query.\n' +
+      'livesr sets itself up on Debian 12 and 13 and their relatives, and this system has no dpkg-query.\n' +
         `Install what these Debian packages hold, then run npm run build:\n  ${wanted.join(' ')}`,
     );
   }
