@@ -21,6 +21,7 @@ import {
 import { cpus, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { secondsBetween } from './engine-log.mjs';
 import { root, run, runMain, say, SetupError } from './shell.mjs';
 
 // What each makes harder than a run of every day. All have an empty cache folder of their own.
@@ -118,16 +119,6 @@ function demo(tree, cache, report, seconds, cores) {
   });
 }
 
-// Seconds between two events of the server's engine; null where one of them is missing.
-function between(log, from, to) {
-  const timeOf = (event) => {
-    const line = log.split('\n').find((each) => each.includes(` ${event}`));
-    return line === undefined ? NaN : Date.parse(line.split(' ')[0]);
-  };
-  const seconds = (timeOf(to) - timeOf(from)) / 1000;
-  return Number.isFinite(seconds) ? seconds : null;
-}
-
 async function firstRun(variant, seconds) {
   const settings = variants[variant];
   const folder = mkdtempSync(join(tmpdir(), 'livesr-first-'));
@@ -148,9 +139,9 @@ async function firstRun(variant, seconds) {
       code,
       isCold,
       // Of the server's engine: to its first weights, to the first patch, and on to training.
-      readySeconds: between(log, 'engine of', 'weights 1'),
-      patchSeconds: between(log, 'weights 1', 'first patch'),
-      trainingSeconds: between(log, 'first patch', 'first training'),
+      readySeconds: secondsBetween(log, 'engine of', 'weights 1'),
+      patchSeconds: secondsBetween(log, 'weights 1', 'first patch'),
+      trainingSeconds: secondsBetween(log, 'first patch', 'first training'),
       gainDb: figures && figures.last.meanPsnrDb.online - figures.last.meanPsnrDb.bicubic,
       restarts: figures?.engineRestarts ?? null,
       problem: code === 0 ? null : stderr.trim().split('\n').slice(-4).join(' / '),

@@ -17,6 +17,7 @@ const usage = `Usage: node scripts/fresh-root.mjs [options]
   --release 12|13   which Debian; may be given more than once (default: both)
   --roots FOLDER    where the roots go: FOLDER/debian-13 and so on (default: build-roots)
   --demos N         runs of npm run demo, each with empty caches (default: 1)
+  --seconds S       length of each demo (default: 45)
   --test            npm test after them
   --reuse           keeps a root that is there, and what was built in it; takes the last commit
   --run COMMAND     runs a shell command in the clone in place of the demos
@@ -29,6 +30,7 @@ const options = {
   release: { type: 'string', multiple: true, default: ['12', '13'] },
   roots: { type: 'string', default: 'build-roots' },
   demos: { type: 'string', default: '1' },
+  seconds: { type: 'string', default: '45' },
   test: { type: 'boolean', default: false },
   reuse: { type: 'boolean', default: false },
   run: { type: 'string' },
@@ -48,14 +50,16 @@ function readArguments() {
   }
   if (values.help) throw new SetupError(usage);
   const unknown = values.release.filter((release) => !(release in codenames));
-  const [demos, training] = [Number(values.demos), Number(values.training)];
-  if (unknown.length > 0 || !Number.isInteger(demos) || demos < 0 || !(training > 0)) {
+  const [demos, seconds, training] = ['demos', 'seconds', 'training'].map((name) =>
+    Number(values[name]),
+  );
+  if (unknown.length > 0 || !(demos >= 0) || !(seconds >= 5) || !(training > 0)) {
     throw new SetupError(usage);
   }
   if (process.getuid?.() !== 0) {
     throw new SetupError('Making a root takes root: sudo node scripts/fresh-root.mjs …');
   }
-  return { ...values, demos, training, roots: resolve(values.roots) };
+  return { ...values, demos, seconds, training, roots: resolve(values.roots) };
 }
 
 // Where the clone is in the root; what the project shares lies beside it, as it does here.
@@ -77,7 +81,7 @@ function cloneInto(root) {
   return clone;
 }
 
-async function demos(root, clone, release, { demos: count, lock }) {
+async function demos(root, clone, release, { demos: count, seconds: length, lock }) {
   const rows = [];
   for (let number = 1; number <= count; number++) {
     const log = join(root, `../debian-${release}-demo-${number}.log`);
@@ -89,7 +93,7 @@ async function demos(root, clone, release, { demos: count, lock }) {
     // With a lock the set-up, which takes minutes, does not keep others waiting.
     if (lock !== undefined) await inClone('npm run demo -- --help');
     const started = performance.now();
-    const code = await inClone('npm run demo', { lock });
+    const code = await inClone(`npm run demo -- --seconds ${length}`, { lock });
     const seconds = (performance.now() - started) / 1000;
     rows.push(demoOutcome(clone, { release, run: number, code, seconds }));
     say(JSON.stringify(rows.at(-1)));

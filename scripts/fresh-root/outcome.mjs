@@ -1,28 +1,28 @@
 // What a run in a root came to, read from what it left: the demo's report, the tests' last line.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { secondsBetween } from '../engine-log.mjs';
 
 const signed = (decibels) =>
   decibels === undefined ? '–' : `${decibels < 0 ? '−' : '+'}${Math.abs(decibels).toFixed(2)}`;
 
-// Seconds from the first patch that was sent to the first second in which the engine trained. The
-// report has one observation a second, so this is up to a second too long or too short.
-function secondsToTraining(observations) {
-  const patch = observations.find(({ patchKbps }) => patchKbps > 0);
-  const training = observations.find(({ trainingState }) => trainingState === 'training');
-  if (patch === undefined || training === undefined) return undefined;
-  return Math.max(0, training.timeSeconds - patch.timeSeconds);
-}
+const textOf = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
 
 /** The row of one demo; without a report most of it is unknown. */
 export function demoOutcome(clone, { release, run, code, seconds }) {
-  const path = join(clone, 'report/report.json');
-  const row = { release, run, code, seconds: Math.round(seconds) };
-  if (!existsSync(path)) return row;
-  const { observations, last, frames } = JSON.parse(readFileSync(path, 'utf8'));
+  const log = textOf(join(clone, 'report/engine.log')) ?? '';
+  const row = {
+    release,
+    run,
+    code,
+    seconds: Math.round(seconds),
+    training: secondsBetween(log, 'first patch', 'first training'),
+  };
+  const report = textOf(join(clone, 'report/report.json'));
+  if (report === undefined) return row;
+  const { observations, last, frames } = JSON.parse(report);
   return {
     ...row,
-    training: secondsToTraining(observations),
     gainDb: last.meanPsnrDb.online - last.meanPsnrDb.bicubic,
     genericGainDb: last.meanPsnrDb.generic - last.meanPsnrDb.bicubic,
     model: observations.at(-1)?.modelInUse,
@@ -32,7 +32,7 @@ export function demoOutcome(clone, { release, run, code, seconds }) {
 
 /** Whether a demo did what it should: it ended well, and training began soon enough. */
 export const isGood = (row, maxSeconds) =>
-  row.code === 0 && row.training !== undefined && row.training <= maxSeconds;
+  row.code === 0 && row.training !== null && row.training <= maxSeconds;
 
 /** The rows as a table in Markdown. */
 export function table(rows) {
@@ -52,7 +52,7 @@ export function table(rows) {
     row.run,
     row.code,
     row.seconds,
-    row.training ?? 'never',
+    row.training?.toFixed(2) ?? 'never',
     row.model ?? '–',
     signed(row.gainDb),
     signed(row.genericGainDb),
