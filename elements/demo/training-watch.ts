@@ -46,6 +46,9 @@ export class TrainingWatch {
   }
 }
 
+const tooBusy =
+  'The machine may be too busy for it: `livesr doctor` starts an engine and says how long it takes.';
+
 /** Along the way of a patch: the first station that it did not reach. */
 export function diagnose(sender: StructureFields, server: StructureFields): Diagnosis {
   const state = textField(server, 'training-state');
@@ -60,9 +63,15 @@ export function diagnose(sender: StructureFields, server: StructureFields): Diag
     };
   }
   if (!(sent > 0)) {
+    if (sender['engine-ready'] === false) {
+      return {
+        cause: 'The sender has sent no patch: its engine has said nothing since it was started.',
+        remedy: tooBusy,
+      };
+    }
     return {
-      cause: "The sender has sent no patch: its engine has chosen none or doesn't run.",
-      remedy: '`livesr doctor` starts an engine and says what is missing.',
+      cause: 'The sender has sent no patch: its engine has chosen none.',
+      remedy: 'Does the picture change at all, and has the uplink room for patches (--uplink)?',
     };
   }
   if (!(received > 0)) {
@@ -93,8 +102,7 @@ export function diagnose(sender: StructureFields, server: StructureFields): Diag
     cause:
       `The server's engine was given ${given} patches and does not train (${state}` +
       `${unresponsive > 0 ? `; ${unresponsive} engines did not answer and were replaced` : ''}).`,
-    remedy:
-      'The machine may be too busy for it: `livesr doctor` starts an engine and says how long it takes.',
+    remedy: tooBusy,
   };
 }
 

@@ -52,7 +52,13 @@ describe('the diagnosis', () => {
       { ...wellOnTheWay, 'training-state': 'stopped: no node' },
       'no node',
     ],
-    ['no patch sent', { patches: 0 }, wellOnTheWay, 'has sent no patch'],
+    ['no patch sent', { patches: 0, 'engine-ready': true }, wellOnTheWay, 'has chosen none'],
+    [
+      'a sender whose engine is silent',
+      { patches: 0, 'engine-ready': false },
+      wellOnTheWay,
+      'has said nothing since it was started',
+    ],
     ['none received', sending, { ...wellOnTheWay, 'patches-received': 0 }, 'has received none'],
     [
       'none placed',

@@ -8,7 +8,6 @@
 #include <gst/gst.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,11 +21,11 @@
 #include <thread>
 
 #include "gst/engine/channel.h"
-#include "gst/engine/engine_process.h"
+#include "gst/engine/engine_debug.h"
+#include "gst/engine/engine_link.h"
 #include "gst/engine/engine_socket.h"
 
-GST_DEBUG_CATEGORY_STATIC(livesr_engine_debug);
-#define GST_CAT_DEFAULT livesr_engine_debug
+#define GST_CAT_DEFAULT (engine_debug_category())
 
 namespace livesr::gst {
 
@@ -47,28 +46,29 @@ constexpr int max_patience = 8;
 constexpr auto well_enough = 60s;
 const char* const ping_type = "engine.ping";
 
-// How the engine's log begins a line of what it did; other lines are complaints.
-const char* const event_prefix = "livesr engine [";
-
 // An engine that is told to stop may have something to save; one that broke a rule may not.
 constexpr auto stop_grace = 1s;
 constexpr auto lost_grace = 200ms;
 
-const std::string unix_prefix = "unix:";
-
-void init_debug_category() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        GST_DEBUG_CATEGORY_INIT(livesr_engine_debug, "livesr-engine", 0,
-                                "The engine's log and the channel to it");
-    });
-}
+// The engine is there and does not answer.
+struct Unresponsive : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 }  // namespace
 
+GstDebugCategory* engine_debug_category() {
+    static GstDebugCategory* const category = [] {
+        GstDebugCategory* made = nullptr;
+        GST_DEBUG_CATEGORY_INIT(made, "livesr-engine", 0, "The engine's log and the channel to it");
+        return made;
+    }();
+    return category;
+}
+
 std::string describe_engine_problem(const std::string& engine) {
     if (engine == "auto" || engine == "off") return "";
-    if (engine.starts_with(unix_prefix) && engine.size() > unix_prefix.size()) return "";
+    if (engine.starts_with(unix_prefix) && engine != unix_prefix) return "";
     return "engine is \"" + engine + "\": use auto, off or unix:PATH";
 }
 
@@ -77,23 +77,12 @@ struct EngineClient::Impl {
 
     // A connection, owned by the I/O thread.
     struct Connection {
-        std::unique_ptr<EngineProcess> process;  // null when joined by socket
-        int joined = -1;
-        explicit Connection(const HeartbeatBounds& bounds) : heartbeat(bounds) {}
-        FrameReader reader;
+        Connection(const std::string& engine, const HeartbeatBounds& bounds)
+            : link(engine), heartbeat(bounds) {}
+        EngineLink link;
         Heartbeat heartbeat;
         Heartbeat::Health health = Heartbeat::Health::starting;  // as it was reported last
         EngineCounts counts;                                     // of this engine
-        OutgoingQueue::Frame sending;
-        std::size_t sent = 0;   // of it
-        std::string log_line;   // what the child printed of a line
-        std::string complaint;  // its last line, or the last one that speaks of an error
-        bool log_open = true;
-
-        ~Connection() {
-            if (joined >= 0) close(joined);
-        }
-        int fd() const { return process ? process->channel() : joined; }
     };
 
     EngineConfig config;
@@ -105,6 +94,7 @@ struct EngineClient::Impl {
     bool stopping = false;
     bool attempted = false;
     bool connected = false;
+    bool ready = false;  // and it has answered
     std::atomic<unsigned> restarts{0};
     OutgoingQueue outgoing{max_queued_bytes};
     std::uint64_t dropped = 0;
@@ -116,9 +106,6 @@ struct EngineClient::Impl {
     void run();
     std::unique_ptr<Connection> connect(const HeartbeatBounds& bounds);
     std::string serve(Connection& connection);  // until it is lost: why
-    void read_channel(Connection& connection);
-    void read_log(Connection& connection);
-    void write_channel(Connection& connection);
     void deliver(Connection& connection, ChannelFrame frame);
     void beat(Connection& connection, std::chrono::milliseconds elapsed);
     void answered(Connection& connection, const nlohmann::json& head);
@@ -136,20 +123,6 @@ struct EngineClient::Impl {
     }
 };
 
-namespace {
-
-// The connection is lost; the message says why.
-struct Lost : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-// The engine is there and does not answer.
-struct Unresponsive : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-}  // namespace
-
 void EngineClient::Impl::wake() const {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = write(wake_fd, &one, sizeof one);
@@ -158,6 +131,7 @@ void EngineClient::Impl::wake() const {
 void EngineClient::Impl::set_connected(bool value) {
     const std::lock_guard lock(mutex);
     connected = value;
+    ready = false;
     attempted = true;
     if (!value) {
         outgoing.clear();
@@ -182,12 +156,7 @@ bool EngineClient::Impl::enqueue(OutgoingQueue::Frame frame, Delivery delivery) 
 
 std::unique_ptr<EngineClient::Impl::Connection> EngineClient::Impl::connect(
     const HeartbeatBounds& bounds) {
-    auto connection = std::make_unique<Connection>(bounds);
-    if (config.engine.starts_with(unix_prefix)) {
-        connection->joined = connect_engine_socket(config.engine.substr(unix_prefix.size()));
-    } else {
-        connection->process = std::make_unique<EngineProcess>(find_engine());
-    }
+    auto connection = std::make_unique<Connection>(config.engine, bounds);
     const EngineMessage hello = config.hello();
     std::vector<std::uint8_t> frame = write_frame(FrameKind::notification, hello.head, hello.blob);
     const std::lock_guard lock(mutex);
@@ -237,58 +206,65 @@ void EngineClient::Impl::run() {
 }
 
 std::string EngineClient::Impl::serve(Connection& connection) {
+    EngineLink& link = connection.link;
     std::string why;
     try {
         exchange_messages(connection);
     } catch (const Unresponsive& silence) {
+        link.end(0ms);
         why = silence.what();
-        if (connection.process) {
-            connection.process->end(0ms);
-            why += "; it was ended, another one takes its place";
-        } else {
-            why += "; it is joined again";
-        }
+        why += link.is_child() ? "; it was ended, another one takes its place"
+                               : "; it is joined again";
     } catch (const ChannelError& error) {
         why = std::string("the engine broke the channel's rules: ") + error.what();
-        if (connection.process) connection.process->end(0ms);
-    } catch (const Lost& lost) {
+        link.end(0ms);
+    } catch (const EngineLost& lost) {
         why = lost.what();
-        if (connection.process) {
-            why = "the engine " + connection.process->end(lost_grace);
-            read_log(connection);
-            if (!connection.complaint.empty()) why += ": " + connection.complaint;
+        if (link.is_child()) {
+            why = "the engine " + link.end(lost_grace);
+            link.read_log();
+            if (!link.complaint().empty()) why += ": " + link.complaint();
         }
     }
-    if (connection.process) connection.process->end(stop_grace);
+    link.end(stop_grace);
     return why;
 }
 
 void EngineClient::Impl::exchange_messages(Connection& connection) {
+    EngineLink& link = connection.link;
+    const auto deliver_one = [this, &connection](ChannelFrame frame) {
+        if (!is_stopping()) deliver(connection, std::move(frame));
+    };
+    const auto next = [this]() -> std::optional<OutgoingQueue::Frame> {
+        const std::lock_guard lock(mutex);
+        if (outgoing.empty()) return std::nullopt;
+        return outgoing.take();
+    };
     auto round = Clock::now();
     for (;;) {
-        bool to_write = !connection.sending.empty();
+        bool to_write = link.is_writing();
         {
             const std::lock_guard lock(mutex);
             if (stopping) return;
             to_write = to_write || !outgoing.empty();
         }
         std::array<pollfd, 3> polled{{
-            {connection.fd(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0},
+            {link.fd(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0},
             {wake_fd, POLLIN, 0},
-            {connection.process && connection.log_open ? connection.process->log() : -1, POLLIN, 0},
+            {link.log_fd(), POLLIN, 0},
         }};
         if (poll(polled.data(), polled.size(), beat_ms) < 0 && errno != EINTR) {
-            throw Lost(std::string("poll: ") + std::strerror(errno));
+            throw EngineLost(std::string("poll: ") + std::strerror(errno));
         }
         if (polled[1].revents) {
             std::uint64_t count = 0;
             [[maybe_unused]] const auto got = read(wake_fd, &count, sizeof count);
         }
-        if (polled[2].revents) read_log(connection);
+        if (polled[2].revents) link.read_log();
         const bool has_read = (polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
         // Reading first: what a dying engine still said counts.
-        if (has_read) read_channel(connection);
-        if (polled[0].revents & POLLOUT) write_channel(connection);
+        if (has_read) link.read(deliver_one);
+        if (polled[0].revents & POLLOUT) link.write(next);
         const auto now = Clock::now();
         // What has arrived may hold the answer that is waited for.
         if (!has_read) {
@@ -334,6 +310,7 @@ void EngineClient::Impl::answered(Connection& connection, const nlohmann::json& 
     connection.heartbeat.answered(head.at("id").get<std::uint64_t>(), count("handled"),
                                   said.waiting);
     const std::lock_guard lock(mutex);
+    ready = true;
     counts.waiting = said.waiting;
     const auto risen = [](std::uint64_t now, std::uint64_t before) {
         return now > before ? now - before : 0;
@@ -341,21 +318,6 @@ void EngineClient::Impl::answered(Connection& connection, const nlohmann::json& 
     counts.pairs_dropped += risen(said.pairs_dropped, connection.counts.pairs_dropped);
     counts.fields_dropped += risen(said.fields_dropped, connection.counts.fields_dropped);
     connection.counts = said;
-}
-
-void EngineClient::Impl::read_channel(Connection& connection) {
-    std::array<std::uint8_t, 65536> bytes;
-    const ssize_t got = recv(connection.fd(), bytes.data(), bytes.size(), 0);
-    if (got == 0) throw Lost("the engine closed the channel");
-    if (got < 0) {
-        if (errno == EAGAIN || errno == EINTR) return;
-        throw Lost(std::string("the channel failed: ") + std::strerror(errno));
-    }
-    connection.reader.feed(std::span(bytes).first(static_cast<std::size_t>(got)));
-    while (auto frame = connection.reader.next()) {
-        if (is_stopping()) return;
-        deliver(connection, std::move(*frame));
-    }
 }
 
 void EngineClient::Impl::deliver(Connection& connection, ChannelFrame frame) {
@@ -378,57 +340,8 @@ void EngineClient::Impl::deliver(Connection& connection, ChannelFrame frame) {
     changed.notify_all();
 }
 
-void EngineClient::Impl::write_channel(Connection& connection) {
-    for (;;) {
-        if (connection.sending.empty()) {
-            const std::lock_guard lock(mutex);
-            if (outgoing.empty()) return;
-            connection.sending = outgoing.take();
-            connection.sent = 0;
-        }
-        const OutgoingQueue::Frame& frame = connection.sending;
-        const ssize_t sent = send(connection.fd(), frame.data() + connection.sent,
-                                  frame.size() - connection.sent, MSG_NOSIGNAL);
-        if (sent < 0) {
-            if (errno == EAGAIN || errno == EINTR) return;
-            throw Lost(std::string("the channel failed: ") + std::strerror(errno));
-        }
-        connection.sent += static_cast<std::size_t>(sent);
-        if (connection.sent < frame.size()) return;
-        connection.sending.clear();
-    }
-}
-
-void EngineClient::Impl::read_log(Connection& connection) {
-    std::array<char, 4096> bytes;
-    for (;;) {
-        const ssize_t got = read(connection.process->log(), bytes.data(), bytes.size());
-        if (got == 0) connection.log_open = false;
-        if (got <= 0) return;
-        for (ssize_t i = 0; i < got; ++i) {
-            const char byte = bytes[static_cast<std::size_t>(i)];
-            if (byte != '\n' && connection.log_line.size() < 1000) {
-                connection.log_line += byte;
-                continue;
-            }
-            const std::string line = std::exchange(connection.log_line, {});
-            GST_INFO("engine: %s", line.c_str());
-            if (line.starts_with(event_prefix)) continue;  // what it did, not why it failed
-            // Node ends a stack trace with its own version: the line that names the error says
-            // more.
-            const auto says_error = [](const std::string& text) {
-                return text.find("rror") != std::string::npos;
-            };
-            if (!line.empty() && (says_error(line) || !says_error(connection.complaint))) {
-                connection.complaint = line;
-            }
-        }
-    }
-}
-
-EngineClient::EngineClient(EngineConfig config) : impl_(std::make_unique<Impl>(std::move(config))) {
-    init_debug_category();
-}
+EngineClient::EngineClient(EngineConfig config)
+    : impl_(std::make_unique<Impl>(std::move(config))) {}
 
 EngineClient::~EngineClient() { stop(); }
 
@@ -459,6 +372,11 @@ void EngineClient::stop() {
 bool EngineClient::connected() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->connected;
+}
+
+bool EngineClient::ready() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->ready;
 }
 
 unsigned EngineClient::restarts() const { return impl_->restarts; }

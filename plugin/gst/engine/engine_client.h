@@ -69,6 +69,8 @@ class EngineClient {
     void stop();
 
     bool connected() const;
+    // Connected, and the engine has spoken.
+    bool ready() const;
     // Number of times the engine was started again after it had been lost.
     unsigned restarts() const;
     // Notifications that could not be queued.

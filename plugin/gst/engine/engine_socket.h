@@ -5,6 +5,9 @@
 
 namespace livesr::gst {
 
+// How the property engine names a socket to join: unix:PATH.
+constexpr const char* unix_prefix = "unix:";
+
 // A non-blocking socket. Throws EngineProcessError: nobody listens there, or somebody else does.
 int connect_engine_socket(const std::string& path);
 

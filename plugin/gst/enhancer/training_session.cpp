@@ -218,7 +218,12 @@ void TrainingSession::on_message(const EngineMessage& message) {
 void TrainingSession::on_report(const nlohmann::json& report) {
     {
         const std::lock_guard lock(mutex_);
-        if (const auto& gain = report.at("gainDb"); !gain.is_null()) gain_db_ = gain.get<double>();
+        const auto rung = report.find("rung");
+        const Scale scale =
+            rung == report.end() ? input_.scale : scale_of_value(rung->get<double>());
+        if (const auto& gain = report.at("gainDb"); !gain.is_null()) {
+            gains_db_[scale] = gain.get<double>();
+        }
         in_trouble_ = false;
     }
     listener_.on_report(report);
@@ -307,7 +312,7 @@ void TrainingSession::on_swap(const EngineMessage& message) {
     }
     {
         const std::lock_guard lock(mutex_);
-        gain_db_ = model.gain_db;
+        gains_db_[scale] = model.gain_db;
         Shown& shown = shown_.at(scale);
         shown.live = std::make_shared<const LiveModel>(std::move(model));
         shown.parameters = std::move(parameters);
@@ -344,7 +349,8 @@ TrainingSession::Status TrainingSession::status() const {
     const std::uint64_t lost = client_->lost();
     const std::lock_guard lock(mutex_);
     status.state = is_late_ ? "unresponsive" : state_;
-    status.gain_db = gain_db_;
+    const auto gain = gains_db_.find(input_.scale);
+    status.gain_db = gain == gains_db_.end() ? 0.0 : gain->second;
     if (const auto shown = shown_.find(input_.scale); shown != shown_.end()) {
         status.model_source = shown->second.live->source;
         status.model_version = shown->second.live->version;

@@ -150,7 +150,7 @@ class TrainingSession {
     std::string state_ = "starting";
     bool is_late_ = false;     // an answer of the engine is overdue
     bool in_trouble_ = false;  // said, and no training since
-    double gain_db_ = 0.0;
+    std::map<Scale, double> gains_db_;
     std::uint64_t swaps_ = 0;
     std::uint64_t swaps_refused_ = 0;
     std::uint64_t pairs_sent_ = 0;

@@ -486,9 +486,10 @@ void SenderSession::add_stats(GstStructure* stats) const {
         "feedback-connections", G_TYPE_UINT64,
         static_cast<guint64>(feedback_.connections),  //
         "feedback-goodput-bps", G_TYPE_DOUBLE, feedback_.goodput_bps, "feedback-packet-loss",
-        G_TYPE_DOUBLE, feedback_.packet_loss,  //
-        "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(), "engine-restarts",
-        G_TYPE_UINT, engine ? engine->restarts() : 0U, "engine-messages-dropped", G_TYPE_UINT64,
+        G_TYPE_DOUBLE, feedback_.packet_loss,                               //
+        "engine-connected", G_TYPE_BOOLEAN, engine && engine->connected(),  //
+        "engine-ready", G_TYPE_BOOLEAN, engine && engine->ready(), "engine-restarts", G_TYPE_UINT,
+        engine ? engine->restarts() : 0U, "engine-messages-dropped", G_TYPE_UINT64,
         static_cast<guint64>(engine ? engine->dropped() : 0),  //
         "engine-unresponsive", G_TYPE_UINT64,
         static_cast<guint64>(engine ? engine->counts().unresponsive : 0), "pictures-dropped-stale",
