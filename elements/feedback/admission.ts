@@ -11,7 +11,7 @@ export type AdmissionLimits = Pick<
   | 'maxClientsOfStream'
 >;
 
-/** In the order in which strangers go: refused ones first, those with a token that is known last. */
+/** Of strangers those with the lower one go first. */
 const standings = { refused: 0, connected: 1, hasToken: 2, client: 3 } as const;
 type Standing = (typeof standings)[keyof typeof standings];
 
@@ -109,14 +109,21 @@ export class Admission {
 
 const isClient = ({ standing }: Guest): boolean => standing === standings.client;
 
-/** Of the lowest standing, of the address that has most of them, the oldest. */
+/**
+ * Of the address that has most of them: one that was refused; or else, in the older half, the oldest of the
+ * lowest standing. The younger half has had no time yet to show a token.
+ */
 function whoGoes(guests: readonly Guest[]): Guest | undefined {
-  const lowest = Math.min(...guests.map(({ standing }) => standing));
-  const candidates = guests.filter(({ standing }) => standing === lowest);
   const counts = new Map<string, number>();
-  for (const { network } of candidates) counts.set(network, (counts.get(network) ?? 0) + 1);
+  for (const { network } of guests) counts.set(network, (counts.get(network) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  return candidates.find(({ network }) => counts.get(network) === most);
+  const first = guests.find(({ network }) => counts.get(network) === most);
+  const crowd = guests.filter(({ network }) => network === first?.network);
+  const refused = crowd.find(({ standing }) => standing === standings.refused);
+  if (refused) return refused;
+  const older = crowd.slice(0, Math.ceil(crowd.length / 2));
+  const lowest = Math.min(...older.map(({ standing }) => standing));
+  return older.find(({ standing }) => standing === lowest);
 }
 
 /** Whoever has one address of IPv6 has 2^64 of them. */

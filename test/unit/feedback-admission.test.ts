@@ -35,6 +35,34 @@ describe('admission to the feedback port', () => {
     expect(admission.enter(6, 'a')).toEqual([4]);
   });
 
+  it('gives a newcomer time to show a token, whoever has one already', () => {
+    const admission = new Admission({ ...limits, maxStrangers: 100, maxStrangersOfAddress: 20 });
+    for (let id = 1; id <= 20; id++) {
+      admission.enter(id, 'a');
+      admission.showedToken(id);
+    }
+    const sender = 21;
+    admission.enter(sender, 'a');
+    for (let id = 22; id < 31; id++) {
+      expect(admission.enter(id, 'a')).not.toContain(sender);
+      admission.showedToken(id);
+    }
+  });
+
+  it('does not let those of many addresses with tokens push out one of another address', () => {
+    const admission = new Admission(limits);
+    for (let id = 1; id <= 6; id++) {
+      admission.enter(id, id % 2 === 0 ? 'a' : 'b');
+      admission.showedToken(id);
+    }
+    const sender = 7;
+    admission.enter(sender, 'c');
+    for (let id = 8; id < 50; id++) {
+      expect(admission.enter(id, id % 2 === 0 ? 'a' : 'b')).not.toContain(sender);
+      admission.showedToken(id);
+    }
+  });
+
   it('keeps the room of clients whatever strangers come', () => {
     const admission = new Admission(limits);
     admission.enter(1, 'a');
