@@ -401,7 +401,13 @@ void Enhancer::interrupt() {
     if (session_) session_->interrupt();
 }
 
-std::string Enhancer::training_state() const { return session_ ? session_->status().state : "off"; }
+std::string Enhancer::training_state() const {
+    if (!session_) return "off";
+    std::string state = session_->status().state;
+    // It may wait for ever: whoever reads the state is to know.
+    if (state == "waiting" && patches_silent_) state += ", no patches come";
+    return state;
+}
 
 std::string Enhancer::model_in_use() const {
     const std::lock_guard lock(timing_mutex_);

@@ -237,6 +237,7 @@ class Enhancer {
     std::atomic<std::uint64_t> other_rung_ = 0;  // patches that came when their frames had gone
     std::atomic<bool> warned_size_ = false;
     std::atomic<bool> warned_picture_ = false;
+    std::atomic<bool> patches_silent_ = false;
     std::atomic<std::uint64_t> frames_stale_ = 0;
     std::atomic<std::uint64_t> time_shifts_ = 0;
     std::atomic<bool> warned_scale_ = false;

@@ -189,9 +189,10 @@ void Enhancer::watch_patches(std::uint64_t running_time_ns) {
         seen.packets = patch_input_.counts().received;
     }
     seen.misses_in_row = matcher_->state().misses_in_row;
-    if (const auto warning = patch_watch_.look(seen)) {
-        listener_.on_warning(warning->cause, warning->remedy);
-    }
+    const auto warning = patch_watch_.look(seen);
+    const bool was_silent = patches_silent_.exchange(patch_watch_.is_silent());
+    if (warning) listener_.on_warning(warning->cause, warning->remedy);
+    if (was_silent != patches_silent_) listener_.on_change();
 }
 
 void Enhancer::patches_reached(std::uint64_t running_time_ns) {

@@ -96,7 +96,7 @@ GstStructure* Enhancer::stats() const {
     count("pairs-not-remembered", matched.pairs_not_kept);
     if (session_) {
         const auto status = session_->status();
-        text("training-state", status.state);
+        text("training-state", training_state());
         number("gain-db", status.gain_db);
         count("model-version", status.model_version);
         count("model-swaps", status.swaps);

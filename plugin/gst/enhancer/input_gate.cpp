@@ -21,8 +21,10 @@ std::optional<std::uint64_t> SteadyTime::next(std::uint64_t running_time_ns,
 
 void SizeGate::guard(GstPad* pad) {
     const std::lock_guard lock(mutex_);
-    if (pad_ != nullptr) return;
+    if (pad_ == pad) return;
+    remove();
     pad_ = GST_PAD(gst_object_ref(pad));
+    refuses_ = false;
     if (GstCaps* caps = gst_pad_get_current_caps(pad)) {
         look_at(caps);
         gst_caps_unref(caps);
@@ -35,6 +37,11 @@ void SizeGate::guard(GstPad* pad) {
 
 void SizeGate::release() {
     const std::lock_guard lock(mutex_);
+    remove();
+}
+
+// With mutex_ held.
+void SizeGate::remove() {
     if (pad_ == nullptr) return;
     gst_pad_remove_probe(pad_, probe_);
     gst_clear_object(&pad_);

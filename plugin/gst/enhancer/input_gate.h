@@ -52,7 +52,8 @@ class SizeGate {
     SizeGate(const SizeGate&) = delete;
     SizeGate& operator=(const SizeGate&) = delete;
 
-    // Guards this pad from now on; what it carries at the moment is looked at first.
+    // Guards this pad from now on, and none before it; what it carries at the moment is looked at
+    // first.
     void guard(GstPad* pad);
     void release();
     // Frames, or buffers of encoded video, that were dropped.
@@ -61,6 +62,7 @@ class SizeGate {
   private:
     static GstPadProbeReturn on_item(GstPad* pad, GstPadProbeInfo* info, gpointer gate);
     void look_at(GstCaps* caps);
+    void remove();
 
     const Allows allows_;
     const OnRefused on_refused_;

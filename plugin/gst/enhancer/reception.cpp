@@ -72,21 +72,31 @@ GstPad* find_encoded_source(GstPad* raw) {
 }
 
 void EncodedVideoCounter::watch(GstPad* raw) {
+    GstPad* found = find_encoded_source(raw);
     const std::lock_guard lock(mutex_);
-    if (pad_) return;
-    pad_ = find_encoded_source(raw);
-    if (!pad_) return;
+    if (!found || found == pad_) {
+        if (found) gst_object_unref(found);
+        return;
+    }
+    // Another decoder: what the one before has counted stays.
+    release();
+    pad_ = found;
     constexpr auto buffers =
         static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);
     probe_ = gst_pad_add_probe(pad_, buffers, count, &bytes_, nullptr);
 }
 
-void EncodedVideoCounter::stop() {
-    const std::lock_guard lock(mutex_);
+// With mutex_ held.
+void EncodedVideoCounter::release() {
     if (!pad_) return;
     gst_pad_remove_probe(pad_, probe_);
     gst_object_unref(pad_);
     pad_ = nullptr;
+}
+
+void EncodedVideoCounter::stop() {
+    const std::lock_guard lock(mutex_);
+    release();
 }
 
 std::optional<std::uint64_t> EncodedVideoCounter::bytes() const {

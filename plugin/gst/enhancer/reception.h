@@ -20,13 +20,16 @@ class EncodedVideoCounter {
   public:
     ~EncodedVideoCounter() { stop(); }
 
-    // Looks for the decoder unless it was found; for the streaming thread. `raw` has a peer.
+    // Looks for the decoder, which may be another one than before; for the streaming thread. `raw`
+    // has a peer.
     void watch(GstPad* raw);
     void stop();
     // Since the decoder was found; nullopt before, and where there is none.
     std::optional<std::uint64_t> bytes() const;
 
   private:
+    void release();
+
     mutable std::mutex mutex_;
     GstPad* pad_ = nullptr;  // owned
     gulong probe_ = 0;

@@ -364,7 +364,8 @@ void install_properties(GObjectClass* object_class) {
         -G_MAXDOUBLE, G_MAXDOUBLE, 0.0, read_only);
     properties[prop_training_state] = g_param_spec_string(
         "training-state", "Training state",
-        "starting (the engine has not spoken yet), waiting (for the first patch), training, "
+        "starting (the engine has not spoken yet), waiting (for the first patch; "
+        "\"waiting, no patches come\" after 10 s of video without a packet), training, "
         "suspended (nothing more to gain from the patches so far), unresponsive (the engine owes "
         "an answer), off, or stopped and why",
         "off", read_only);
@@ -386,7 +387,8 @@ void install_properties(GObjectClass* object_class) {
         "rung-changes, "
         "inference-ms, inference-p99-ms, latency-ms, latency-p99-ms (from "
         "frame in to frame out), swap-latency-us (from the engine's message to the frame made with "
-        "it), patches-received, patches-aligned, patches-dropped-REASON, pairs-sent, "
+        "it), patches-received, patches-aligned, patches-dropped-REASON, sizes-refused, "
+        "pictures-refused, frames-stale, time-shifts (docs/budgets.md has the limits), pairs-sent, "
         "model-version, engine-restarts, engine-unresponsive (engines that were ended because they "
         "did not answer), engine-inbox, engine-pairs-dropped, engine-fields-dropped, "
         "feedback-REASON (what came to the feedback port, of all streams on its address) and more",

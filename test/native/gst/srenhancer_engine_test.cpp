@@ -79,6 +79,34 @@ function on(kind, head, blob) {
     CHECK(count_warnings(harness, "engine") == 1);
 }
 
+TEST_CASE("video without patches is said after ten seconds, once, with cause and remedy") {
+    const Models models;
+    const TestEngine engine(common + R"js(
+function on(kind, head, blob) {
+  if (head.type === 'enhancer.start') { begin(head, blob); swap(1, 'generic', generic); }
+}
+)js");
+    EnhancerHarness harness("scale=2");
+    harness.set_caps(GST_VIDEO_FORMAT_I420, width, height);
+    int number = 0;
+    const auto play = [&](int frames, bool patches) {
+        for (const int last = number + frames; number < last; ++number) {
+            if (patches)
+                harness.push_patch_bytes(harness.announcement(2 * width, 2 * height), number);
+            gst_buffer_unref(harness.enhance(number));
+        }
+    };
+    play(9 * 25, false);
+    CHECK(count_warnings(harness, "no patch packet") == 0);
+    play(40 * 25, false);
+    CHECK(count_warnings(harness, "no patch packet") == 1);
+    play(25, true);
+    play(9 * 25, false);
+    CHECK(count_warnings(harness, "packet") == 0);
+    play(5 * 25, false);
+    CHECK(count_warnings(harness, "No patch packet has come for 10 s") == 1);
+}
+
 TEST_CASE("a node that says nothing leaves the state at starting") {
     const Models models;
     const TestEngine engine(shows_generic);
