@@ -12,6 +12,8 @@ namespace {
 constexpr double forgotten_share = 0.01;
 // Media time that goes back by more is another time.
 constexpr std::uint64_t max_return_ns = 1'000'000'000;
+// Times may be anything.
+constexpr double max_late_ns = 1e18;
 // A backlog is worked off at more than this times real time.
 constexpr double min_catching_up = 1.1;
 
@@ -40,7 +42,7 @@ void FreshGate::measure(std::uint64_t now_ns, std::uint64_t media_ns) {
     }
     seen_ns_ = now_ns;
     media_ns_ = media_ns;
-    late_ns_ = static_cast<std::uint64_t>(offset_ns_ - *best_offset_ns_);
+    late_ns_ = static_cast<std::uint64_t>(std::min(offset_ns_ - *best_offset_ns_, max_late_ns));
 }
 
 void FreshGate::judge(std::uint64_t now_ns, std::uint64_t media_ns) {

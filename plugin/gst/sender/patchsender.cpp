@@ -126,7 +126,9 @@ static void gst_patch_sender_set_property(GObject* object, guint id, const GValu
         }
     }
     // What may change while it runs.
-    livesr::gst::picker_of(state.picker).configure(state.plan().settings);
+    const SenderSettings settings = state.plan().settings;
+    livesr::gst::picker_of(state.picker).configure(settings);
+    state.graph.set_decoding(settings.patches);
 }
 
 static void gst_patch_sender_get_property(GObject* object, guint id, GValue* value,

@@ -123,7 +123,6 @@ void Picker::configure(const SenderSettings& settings) {
         if (!running_) return;
         active = settings;
         if (!rungs_.can_switch()) active.scale = active.first_scale();
-        active.patches = active_.patches;
         active.patches_per_second = active_.patches_per_second;
         active.engine = active_.engine;
         active.lockstep = active_.lockstep;

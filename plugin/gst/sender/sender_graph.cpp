@@ -112,9 +112,13 @@ void SenderGraph::build(const GraphPlan& plan) {
     any_picture_left_ = false;
     probe(out_tee, "sink", &SenderGraph::let_patches_follow, this);
 
-    const bool decodes = plan.settings.sends_patches() &&
-                         build_decoder_branch(out_tee, coded, plan.settings.lockstep);
+    // Built even while patches are off: they may be switched on.
+    SenderSettings with_patches = plan.settings;
+    with_patches.patches = true;
+    const bool decodes =
+        with_patches.sends_patches() && build_decoder_branch(out_tee, coded, plan.settings);
     picker_of(picker_).set_lowres_expected(decodes);
+    set_decoding(plan.settings.patches);
 
     GstPad* first = gst_element_get_static_pad(convert, "sink");
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), first);
@@ -196,10 +200,11 @@ GstElement* SenderGraph::add_encoder(const std::string& fragment) {
 }
 
 // Decodes what `coded` gives out (raw video when null); null when nothing here can.
-GstElement* SenderGraph::make_decoder(GstElement* coded, bool lockstep) {
-    std::string fragment = lockstep ? "identity silent=true"
-                                    : "queue name=room max-size-buffers=0 max-size-bytes=0 "
-                                      "max-size-time=0";
+GstElement* SenderGraph::make_decoder(GstElement* coded, const SenderSettings& settings) {
+    std::string fragment = settings.lockstep
+                               ? "identity silent=true"
+                               : "queue name=room max-size-buffers=0 max-size-bytes=0 "
+                                 "max-size-time=0";
     if (coded) {
         GstCaps* caps = output_caps(coded);
         const std::string decoder = decoder_for(caps);
@@ -208,6 +213,7 @@ GstElement* SenderGraph::make_decoder(GstElement* coded, bool lockstep) {
         g_free(text);
         gst_caps_unref(caps);
         if (decoder.empty()) {
+            if (!settings.patches) return nullptr;
             GST_ELEMENT_WARNING(bin_, STREAM, CODEC_NOT_FOUND,
                                 ("No patches, video goes on: there is no decoder for %s. Install "
                                  "gstreamer1.0-libav",
@@ -226,8 +232,9 @@ GstElement* SenderGraph::make_decoder(GstElement* coded, bool lockstep) {
 }
 
 // The way from what is sent to the picker's pad for decoded pictures. False when there is none.
-bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep) {
-    GstElement* const decoder = make_decoder(coded, lockstep);
+bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded,
+                                       const SenderSettings& settings) {
+    GstElement* const decoder = make_decoder(coded, settings);
     if (!decoder) return false;
     gst_object_set_name(GST_OBJECT_CAST(decoder), "decoder");
     add(decoder);
@@ -250,6 +257,11 @@ bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded, bool 
     side_branch_ = branch;
     decoder_ = decoder;
     return true;
+}
+
+void SenderGraph::set_decoding(bool decodes) {
+    const std::lock_guard lock(mutex_);
+    if (side_branch_) open_branch(side_branch_, decodes);
 }
 
 void SenderGraph::take_down() {

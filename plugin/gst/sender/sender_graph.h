@@ -44,6 +44,8 @@ class SenderGraph {
     void build(const GraphPlan& plan);
     void take_down();
 
+    // Whether the sender decodes its own stream, as it does for patches.
+    void set_decoding(bool decodes);
     void set_video_bitrate(std::uint32_t bitrate_bps);
     // Takes an error message that comes from the decoder's branch: it costs patches, not the
     // stream.
@@ -56,8 +58,8 @@ class SenderGraph {
     GstElement* add(const char* factory);
     GstElement* add_deinterlacer(GstElement* before);
     GstElement* add_encoder(const std::string& fragment);
-    GstElement* make_decoder(GstElement* coded, bool lockstep);
-    bool build_decoder_branch(GstElement* tee, GstElement* coded, bool lockstep);
+    GstElement* make_decoder(GstElement* coded, const SenderSettings& settings);
+    bool build_decoder_branch(GstElement* tee, GstElement* coded, const SenderSettings& settings);
     GstClockTime time_to_key() const;
     static GstPadProbeReturn limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);

@@ -169,8 +169,9 @@ guint install_settings(GObjectClass* object_class) {
                               "show the better picture (the receiver's srenhancer must have "
                               "scale=auto too). May change while it runs",
                               scale_type(), defaults.scale.code(), live));
-    install(patches, g_param_spec_enum("patches", "Patches", "Whether patches are sent",
-                                       patches_type(), defaults.patches ? 1 : 0, before_start));
+    install(patches, g_param_spec_enum("patches", "Patches",
+                                       "Whether patches are sent; may change while it runs",
+                                       patches_type(), defaults.patches ? 1 : 0, live));
     install(patch_bitrate,
             g_param_spec_uint("patch-bitrate", "Patch bit rate",
                               "Bit rate of the patches (bit/s), announcements included; 0: as "

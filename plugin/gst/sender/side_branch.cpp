@@ -13,6 +13,7 @@ struct BranchState {
     GstElement* queue = nullptr;
     GstPad* src = nullptr;
     std::atomic<bool> failed{false};
+    std::atomic<bool> open{true};
     std::atomic<std::uint64_t> skipped{0};
     bool waits_for_key_frame = false;  // streaming thread only
 
@@ -56,6 +57,11 @@ G_DEFINE_TYPE(GstSideBranch, gst_side_branch, GST_TYPE_ELEMENT)
 static GstFlowReturn gst_side_branch_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
     BranchState& state = *GST_SIDE_BRANCH(parent)->state;
     if (state.failed) {
+        gst_buffer_unref(buffer);
+        return GST_FLOW_OK;
+    }
+    if (!state.open) {
+        state.waits_for_key_frame = true;
         gst_buffer_unref(buffer);
         return GST_FLOW_OK;
     }
@@ -127,6 +133,10 @@ GstElement* make_side_branch(std::function<void()> on_failure) {
 
 void set_branch_queue(GstElement* side_branch, GstElement* queue) {
     GST_SIDE_BRANCH(side_branch)->state->queue = queue;
+}
+
+void open_branch(GstElement* side_branch, bool open) {
+    GST_SIDE_BRANCH(side_branch)->state->open = open;
 }
 
 void fail_branch(GstElement* side_branch) { GST_SIDE_BRANCH(side_branch)->state->fail(); }

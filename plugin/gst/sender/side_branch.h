@@ -17,6 +17,10 @@ GstElement* make_side_branch(std::function<void()> on_failure);
 // frame, instead of holding the stream up. While in NULL.
 void set_branch_queue(GstElement* side_branch, GstElement* queue);
 
+// A branch that is not open (all are at first) gets nothing; one that is opened begins at the next
+// key frame. Any thread.
+void open_branch(GstElement* side_branch, bool open);
+
 // The branch failed otherwise, by a message say.
 void fail_branch(GstElement* side_branch);
 std::uint64_t frames_skipped(GstElement* side_branch);

@@ -173,19 +173,61 @@ TEST_CASE("patchsender: with patches off or scale 1 nothing is decoded, and gaps
         Tap patches;
         pipeline.tap("video", "sink", video);
         pipeline.tap("patches", "sink", patches);
-        std::size_t decoders = 99;
-        video.on_buffer = [&](std::size_t) {
-            decoders = elements_of(pipeline.get("s"), "avdec_h264");
-        };
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
         CHECK(video.buffers.size() == 50);
         CHECK(pipeline.stat("offers") == 0);
         CHECK(pipeline.stat("patches") == 0);
         CHECK(patches.gaps.size() > 0);
-        return decoders;
+        return pipeline.stat("lowres-frames");
     };
     CHECK(run("patches=off") == 0);
     CHECK(run("scale=1") == 0);
+}
+
+TEST_CASE("patchsender: patches may be switched off and on while it runs") {
+    const TestEngine engine(planning_engine);
+    Pipeline pipeline(sender_source +
+                      "patchsender name=s patches=off lockstep=true encoder=\"x264enc "
+                      "tune=zerolatency key-int-max=5\"" +
+                      sender_sinks);
+    Tap video;
+    Tap patches;
+    const auto at = [&](std::size_t count, std::size_t frame, const char* value) {
+        if (count == frame) gst_util_set_object_arg(G_OBJECT(pipeline.get("s")), "patches", value);
+    };
+    // In lockstep the source, the encoder and this share a thread.
+    GstPad* pad = gst_element_get_static_pad(pipeline.get("s"), "src");
+    std::size_t pictures = 0;
+    const std::function<void()> on_picture = [&] {
+        ++pictures;
+        at(pictures, 10, "auto");
+        at(pictures, 25, "off");
+        at(pictures, 38, "auto");
+    };
+    gst_pad_add_probe(
+        pad, GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad*, GstPadProbeInfo*, gpointer action) {
+            (*static_cast<const std::function<void()>*>(action))();
+            return GST_PAD_PROBE_OK;
+        },
+        const_cast<std::function<void()>*>(&on_picture), nullptr);
+    gst_object_unref(pad);
+    pipeline.tap("video", "sink", video);
+    pipeline.tap("patches", "sink", patches);
+    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+    CHECK(video.buffers.size() == 50);
+    std::size_t early = 0;
+    std::size_t late = 0;
+    for (const auto& packet : packets_of(patches)) {
+        if (packet.patches.empty()) continue;
+        const auto frame = packet.header.running_time_ns / (40 * GST_MSECOND);
+        CAPTURE(frame);
+        CHECK(((frame >= 10 && frame < 25) || frame >= 38));
+        ++(frame < 25 ? early : late);
+    }
+    CHECK(early > 2);
+    CHECK(late > 2);
+    CHECK(pipeline.warnings() == "");
 }
 
 TEST_CASE("patchsender: other encoders follow the plan and are decoded") {
