@@ -1,8 +1,8 @@
 // Everything between a fresh clone and a program that runs: Node's version, system packages, npm
 // packages, the build. Plain Node without dependencies, since it runs before anything is installed.
 // Each step looks first and does nothing when there is nothing to do.
-import { existsSync, lstatSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { build } from './build.mjs';
 import { output, root, run, say, SetupError } from './shell.mjs';
 
@@ -103,8 +103,22 @@ function npmPackagesAreCurrent() {
   );
 }
 
+// node-gyp fetches Node's headers; where they lie with this Node already, it needs no network for it.
+function nodeHeaders() {
+  const prefix = dirname(dirname(realpathSync(process.execPath)));
+  const headers = join(prefix, 'include/node');
+  const isThere = ['node_version.h', 'common.gypi'].every((f) => existsSync(join(headers, f)));
+  if (process.env.npm_config_nodedir !== undefined || !isThere) return {};
+  const text = readFileSync(join(headers, 'node_version.h'), 'utf8');
+  const version = ['MAJOR', 'MINOR', 'PATCH'].map(
+    (part) => text.match(new RegExp(`#define NODE_${part}_VERSION (\\d+)`))?.[1],
+  );
+  return version.join('.') === process.versions.node ? { npm_config_nodedir: prefix } : {};
+}
+
 function npm(args) {
   const env = {
+    ...nodeHeaders(),
     // Its install script would fetch CUDA libraries that nothing here uses.
     ONNXRUNTIME_NODE_INSTALL: 'skip',
   };
