@@ -48,6 +48,49 @@ export function findStart(
   return best;
 }
 
+/** Frames by which times may step between two pictures. */
+const maxStep = 25;
+/** A picture that fits another shift no better than this share of its error says nothing. */
+const clearShare = 0.8;
+/** Pictures that must say so together. */
+const picturesThatAgree = 3;
+
+/**
+ * The clip's frame of each picture, from the start on. A receiver corrects its clock while it runs, and
+ * times drift by a frame or jump: where several pictures in a row fit another shift clearly better, it
+ * holds from there on. A still scene fits all alike and changes nothing.
+ */
+export function followTimes(
+  frameNumbers: readonly number[],
+  error: (picture: number, clipFrame: number) => number,
+  start: number,
+  frameCount: number,
+): number[] {
+  const frameAt = (picture: number, shift: number): number =>
+    pingPongFrame(Math.max(0, start + (frameNumbers[picture] ?? 0) + shift), frameCount);
+  let shift = 0;
+  return frameNumbers.map((_, picture) => {
+    const pictures = frameNumbers
+      .slice(picture, picture + picturesThatAgree)
+      .map((_number, index) => picture + index);
+    const total = (candidate: number): number =>
+      pictures.reduce((sum, each) => sum + error(each, frameAt(each, candidate)), 0);
+    let best = shift;
+    let bestError = clearShare * total(shift);
+    // Itself among them: the step may come with one of the next.
+    const ownError = clearShare * error(picture, frameAt(picture, shift));
+    for (let distance = 1; distance <= maxStep; distance++) {
+      for (const candidate of [shift - distance, shift + distance]) {
+        if (error(picture, frameAt(picture, candidate)) > ownError) continue;
+        const candidateError = total(candidate);
+        if (candidateError < bestError) [best, bestError] = [candidate, candidateError];
+      }
+    }
+    shift = best;
+    return frameAt(picture, shift);
+  });
+}
+
 /** The clip's frame that each recorded picture shows. */
 export function identify(
   pairs: readonly RecordedPair[],
@@ -84,7 +127,7 @@ export function identify(
     return value;
   };
   const start = findStart(numbers, error, clip.frameCount);
-  return numbers.map((number) => pingPongFrame(start + number, clip.frameCount));
+  return followTimes(numbers, error, start, clip.frameCount);
 }
 
 /** Luma of one recorded moment under every scheme, at the clip's size. */

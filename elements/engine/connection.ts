@@ -14,6 +14,8 @@ export interface ConnectionOptions {
   readonly log: Log;
   /** Which files the element may name; all where it is left out. */
   readonly mayUse?: MayUse;
+  /** Called before a session that trains begins. */
+  readonly beforeTraining?: () => void;
 }
 
 /** Time that pairs may take ahead of training, ms: a flood of them leaves it half of the time. */
@@ -125,6 +127,7 @@ class Connection {
     // A second start on the same connection begins afresh (docs/protocol.md).
     if (startTypes.has(head.type)) {
       this.#inbox.begin(head.lockstep === true, waiting);
+      if (head.type === 'enhancer.start') this.#options.beforeTraining?.();
       this.#session = startSession(
         head,
         blob,

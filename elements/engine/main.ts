@@ -16,8 +16,10 @@ const exitDone = 0;
 const exitFailed = 1;
 const exitUsage = 2;
 
-// Frames before training: decoding and inference keep their core when the machine is full. Set before
-// the first worker thread starts, since Linux threads inherit it from their creator.
+// Frames before training: decoding and inference keep their core when the machine is full. Not before
+// there is something to train: on a machine that is busy an engine that starts with the lowest claim does
+// not come to its first word for ten seconds and more, and a sender's, which never trains, sends nothing.
+// Threads that train follow the main thread (plugin/bridge/trainer.cpp).
 const trainingNiceness = 10;
 
 function yieldToFrames(): void {
@@ -56,7 +58,7 @@ async function serveFileDescriptor(fd: number): Promise<number> {
     return exitFailed;
   }
   event(`engine of process ${process.ppid} starts, Node ${process.versions.node}`);
-  const error = await serve(socket, { log: event });
+  const error = await serve(socket, { log: event, beforeTraining: yieldToFrames });
   if (!error) {
     event('the element has gone: the engine ends');
     return exitDone;
@@ -107,7 +109,7 @@ async function listen(path: string, allowed: readonly string[]): Promise<number>
   const mayUse = below(allowed);
   const server = createServer((socket) => {
     event('an element joins');
-    void serve(socket, { log: event, mayUse }).then((error) => {
+    void serve(socket, { log: event, mayUse, beforeTraining: yieldToFrames }).then((error) => {
       if (error) log(error.message);
       event('an element has gone');
     });
@@ -136,7 +138,6 @@ async function main(): Promise<number> {
   const chosen = readArguments();
   const fd = chosen?.fd === undefined ? undefined : Number(chosen.fd);
   if (chosen?.listen !== undefined && fd === undefined) {
-    yieldToFrames();
     return listen(chosen.listen, chosen.allow ?? []);
   }
   if (
@@ -146,7 +147,6 @@ async function main(): Promise<number> {
     chosen?.listen === undefined &&
     !chosen?.allow
   ) {
-    yieldToFrames();
     return serveFileDescriptor(fd);
   }
   log(usage);

@@ -4,6 +4,8 @@
 #include "core/network/trainer.h"
 
 #include <napi.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
@@ -16,6 +18,16 @@
 
 namespace livesr::bridge {
 namespace {
+
+// libuv's threads may be older than the moment at which the engine gave way to the frames.
+void follow_main_thread() {
+    const auto main_thread = static_cast<id_t>(getpid());
+    const auto this_thread = static_cast<id_t>(gettid());
+    const int niceness = getpriority(PRIO_PROCESS, main_thread);
+    if (niceness > getpriority(PRIO_PROCESS, this_thread)) {
+        setpriority(PRIO_PROCESS, this_thread, niceness);
+    }
+}
 
 // Work away from the event loop: `work` there, then `result` on the loop makes the promise's value.
 class Job : public Napi::AsyncWorker {
@@ -32,7 +44,10 @@ class Job : public Napi::AsyncWorker {
 
     Napi::Promise promise() const { return deferred_.Promise(); }
 
-    void Execute() override { work_(); }  // what it throws becomes OnError
+    void Execute() override {  // what it throws becomes OnError
+        follow_main_thread();
+        work_();
+    }
 
     void OnOK() override {
         *busy_ = false;

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -257,6 +257,24 @@ describe('the engine as a child', () => {
     expect(during).toMatchObject({ handled: 2, waiting: 1 });
     await work;
     expect(await ping()).toMatchObject({ handled: 3, waiting: 0 });
+  });
+
+  it('gives way to frames with all its threads once it trains, and not before', async () => {
+    const engine = startEngine(['--fd', '3']);
+    const pid = engine.pid ?? 0;
+    const own = getPriority();
+    const threads = (): number[] =>
+      readdirSync(`/proc/${pid}/task`).map((thread) => getPriority(Number(thread)));
+    const element = overFd3(engine);
+    await element.ask({ type: 'engine.ping' });
+    expect(getPriority(pid)).toBe(own);
+    element.channel.notify(...enhancerStart({ stepsPerSecond: 200, trainingThreads: 2 }));
+    element.channel.notify(...pairAt(0));
+    await element.ask({ type: 'time.tick', mediaTimeNs: 5e9 });
+    expect(getPriority(pid)).toBe(Math.max(own, 10));
+    // One of libuv's threads, or more, and the second of the training threads.
+    const nicer = (niceness: number): boolean => niceness >= 10;
+    expect(threads().filter(nicer).length).toBeGreaterThanOrEqual(3);
   });
 
   it('drops the oldest of a flood of patches, answers, and trains on', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Plane } from '../../elements/bridge/index.ts';
-import { cropped, findStart } from '../../elements/demo/compare.ts';
+import { cropped, findStart, followTimes } from '../../elements/demo/compare.ts';
 import {
   blockErrors,
   cropHeight,
@@ -50,6 +50,26 @@ describe('which frame of the clip a picture shows', () => {
         },
       ),
     );
+  });
+
+  test('times that drift by a frame or jump are followed from picture to picture', () => {
+    const frameCount = 60;
+    const numbers = Array.from({ length: 40 }, (_, index) => 3 * index);
+    const shiftAt = (picture: number): number => (picture < 8 ? 0 : picture < 25 ? 1 : 13);
+    const shown = numbers.map((number, picture) =>
+      pingPongFrame(7 + number + shiftAt(picture), frameCount),
+    );
+    const error = (picture: number, clipFrame: number): number =>
+      Math.abs((shown[picture] ?? 0) - clipFrame) + 0.2;
+    expect(followTimes(numbers, error, 7, frameCount)).toEqual(shown);
+  });
+
+  test('a still scene changes nothing', () => {
+    const numbers = [0, 8, 16, 24];
+    const plain = numbers.map((number) => pingPongFrame(5 + number, 20));
+    const noise = [1, 0.95, 0.9, 0.97, 0.92];
+    const error = (_: number, clipFrame: number): number => noise[clipFrame % 5] ?? 1;
+    expect(followTimes(numbers, error, 5, 20)).toEqual(plain);
   });
 
   test('a plane is cropped from its left upper corner', () => {

@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int child_channel_fd = 3;
-constexpr int training_niceness = 10;  // training must not starve the video
 constexpr int exec_failed = 127;
 
 // An address in this object file, for dladdr.
@@ -103,7 +102,6 @@ void set_non_blocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLO
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     signal(SIGPIPE, SIG_DFL);
-    [[maybe_unused]] const int niceness = nice(training_niceness);
     const std::array<const char*, 5> arguments{command.node.c_str(), command.script.c_str(), "--fd",
                                                "3", nullptr};
     execv(arguments[0], const_cast<char* const*>(arguments.data()));

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -451,7 +452,7 @@ TEST_CASE("engine client: the engine leaves when the client stops, and comes bac
 }
 
 TEST_CASE(
-    "engine client: the engine has descriptors 0 to 3 of ours and no more, and runs at nice 10") {
+    "engine client: the engine has descriptors 0 to 3 of ours and no more, and our priority") {
     const TestEngine engine(R"js(
 import fs from 'node:fs';
 import os from 'node:os';
@@ -483,7 +484,8 @@ function on(kind, head) {
     std::unique_lock lock(mutex);
     REQUIRE(changed.wait_for(lock, plenty, [&] { return got.head.is_object(); }));
     CHECK(got.head["leaked"] == false);
-    CHECK(got.head["nice"].get<int>() >= 10);
+    // It gives way to the frames by itself, once it has something to train.
+    CHECK(got.head["nice"].get<int>() == getpriority(PRIO_PROCESS, 0));
 }
 
 TEST_CASE("engine client: what the property takes is checked") {
