@@ -9,14 +9,15 @@
  * same, enlarged by bicubic; the properties say so.
  *
  * |[
- * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" keep-listening=true ! tsdemux name=d
- *     d. ! queue ! h264parse ! avdec_h264
+ * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" keep-listening=true ! livesrdemux name=d
+ *     d.video ! queue ! h264parse ! avdec_h264
  *     ! srenhancer name=e ! videoconvert ! autovideosink
- *     d. ! meta/x-klv ! queue ! e.patches
+ *     d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink
+ *     d.patches ! queue ! e.patches
  * ]|
  *
- * keep-listening lets a sender that comes back find the same server, with all that it has learned.
- * (tsdemux with ignore-pcr=true would take it for another program and end the streams.)
+ * keep-listening lets a sender that comes back find the same server, with all that it has learned,
+ * and livesrdemux has pads that stay meanwhile.
  */
 // The element around Enhancer: properties, pads, caps, events.
 #include "gst/enhancer/srenhancer.h"
@@ -392,9 +393,10 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
         element_class, "Super-resolution enhancer", "Filter/Effect/Video",
         "Enlarges live video with a network that learns from the sender's patches while the stream "
         "runs. Example: gst-launch-1.0 srtsrc uri=\"srt://:7001?mode=listener\" "
-        "keep-listening=true ! tsdemux name=d d. ! queue ! h264parse ! avdec_h264 ! "
-        "srenhancer name=e ! videoconvert ! autovideosink "
-        "d. ! meta/x-klv ! queue ! e.patches",
+        "keep-listening=true ! livesrdemux name=d d.video ! queue ! h264parse ! avdec_h264 ! "
+        "srenhancer name=e ! videoconvert ! autovideosink d.patches ! queue ! e.patches d.audio_0 "
+        "! "
+        "queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink",
         "livesr");
 
     transform_class->start = start;

@@ -17,9 +17,11 @@ GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
 namespace livesr::gst {
 
 const char* const sender_example =
-    "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert ! clocksync ! patchsender "
-    "name=s scale=2 max-bitrate=600000 s.src ! h264parse ! queue ! mpegtsmux "
-    "name=m alignment=7 ! srtsink uri=srt://127.0.0.1:7001 s.patches ! queue ! m.";
+    "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin name=f f. ! videoconvert ! clocksync ! "
+    "queue ! patchsender name=s max-bitrate=600000 s.src ! h264parse ! queue ! livesrmux name=m ! "
+    "srtsink uri=\"srt://127.0.0.1:7001?mode=caller\" f. ! audioconvert ! audioresample ! "
+    "clocksync "
+    "! avenc_aac ! aacparse ! queue ! m. s.patches ! queue ! m.";
 
 namespace {
 
