@@ -15,11 +15,11 @@ export interface Sound {
   readonly words: string;
 }
 
-/** Encoders that MPEG-TS has a place for, the best first. */
+/** Encoders that MPEG-TS has a place for, in the order of choice; livesrmux knows the delay of the first two. */
 const encoders = [
-  { element: 'fdkaacenc', launch: 'fdkaacenc bitrate=128000 ! aacparse', name: 'AAC' },
   { element: 'avenc_aac', launch: 'avenc_aac bitrate=128000 ! aacparse', name: 'AAC' },
   { element: 'voaacenc', launch: 'voaacenc bitrate=128000 ! aacparse', name: 'AAC' },
+  { element: 'fdkaacenc', launch: 'fdkaacenc bitrate=128000 ! aacparse', name: 'AAC' },
   { element: 'opusenc', launch: 'opusenc bitrate=96000 ! opusparse', name: 'Opus' },
 ] as const;
 

@@ -101,7 +101,7 @@ function beeps(buffers: readonly { timeNs: number; payload: Uint8Array }[]): num
   let [quietNs, endNs] = [0, -Infinity];
   for (const { timeNs, payload } of buffers) {
     if (Math.abs(timeNs - endNs) > 5e6) quietNs = 0;
-    const samples = new Int16Array(payload.slice().buffer);
+    const samples = new Int16Array(Uint8Array.from(payload).buffer);
     for (const [index, sample] of samples.entries()) {
       if (Math.abs(sample) > 3000) {
         if (quietNs > 250e6) found.push(timeNs + (index * 1e9) / soundRate);
@@ -128,7 +128,7 @@ export async function offsetsIn(folder: string, file: string, demuxer: string): 
       'file. ! video/x-h264 ! queue max-size-time=0 max-size-buffers=0 ! h264parse ! avdec_h264 ' +
       '! videoconvert ! videoscale ! video/x-raw,format=GRAY8,width=16,height=16 ' +
       `! gdppay ! filesink location=${quoted(pictures)} ` +
-      'file. ! queue max-size-time=0 max-size-buffers=0 ! decodebin ! audioconvert ! audioresample ' +
+      'file. ! audio/mpeg ! queue max-size-time=0 max-size-buffers=0 ! decodebin ! audioconvert ! audioresample ' +
       `! audio/x-raw,format=S16LE,rate=${soundRate},channels=1 ` +
       `! gdppay ! filesink location=${quoted(sound)}`,
   });

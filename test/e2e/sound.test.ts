@@ -48,7 +48,7 @@ function startServer(port: number, recording: string): Pipeline {
       '! livesrdemux name=demux demux.video ! queue ! h264parse ! avdec_h264 ' +
       '! srenhancer name=enhancer training=off ! queue ' +
       '! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! h264parse ! queue ' +
-      `! mpegtsmux name=mux ! filesink location=${quoted(recording)} ` +
+      `! livesrmux name=mux ! filesink location=${quoted(recording)} ` +
       'demux.audio_0 ! queue ! aacparse ! mux. demux.patches ! queue ! enhancer.patches',
   });
   pipelines.push(pipeline);

@@ -45,7 +45,8 @@ GstStaticPadTemplate src_template =
 
 struct Track {
     GstPad* pad = nullptr;    // ours, a ghost of mux's; of the element
-    GstPad* inner = nullptr;  // of mpegtsmux; owned
+    GstPad* inner = nullptr;  // of mpegtsmux; owned; null: not in the stream
+    std::string inner_name;
     GstCaps* caps = nullptr;  // owned; null: not known yet
     bool ended = false;
     bool is_video = false;
@@ -107,6 +108,28 @@ bool is_video(const GstCaps* caps) {
     return g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/");
 }
 
+// mpegtsmux 1.22 fails at a track that has not said what it is when the first data comes, and in a
+// file every version waits for it for ever: such a track is taken out until it does.
+void leave_out(MuxState& state, Track& track) {
+    gst_ghost_pad_set_target(GST_GHOST_PAD(track.pad), nullptr);
+    gst_element_release_request_pad(state.mux, track.inner);
+    gst_clear_object(&track.inner);
+}
+
+void take_in(MuxState& state, Track& track) {
+    track.inner = gst_element_request_pad_simple(state.mux, track.inner_name.c_str());
+    if (track.inner) gst_ghost_pad_set_target(GST_GHOST_PAD(track.pad), track.inner);
+}
+
+// Under the lock.
+void open(MuxState& state) {
+    state.open = true;
+    for (const auto& track : state.tracks) {
+        if (!track->caps && track->inner) leave_out(state, *track);
+    }
+    state.changed.notify_all();
+}
+
 // Holds the thread until the tracks are known; false when the element stops.
 bool wait_for_all(GstElement* element, MuxState& state) {
     std::unique_lock lock(state.mutex);
@@ -118,10 +141,7 @@ bool wait_for_all(GstElement* element, MuxState& state) {
         ++state.waited;
         GST_WARNING_OBJECT(element, "some track has no data yet: beginning without it");
     }
-    if (!state.open) {
-        state.open = true;
-        state.changed.notify_all();
-    }
+    if (!state.open) open(state);
     return true;
 }
 
@@ -147,15 +167,67 @@ GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
     return gst_proxy_pad_chain_default(pad, parent, buffer);
 }
 
+// What encoders put in front of the first sample without taking it off the times (samples; measured
+// with GStreamer 1.22: a beep comes so much later than the flash that it belongs to).
+struct Priming {
+    const char* encoder;
+    guint64 samples;
+};
+constexpr Priming primings[] = {{"avenc_aac", 1024}, {"voaacenc", 1600}};
+
+guint64 priming_of(GstElement* element) {
+    GstElementFactory* factory = gst_element_get_factory(element);
+    if (factory == nullptr) return 0;
+    for (const Priming& known : primings) {
+        if (std::string(GST_OBJECT_NAME(factory)) == known.encoder) return known.samples;
+    }
+    return 0;
+}
+
+// Of the encoder that is upstream of this pad, behind parsers and queues.
+guint64 priming_before(GstPad* sink) {
+    constexpr int max_elements = 8;
+    guint64 samples = 0;
+    GstPad* pad = GST_PAD(gst_object_ref(sink));
+    for (int i = 0; pad && i < max_elements && samples == 0; ++i) {
+        GstPad* peer = gst_pad_get_peer(pad);
+        gst_object_unref(pad);
+        pad = nullptr;
+        GstElement* element = peer ? gst_pad_get_parent_element(peer) : nullptr;
+        if (element) {
+            samples = priming_of(element);
+            pad = gst_element_get_static_pad(element, "sink");
+            gst_object_unref(element);
+        }
+        gst_clear_object(&peer);
+    }
+    gst_clear_object(&pad);
+    return samples;
+}
+
+// Before the segment comes.
+void take_off_priming(GstPad* sink, const GstCaps* caps) {
+    int rate = 0;
+    const GstStructure* fields = gst_caps_get_structure(caps, 0);
+    if (!gst_structure_has_name(fields, "audio/mpeg") ||
+        !gst_structure_get_int(fields, "rate", &rate) || rate <= 0) {
+        return;
+    }
+    const guint64 ns = gst_util_uint64_scale_int(priming_before(sink), GST_SECOND, rate);
+    gst_pad_set_offset(sink, -static_cast<gint64>(ns));
+}
+
 // Whether the event is one that mpegtsmux is to see.
 bool take_caps(MuxState& state, Track& track, GstEvent* event) {
     GstCaps* caps = nullptr;
     gst_event_parse_caps(event, &caps);
+    take_off_priming(track.pad, caps);
     const std::lock_guard lock(state.mutex);
     if (track.caps && gst_caps_is_equal(track.caps, caps)) return false;
     track.is_video = is_video(caps);
     if (!track.caps && state.open && track.is_video) track.needs_key = true;
     gst_caps_replace(&track.caps, caps);
+    if (!track.inner) take_in(state, track);
     return true;
 }
 
@@ -193,6 +265,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* pad_template, const gch
     auto track = std::make_shared<Track>();
     track->pad = pad;
     track->inner = inner;
+    track->inner_name = GST_PAD_NAME(inner);
     {
         const std::lock_guard lock(state.mutex);
         state.tracks.push_back(std::move(track));
@@ -212,7 +285,7 @@ void release_pad(GstElement* element, GstPad* pad) {
     }
     gst_pad_set_active(pad, FALSE);
     gst_element_remove_pad(element, pad);
-    if (track) gst_element_release_request_pad(state.mux, track->inner);
+    if (track && track->inner) gst_element_release_request_pad(state.mux, track->inner);
 }
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
@@ -231,6 +304,8 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
             gst_caps_replace(&track->caps, nullptr);
             track->ended = track->needs_key = false;
             track->key_from = GST_CLOCK_TIME_NONE;
+            // Back for the next start.
+            if (state.stopped && !track->inner) take_in(state, *track);
         }
         state.changed.notify_all();
     }

@@ -93,6 +93,53 @@ TEST_CASE("livesrmux: the first table names all tracks, however late the picture
     CHECK(seen.picture_packets > 20);
 }
 
+TEST_CASE(
+    "livesrmux: a track that never says what it is holds nobody for long, and fails nothing") {
+    const Seen seen = multiplexed(
+        with_sleep(picture, "0") +
+        "audiotestsrc is-live=true num-buffers=21 ! valve drop=true ! avenc_aac ! queue ! m. ");
+    REQUIRE_FALSE(seen.tables.empty());
+    CHECK(seen.tables.front().streams == 1);
+    CHECK(seen.picture_packets > 20);
+}
+
+TEST_CASE("livesrmux: a track that comes late is in a later table") {
+    // The picture's first buffer comes after the two seconds for which the sound waits for it.
+    Pipeline pipeline(
+        "livesrmux name=m ! fakesink name=out sync=false "
+        "videotestsrc is-live=true num-buffers=120 ! video/x-raw,width=64,height=64,framerate=25/1 "
+        "! "
+        "valve name=v drop=true ! x264enc tune=zerolatency ! h264parse ! queue ! m. "
+        "audiotestsrc is-live=true num-buffers=103 samplesperbuffer=1024 ! "
+        "audio/x-raw,rate=22050,channels=1 ! avenc_aac ! aacparse ! queue ! m. ");
+    Seen seen;
+    GstPad* pad = gst_element_get_static_pad(pipeline.get("out"), "sink");
+    gst_pad_add_probe(
+        pad,
+        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
+        look, &seen, nullptr);
+    gst_object_unref(pad);
+    struct Valve {
+        GstElement* element;
+        int frames = 0;
+    } valve{pipeline.get("v")};
+    GstPad* in = gst_element_get_static_pad(valve.element, "sink");
+    gst_pad_add_probe(
+        in, GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad*, GstPadProbeInfo*, gpointer data) {
+            Valve& seen_by = *static_cast<Valve*>(data);
+            if (++seen_by.frames == 75) g_object_set(seen_by.element, "drop", FALSE, nullptr);
+            return GST_PAD_PROBE_OK;
+        },
+        &valve, nullptr);
+    gst_object_unref(in);
+    CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+    REQUIRE(seen.tables.size() > 10);
+    CHECK(seen.tables.front().streams == 1);
+    CHECK(seen.tables.back().streams == 2);
+    CHECK(seen.picture_packets > 20);
+}
+
 TEST_CASE("livesrmux: caps that say the same again go no further than here") {
     Pipeline pipeline("livesrmux name=m ! fakesink sync=false " + patches);
     GstElement* mux = pipeline.get("m");
