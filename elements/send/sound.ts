@@ -62,8 +62,9 @@ export function soundOfFile(
 ): Sound {
   if (kind === 'none') return { launch: null, words: 'sound: the file has none' };
   if (kind === 'aac') {
+    // In the form it has: the multiplexer makes the headers, which aacparse 1.22 makes with a wrong rate.
     return {
-      launch: `${source}. ! audio/mpeg ! aacparse ! audio/mpeg,stream-format=adts ! clocksync ! ${queue}`,
+      launch: `${source}. ! audio/mpeg ! aacparse ! clocksync ! ${queue}`,
       words: "sound: the file's AAC, as it is",
     };
   }

@@ -4,9 +4,10 @@
  * mpegtsmux for tracks that begin at different times. mpegtsmux 1.26 writes its first table of
  * programs with what is there, and says nothing when another track comes: whoever receives that
  * misses the first key frame, and so all pictures until the next. Here the data of every track
- * waits until all of them have said what they are, or two seconds; what joins later gets a key
- * frame once the table names it. Caps that say the same again, at which mpegtsmux fails, go no
- * further.
+ * waits until all of them have said what they are, or two seconds. A track that says nothing is
+ * left out until it does (mpegtsmux would fail, or wait for it for ever); pictures that join later
+ * get a key frame once the table names them. Caps that say the same again, at which mpegtsmux
+ * fails, go no further. What encoders of sound put before the first sample is taken off.
  *
  * |[
  * gst-launch-1.0 v4l2src ! videoconvert ! patchsender name=s s.src ! h264parse ! queue
@@ -253,6 +254,36 @@ gboolean on_event(GstPad* pad, GstObject* parent, GstEvent* event) {
     return taken;
 }
 
+// What mpegtsmux takes, asked of a track that is not in the stream now.
+gboolean on_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+    MuxState& state = state_of(parent);
+    GstPad* target = gst_ghost_pad_get_target(GST_GHOST_PAD(pad));
+    if (target != nullptr) {
+        gst_object_unref(target);
+        return gst_pad_query_default(pad, parent, query);
+    }
+    GstPadTemplate* known =
+        gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(state.mux), "sink_%d");
+    if (known == nullptr) return FALSE;
+    GstCaps* caps = gst_pad_template_get_caps(known);
+    gboolean answered = TRUE;
+    if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {
+        GstCaps* filter = nullptr;
+        gst_query_parse_caps(query, &filter);
+        GstCaps* both = filter ? gst_caps_intersect(filter, caps) : gst_caps_ref(caps);
+        gst_query_set_caps_result(query, both);
+        gst_caps_unref(both);
+    } else if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+        GstCaps* asked = nullptr;
+        gst_query_parse_accept_caps(query, &asked);
+        gst_query_set_accept_caps_result(query, gst_caps_can_intersect(asked, caps));
+    } else {
+        answered = FALSE;
+    }
+    gst_caps_unref(caps);
+    return answered;
+}
+
 GstPad* request_pad(GstElement* element, GstPadTemplate* pad_template, const gchar* name,
                     const GstCaps*) {
     MuxState& state = state_of(element);
@@ -262,6 +293,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* pad_template, const gch
     GstPad* pad = gst_ghost_pad_new_from_template(GST_PAD_NAME(inner), inner, pad_template);
     gst_pad_set_chain_function(pad, chain);
     gst_pad_set_event_function(pad, on_event);
+    gst_pad_set_query_function(pad, on_query);
     auto track = std::make_shared<Track>();
     track->pad = pad;
     track->inner = inner;
