@@ -1,6 +1,7 @@
 // What the feedback port takes from whoever comes: every limit, in one table (docs/protocol.md,
 // Feedback). A connection that has not said whose stream it is of, with a token that opens it, is a
-// stranger's; from then on it is a client's.
+// stranger's; from then on it is a client's. Both together are all descriptors that a port takes, so that
+// two ports leave room within the 1,024 that a process commonly has.
 
 export interface FeedbackLimits {
   /** Connections of strangers at a time; a further one takes the place of another. */
@@ -36,7 +37,7 @@ export interface FeedbackLimits {
 }
 
 export const feedbackLimits: FeedbackLimits = {
-  maxStrangers: 256,
+  maxStrangers: 128,
   maxStrangersOfAddress: 64,
   maxClients: 256,
   maxClientsOfAddress: 128,

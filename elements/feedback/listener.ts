@@ -23,6 +23,8 @@ export interface ListenerOptions {
   readonly knows: (token: string) => boolean;
   readonly onWebSocket: (socket: WebSocket, connection: Connection) => void;
   readonly onRefusal: (why: Refusal) => void;
+  /** The port goes on. */
+  readonly onTrouble: (reason: string) => void;
 }
 
 /** wrongToken: of no stream; noUpgrade: HTTP that asks for something else; late: no request or hello in time; evicted: others needed the room. */
@@ -90,6 +92,9 @@ export class Listener {
       listener.close();
       throw error;
     }
+    listener.#tcp.on('error', (error) => {
+      options.onTrouble(error.message);
+    });
     return listener;
   }
 

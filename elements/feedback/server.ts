@@ -111,6 +111,7 @@ export class FeedbackServer {
   #listener: Listener | undefined;
   #pings: NodeJS.Timeout | undefined;
   #sequence = 0;
+  #lastTrouble = '';
 
   private constructor(options: FeedbackServerOptions) {
     this.#options = options;
@@ -131,6 +132,10 @@ export class FeedbackServer {
       },
       onRefusal: (why) => {
         server.#count(counterOf[why]);
+      },
+      onTrouble: (reason) => {
+        if (reason !== server.#lastTrouble) options.log(`feedback: ${reason}`);
+        server.#lastTrouble = reason;
       },
     });
     server.#pings = setInterval(() => {
