@@ -128,6 +128,9 @@ async function runRelease(release, wanted) {
   return isTested && rows.every((row) => isGood(row, wanted.training));
 }
 
+// Ends by the ordinary way out, on which what runs in a root is killed.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
 await runMain(async () => {
   const wanted = readArguments();
   mkdirSync(wanted.roots, { recursive: true });
