@@ -144,6 +144,7 @@ export class FeedbackClient {
     this.#socket = socket;
     let openedMs: number | undefined;
     let isRefused = false;
+    let isOpen = false; // the server has said welcome
     socket.on('open', () => {
       openedMs = this.#options.nowMs();
       this.#connected = true;
@@ -164,7 +165,11 @@ export class FeedbackClient {
       const text = isBinary ? '' : bytes.toString('utf8');
       const { reader, training, memory } = readFeedback(this.#reader, text, this.#seen);
       this.#reader = reader;
-      if (reader.session !== undefined) this.#lastTrouble = '';
+      if (reader.session !== undefined) {
+        if (!isOpen) this.#options.log(`feedback from ${shown}: connected`);
+        isOpen = true;
+        this.#lastTrouble = '';
+      }
       if (memory) this.onMemory(memory);
       if (!training) return;
       this.#latest = training;
@@ -183,6 +188,7 @@ export class FeedbackClient {
     });
     socket.on('close', (code, reason) => {
       clearTimeout(this.#silence);
+      if (isOpen) this.#options.log(`feedback from ${shown}: the connection has ended`);
       this.#connected = false;
       if (this.#closed) return;
       if (reason.length > 0) this.#tell(`feedback from ${shown}: ${closedBecause(code, reason)}`);

@@ -13,6 +13,7 @@ type OnPacket = (packet: Uint8Array) => void;
 interface Stream {
   readonly onPacket: OnPacket;
   readonly warn: Warn;
+  readonly log: Host['log'];
 }
 
 interface Shared {
@@ -62,7 +63,7 @@ export function openPublisher(
     );
     return undefined;
   }
-  const stream = { onPacket, warn };
+  const stream = { onPacket, warn, log: host.log };
   if (!shared.authority.add(streamKey, { token, tokensFile })) {
     warn(
       `feedback-listen ${feedbackListen}: another stream of the same stream key has another token.`,
@@ -88,7 +89,10 @@ function publisherOf(
   stream: Stream,
 ): Publisher {
   let open: FeedbackServer | undefined;
-  void shared.server.then((server) => (open = server));
+  void shared.server.then((server) => {
+    open = server;
+    if (server) stream.log(`feedback of this stream is open at ${address}`);
+  });
   return {
     tell: (news) => {
       void shared.server.then((server) => server?.publish(streamKey, news));
@@ -97,6 +101,7 @@ function publisherOf(
       return open?.counts;
     },
     close: () => {
+      stream.log(`feedback of this stream is closed at ${address}`);
       shared.users--;
       shared.authority.leave(streamKey);
       const ofStream = shared.streams.get(streamKey);
