@@ -21,12 +21,17 @@ struct StoredPatch {
     // What the network's picture lacks, and the part of it that changes slowly.
     std::vector<std::int8_t> detail;
     std::vector<std::int8_t> slow;
-    std::shared_ptr<const PackedNetwork> network;  // that the detail is of
-    std::uint64_t used = 0;                        // frame
+    // That the detail is of. Not kept alive: weights change each second, and a patch may wait long
+    // for its turn.
+    std::weak_ptr<const PackedNetwork> network;
+    std::uint64_t used = 0;  // frame
 
     // Makes the detail anew, of this network.
     void refresh(const std::shared_ptr<const PackedNetwork>& with, EnhanceScratch& scratch);
 
+    bool is_of(const std::shared_ptr<const PackedNetwork>& other) const {
+        return !network.owner_before(other) && !other.owner_before(network);
+    }
     // What it takes, its detail included.
     std::size_t bytes() const { return low.size() + 3 * high.size(); }
     std::ptrdiff_t low_stride() const { return width + 2 * margin; }

@@ -192,7 +192,7 @@ double TextureMemory::restore(const std::shared_ptr<const PackedNetwork>& networ
             const BandStrengths& strength = strength_.of(match.misfit);
             if (!strength.any()) continue;
             StoredPatch& stored = store_.at(match.patch);
-            if (stored.network != network && refreshes > 0) {
+            if (!stored.is_of(network) && refreshes > 0) {
                 stored.refresh(network, scratch_);
                 --refreshes;
             }

@@ -56,7 +56,9 @@ bool scale_side(GstStructure* structure, const char* field, int scale, GstPadDir
 // Colours that the caps leave open follow from the picture's height. Where the enlarged one crosses
 // that border they are written down, so that they stay what they were.
 bool write_colours(GstStructure* enlarged, int low_height) {
-    const auto format = gst_video_format_from_string(gst_structure_get_string(enlarged, "format"));
+    const gchar* const format_name = gst_structure_get_string(enlarged, "format");
+    if (format_name == nullptr) return false;  // left open: a query, not a picture
+    const auto format = gst_video_format_from_string(format_name);
     int width = 0;
     int height = 0;
     GstVideoInfo low;

@@ -316,3 +316,17 @@ TEST_CASE(
     }
     CHECK(std::all_of(out.end() - width, out.end(), [](std::uint8_t v) { return v == 77; }));
 }
+
+TEST_CASE("texture memory keeps no weights alive that are no longer shown") {
+    World world;
+    const Picture high = view(scene(5), 0);
+    learn(world, high);
+    const std::weak_ptr<const PackedNetwork> before = world.network;
+    world.network =
+        std::make_shared<const PackedNetwork>(livesr::make_network({.scale = scale}, 2));
+    CHECK(before.expired());
+    // Patches that match are made ready for the new ones, some with each frame.
+    const Bytes plain = world.plain(high);
+    for (int frame = 0; frame < 40; ++frame) world.show(high);
+    CHECK(error(world.show(high), high) < error(plain, high));
+}
