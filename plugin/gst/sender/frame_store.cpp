@@ -5,6 +5,15 @@
 
 namespace livesr::gst {
 
+namespace {
+
+// Of pixels on each way: 4K has 8 MB a frame. The newest frame stays, whatever it takes.
+constexpr std::size_t max_bytes = std::size_t{96} << 20;
+
+std::size_t bytes_of(const LumaFrame& frame) { return frame.pixels.size() + frame.low.size(); }
+
+}  // namespace
+
 bool FrameStore::wants(GstClockTime running_time) const {
     return last_interval_ != running_time / offer_interval;
 }
@@ -12,7 +21,12 @@ bool FrameStore::wants(GstClockTime running_time) const {
 void FrameStore::add(LumaFrame frame) {
     last_interval_ = frame.running_time / offer_interval;
     waiting_.push_back(std::move(frame));
-    if (waiting_.size() > most_waiting) {
+    const auto bytes = [this] {
+        std::size_t sum = 0;
+        for (const LumaFrame& each : waiting_) sum += bytes_of(each);
+        return sum;
+    };
+    while (waiting_.size() > most_waiting || (waiting_.size() > 1 && bytes() > max_bytes)) {
         waiting_.pop_front();
         ++unpaired_;
     }
@@ -34,7 +48,12 @@ std::optional<LumaFrame> FrameStore::take(GstClockTime running_time, GstClockTim
 
 std::uint64_t FrameStore::offer(LumaFrame frame) {
     offered_.push_back({next_offer_, std::move(frame)});
-    if (offered_.size() > most_offered) {
+    const auto bytes = [this] {
+        std::size_t sum = 0;
+        for (const Offered& each : offered_) sum += bytes_of(each.frame);
+        return sum;
+    };
+    while (offered_.size() > most_offered || (offered_.size() > 1 && bytes() > max_bytes)) {
         offered_.pop_front();
         ++unanswered_;
     }

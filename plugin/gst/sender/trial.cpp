@@ -33,6 +33,7 @@ constexpr GstClockTime measure_interval = 200 * GST_MSECOND;
 // Frames that wait for the trial's thread: a machine that falls behind so far has no time for it.
 constexpr std::size_t most_queued = 40;
 constexpr std::size_t most_queued_lockstep = 8;
+constexpr std::size_t max_queued_bytes = std::size_t{128} << 20;
 // Of the trial's thread: the stream comes first.
 constexpr int niceness = 15;
 
@@ -256,7 +257,8 @@ bool RungTrial::add_frame(GstBuffer* buffer, GstCaps* caps, GstClockTime running
         changed_.wait(lock, [this] {
             return queue_.size() < most_queued_lockstep || !failure_.empty() || stopping_;
         });
-    } else if (queue_.size() >= most_queued) {
+    } else if (queue_.size() >= most_queued ||
+               (queue_.size() + 1) * GST_VIDEO_INFO_SIZE(&info_) > max_queued_bytes) {
         failure_ = "the machine has no time for it";
         changed_.notify_all();
         return false;

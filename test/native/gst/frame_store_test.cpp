@@ -85,3 +85,21 @@ TEST_CASE("frame store: after a clear it starts anew, with numbers that were not
     CHECK_FALSE(store.take(0, tolerance));
     CHECK(store.offer(frame_at(0)) > offer);
 }
+
+TEST_CASE(
+    "frame store: large frames have a budget in bytes, and the newest stays whatever it takes") {
+    FrameStore store;
+    const auto large = [](GstClockTime time, std::size_t mebibytes) {
+        LumaFrame frame = frame_at(time);
+        frame.pixels.resize(mebibytes << 20);
+        return frame;
+    };
+    for (GstClockTime time = 0; time < 1000 * ms; time += 100 * ms) store.add(large(time, 16));
+    CHECK(store.unpaired() == 4);
+    CHECK(store.take(900 * ms, tolerance));
+    for (int n = 0; n < 10; ++n) store.offer(large(n * 100 * ms, 16));
+    CHECK(store.unanswered() == 4);
+    store.offer(large(1000 * ms, 200));
+    CHECK(store.unanswered() == 10);
+    CHECK(store.answered(10));
+}
