@@ -355,7 +355,7 @@ local function open_private(path)
 end
 
 -- OBS keeps what is set in its dialogs, keys and passwords too, in plain files with whatever mode the umask
--- gives them, and writes them anew each time. So the folder that they are all in is closed to others, once.
+-- gives them, and writes new ones each time. So the folder that they are all in is closed to others, once.
 local config_is_closed = false
 local function close_config_folder()
 	if config_is_closed or is_windows() or not has_ffi then return end

@@ -110,14 +110,14 @@ export class Admission {
 const isClient = ({ standing }: Guest): boolean => standing === standings.client;
 
 /**
- * Of the address that has most of them: one that was refused; or else, in the older half, the oldest of the
+ * Of the address with the highest number of them: one that was refused; or else, in the older half, the oldest of the
  * lowest standing. The younger half has had no time yet to show a token.
  */
 function whoGoes(guests: readonly Guest[]): Guest | undefined {
   const counts = new Map<string, number>();
   for (const { network } of guests) counts.set(network, (counts.get(network) ?? 0) + 1);
-  const most = Math.max(...counts.values());
-  const first = guests.find(({ network }) => counts.get(network) === most);
+  const maxCount = Math.max(...counts.values());
+  const first = guests.find(({ network }) => counts.get(network) === maxCount);
   const crowd = guests.filter(({ network }) => network === first?.network);
   const refused = crowd.find(({ standing }) => standing === standings.refused);
   if (refused) return refused;

@@ -43,7 +43,7 @@ export function dockToken(warn: (line: string) => void, file = tokenFile()): str
       );
     }
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // Beside it and then in its place: never there with another mode, never half written.
+    // Under another name first, then in its place: never there with another mode, never half written.
     const unfinished = `${file}.${process.pid}`;
     rmSync(unfinished, { force: true });
     writeFileSync(unfinished, `${made}\n`, { mode: 0o600, flag: 'wx' });

@@ -17,7 +17,7 @@ describe('admission to the feedback port', () => {
     expect(admission.connections).toBe(3);
   });
 
-  it('takes the place for a newcomer from the address that has most strangers', () => {
+  it('takes the place for a newcomer from the address with the highest number of strangers', () => {
     const admission = new Admission(limits);
     for (const id of [1, 2]) admission.enter(id, 'quiet');
     for (const id of [3, 4, 5]) admission.enter(id, 'greedy');

@@ -247,7 +247,7 @@ describe('a client of the feedback port', () => {
     expect(server.counts).toMatchObject({ wrongTokens: 1, clients: 0 });
   });
 
-  it('is told by its sender what is wrong with its token', async () => {
+  it('says in its log what is wrong with its token', async () => {
     const server = await serve();
     const log: string[] = [];
     const client = feedbackClient(server.port, {

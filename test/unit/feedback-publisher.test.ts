@@ -1,4 +1,4 @@
-// What elements of one engine that speak on the same address get, and what they are told is wrong.
+// What elements of one engine that speak on the same address get, and which faults are said.
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,12 +98,12 @@ describe('streams of one engine on one address', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('are told when there is no such file, at once', () => {
+  it('that have no tokens file get a warning at once', () => {
     stream('a', { tokensFile: join(folder, 'none') });
     expect(warnings).toEqual([expect.stringMatching(/tokens-file.*none.*ENOENT.*no sender/)]);
   });
 
-  it('are told when others can read the private key', () => {
+  it('get a warning when others can read the private key', () => {
     const feedbackCertificate = join(folder, 'server.pem');
     copyFileSync(certificate, feedbackCertificate);
     chmodSync(feedbackCertificate, 0o644);
@@ -111,7 +111,7 @@ describe('streams of one engine on one address', () => {
     expect(warnings).toEqual([expect.stringContaining(`chmod 600 ${feedbackCertificate}`)]);
   });
 
-  it('are told what contradicts itself', () => {
+  it('get a warning when their settings contradict each other', () => {
     stream('a', { token: 'secret-1' });
     expect(stream('a', { token: 'secret-2' })).toBeUndefined();
     expect(stream('b', { feedbackCertificate: certificate })).toBeUndefined();
@@ -126,8 +126,11 @@ describe('streams of one engine on one address', () => {
     expect(warnings.join()).not.toContain('secret');
   });
 
-  it.each(['7002', '127.0.0.1', '127.0.0.1:port'])('are told that %s is no address', (text) => {
-    expect(stream('a', { feedbackListen: text })).toBeUndefined();
-    expect(warnings).toEqual([expect.stringMatching(/is no address.*ADDRESS:PORT/)]);
-  });
+  it.each(['7002', '127.0.0.1', '127.0.0.1:port'])(
+    'get a warning that %s is no address',
+    (text) => {
+      expect(stream('a', { feedbackListen: text })).toBeUndefined();
+      expect(warnings).toEqual([expect.stringMatching(/is no address.*ADDRESS:PORT/)]);
+    },
+  );
 });

@@ -298,7 +298,7 @@ void install_properties(GObjectClass* object_class) {
         ready);
     properties[prop_token] = g_param_spec_string(
         "token", "Token",
-        "Secret that the senders of this stream must know to hear of it and to send patches beside "
+        "Secret that the senders of this stream must know to get feedback and to send patches over "
         "it; empty: $LIVESR_TOKEN, and without that everybody hears, and no patches are taken. "
         "Everybody on a machine can read a command line: prefer the variable or tokens-file",
         "", secret);
