@@ -63,7 +63,7 @@ const head = [
   'received',
   'lost before the server',
   'aligned',
-  'dropped, by cause',
+  'not aligned, by cause',
   'first received, s',
   'first aligned, s',
   'frames',
@@ -73,8 +73,8 @@ const share = (part, whole) => (whole > 0 ? ` (${((part / whole) * 100).toFixed(
 
 function row({ name, way, sent, stats, firsts }) {
   const causes = Object.entries(stats)
-    .filter(([field, value]) => /^(patches|packets)-dropped-/.test(field) && value > 0)
-    .map(([field, value]) => `${field.replace(/^(patches|packets)-dropped-/, '')} ${value}`);
+    .filter(([field, value]) => /^(patches|packets)-dropped-|-waiting$/.test(field) && value > 0)
+    .map(([field, value]) => `${field.replace(/^(patches|packets)-(dropped-)?/, '')} ${value}`);
   const received = stats['patches-received'] ?? 0;
   const aligned = stats['patches-aligned'] ?? 0;
   return [
