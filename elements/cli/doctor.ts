@@ -10,7 +10,7 @@ import { gstreamerEnvironment, pluginDirectory } from '../measure/environment.ts
 import { checkEngine, type EngineFinding } from './engine-check.ts';
 import { numberWithin, sizeOf } from './numbers.ts';
 
-const ourElements = ['patchsender', 'patchpicker', 'srenhancer'];
+const ourElements = ['patchsender', 'patchpicker', 'srenhancer', 'livesrmux', 'livesrdemux'];
 
 export interface Examination {
   readonly nodeVersion: string;

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { Failure } from '../cli/failure.ts';
 import { gstreamerEnvironment } from '../measure/environment.ts';
 import { quoted } from '../measure/pipeline.ts';
 
@@ -97,6 +98,19 @@ export function namedDevice(device: string): SoundDevice {
   return { launch: `${isAlsa ? 'alsasrc' : 'pulsesrc'} device=${quoted(name)}`, name: device };
 }
 
+const packageOf = { pulsesrc: 'gstreamer1.0-pulseaudio', alsasrc: 'gstreamer1.0-alsa' } as const;
+
+/** The element that a device is read by is in a package of its own: what is missing; null: nothing. */
+function missingFor(
+  { launch, name }: SoundDevice,
+  has: (element: string) => boolean,
+): string | null {
+  const element = launch.startsWith('alsasrc') ? 'alsasrc' : 'pulsesrc';
+  return has(element)
+    ? null
+    : `${name}: no element "${element}": apt install ${packageOf[element]}`;
+}
+
 /** `wanted`: a device, "test", "auto" or "none". A test picture is heard with a test tone. */
 export function soundOfLive(
   wanted: string,
@@ -115,5 +129,9 @@ export function soundOfLive(
       words: 'sound: none, for no microphone was found (--audio DEVICE names one)',
     };
   }
+  const missing = missingFor(device, has);
+  if (missing !== null && wanted === 'auto')
+    return { launch: null, words: `sound: none; ${missing}` };
+  if (missing !== null) throw new Failure(`--audio ${missing}`);
   return encoded(device.launch, device.name, has);
 }

@@ -55,17 +55,31 @@ function startServer(port: number, recording: string): Pipeline {
   return pipeline;
 }
 
-function startSender(clip: string, port: number): ChildProcess {
+function startSender(clip: string, port: number, more: readonly string[] = []): ChildProcess {
   const sender = spawn(
     process.execPath,
     [
       ...[commandLineScript, 'send', '--source', clip, '--to', `srt://127.0.0.1:${port}`],
-      ...['--latency-ms', '200', '--max-bitrate', '1000', '--scale', '2'],
+      ...['--latency-ms', '200', '--max-bitrate', '1000', '--scale', '2', '--json', ...more],
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  sender.stdout.setEncoding('utf8');
+  sender.stderr.setEncoding('utf8').resume();
   senders.push(sender);
   return sender;
+}
+
+/** What a sender says of the link, second by second. */
+function linksOf(sender: ChildProcess): string[] {
+  const links: string[] = [];
+  let rest = '';
+  sender.stdout?.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) links.push((JSON.parse(line) as { link: string }).link);
+  });
+  return links;
 }
 
 async function until(server: Pipeline, frames: number): Promise<number> {
@@ -135,7 +149,20 @@ test('encoded sound stays with the picture, over an outage of the link and a res
   expectTogether(await offsetsIn(folder, recording, 'tsdemux'), 2 * stretch);
 });
 
-test('AAC that passes stays with the picture, over a restart of the server', async () => {
+test('a sender that finds nobody says so, and fails when its time is over', async () => {
+  const sender = startSender('test', await freeUdpPort(), ['--seconds', '3']);
+  const links = linksOf(sender);
+  let said = '';
+  sender.stderr?.on('data', (chunk: string) => {
+    said += chunk;
+  });
+  const [code] = (await once(sender, 'exit')) as [number];
+  expect(code).toBe(1);
+  expect(said).toContain('was not connected within 3 s');
+  expect(new Set(links)).toEqual(new Set(['waiting']));
+});
+
+test('AAC that passes stays with the picture; the sender waits for its server, and for the next', async () => {
   const clip = await makeClip(folder, 2 * stretch + 30, 'aac');
   const own = await offsetsIn(folder, clip, 'matroskademux');
   const port = await freeUdpPort();
@@ -143,13 +170,21 @@ test('AAC that passes stays with the picture, over a restart of the server', asy
     string,
     string,
   ];
+  const sender = startSender(clip, port);
+  const links = linksOf(sender);
+  await delay(3000);
   const server = startServer(port, first);
-  startSender(clip, port);
   await until(server, 25 * stretch);
   await endOf(server);
   const again = startServer(port, second);
   await until(again, 25 * stretch);
   await endOf(again);
+  await stop(sender);
+  expect(links.slice(0, 2)).toEqual(['waiting', 'waiting']);
+  expect(links.filter((link) => link === 'connected').length).toBeGreaterThanOrEqual(
+    2 * stretch - 3,
+  );
+  expect(links).toContain('lost');
   const [ownMs = NaN] = own.ms;
   for (const recording of [first, second]) {
     const { ms, backward } = await offsetsIn(folder, recording, 'tsdemux');

@@ -62,6 +62,10 @@ describe('the pipeline of a sender', () => {
     const noMicrophone = () => null;
     expect(soundOfLive('auto', false, noMicrophone, everything).words).toContain('--audio DEVICE');
     expect(soundOfLive('auto', true, noMicrophone, everything).launch).toContain('audiotestsrc');
+    const alsa = () => ({ launch: 'alsasrc', name: 'ALSA' });
+    const nothing = () => false;
+    expect(soundOfLive('auto', false, alsa, nothing).words).toContain('gstreamer1.0-alsa');
+    expect(() => soundOfLive('hw:0', false, alsa, nothing)).toThrow('gstreamer1.0-alsa');
     expect(soundOfLive('none', true, noMicrophone, everything).launch).toBeNull();
     expect(soundOfLive('hw:0', false, noMicrophone, everything).launch).toContain('alsasrc');
   });
