@@ -54,7 +54,8 @@ follows the uplink and the content:
   livesr send --source clip.mp4 --to srt://server:7001 --passphrase-file srt.txt \\
     --feedback wss://server:7002 --token-file token.txt
 
-The server, for one, with the same passphrase and token in SRT_PASSPHRASE and LIVESR_TOKEN:
+The server, for one, with the same passphrase and token in SRT_PASSPHRASE and LIVESR_TOKEN (whoever can list
+the server's processes sees the passphrase of a gst-launch-1.0; an application sets the property itself):
 
   gst-launch-1.0 -e srtsrc uri="srt://:7001?mode=listener" latency=600 passphrase="$SRT_PASSPHRASE" \\
     keep-listening=true ! livesrdemux name=d \\
