@@ -184,7 +184,8 @@ test('AAC that passes stays with the picture; the sender waits for its server, a
   expect(links.filter((link) => link === 'connected').length).toBeGreaterThanOrEqual(
     2 * stretch - 3,
   );
-  expect(links).toContain('lost');
+  // Between the two servers nobody was there.
+  expect(links.slice(links.indexOf('connected')).some((link) => link !== 'connected')).toBe(true);
   const [ownMs = NaN] = own.ms;
   for (const recording of [first, second]) {
     const { ms, backward } = await offsetsIn(folder, recording, 'tsdemux');
