@@ -75,8 +75,8 @@ export async function makeClip(
 export interface Offsets {
   /** Of each flash that has its beep: how much later that begins (ms). */
   readonly ms: readonly number[];
-  /** Pictures and sound whose time is before that of what they follow. */
-  readonly backward: number;
+  /** How far a picture or sound is before what it follows, at most. */
+  readonly backwardMs: number;
 }
 
 const mean = (bytes: Uint8Array): number =>
@@ -115,8 +115,11 @@ function beeps(buffers: readonly { timeNs: number; payload: Uint8Array }[]): num
   return found;
 }
 
-const stepsBack = (buffers: readonly { timeNs: number }[]): number =>
-  buffers.filter(({ timeNs }, index) => timeNs < (buffers[index - 1]?.timeNs ?? 0)).length;
+const farthestBackMs = (buffers: readonly { timeNs: number }[]): number =>
+  buffers.reduce(
+    (most, { timeNs }, index) => Math.max(most, ((buffers[index - 1]?.timeNs ?? 0) - timeNs) / 1e6),
+    0,
+  );
 
 /** `demuxer`: what takes the file apart. */
 export async function offsetsIn(folder: string, file: string, demuxer: string): Promise<Offsets> {
@@ -142,5 +145,5 @@ export async function offsetsIn(folder: string, file: string, demuxer: string): 
     );
     return Math.abs(nearest - flash) < 500e6 ? [(nearest - flash) / 1e6] : [];
   });
-  return { ms, backward: stepsBack(seen) + stepsBack(heard) };
+  return { ms, backwardMs: Math.max(farthestBackMs(seen), farthestBackMs(heard)) };
 }
