@@ -83,6 +83,7 @@ struct EngineClient::Impl {
         Heartbeat heartbeat;
         Heartbeat::Health health = Heartbeat::Health::starting;  // as it was reported last
         EngineCounts counts;                                     // of this engine
+        std::chrono::milliseconds starved{0};                    // until the last round
     };
 
     EngineConfig config;
@@ -276,7 +277,8 @@ void EngineClient::Impl::exchange_messages(Connection& connection) {
 
 void EngineClient::Impl::beat(Connection& connection, std::chrono::milliseconds elapsed) {
     Heartbeat& heartbeat = connection.heartbeat;
-    heartbeat.passed(elapsed);
+    const auto starved = connection.link.starved();
+    heartbeat.passed(elapsed, starved - std::exchange(connection.starved, starved));
     const auto health = heartbeat.health();
     if (health == Heartbeat::Health::unresponsive) {
         const std::lock_guard lock(mutex);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <span>
 #include <utility>
 
@@ -94,6 +95,16 @@ void EngineLink::take_log_line(const std::string& line) {
         return text.find("rror") != std::string::npos;
     };
     if (says_error(line) || !says_error(complaint_)) complaint_ = line;
+}
+
+std::chrono::milliseconds EngineLink::starved() const {
+    if (!process_) return std::chrono::milliseconds(0);
+    // Time on a processor, time in its queue, both in ns (proc(5)).
+    std::ifstream file("/proc/" + std::to_string(process_->pid()) + "/schedstat");
+    std::int64_t run_ns = 0;
+    std::int64_t wait_ns = 0;
+    if (!(file >> run_ns >> wait_ns)) return std::chrono::milliseconds(0);
+    return std::chrono::milliseconds(wait_ns / 1'000'000);
 }
 
 std::string EngineLink::end(std::chrono::milliseconds grace) {

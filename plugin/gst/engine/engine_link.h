@@ -41,6 +41,9 @@ class EngineLink {
     void read_log();
     // The last line of the log that complains, or speaks of an error.
     const std::string& complaint() const { return complaint_; }
+    // How long a child's main thread was ready to run and got no processor, since its start; 0
+    // where that is not known.
+    std::chrono::milliseconds starved() const;
     // Ends a child (EngineProcess::end).
     std::string end(std::chrono::milliseconds grace);
 

@@ -33,7 +33,10 @@ class Heartbeat {
     // A round of the poll loop is over, and nothing that the engine has sent is unread. A round
     // that took long was spent elsewhere (a callback, a process that was stopped): it counts
     // max_round.
-    void passed(std::chrono::milliseconds elapsed);
+    // waited: of it, how long the engine was ready to run and got no processor; it does not count,
+    // up to max_starved times a bound.
+    void passed(std::chrono::milliseconds elapsed,
+                std::chrono::milliseconds waited = std::chrono::milliseconds(0));
     // The next ping is due: a second after the one before was sent, and after it was answered.
     bool ping_due() const;
     void pinged(std::uint64_t id);
@@ -49,11 +52,16 @@ class Heartbeat {
     static constexpr std::chrono::milliseconds max_round{500};
     static constexpr std::chrono::milliseconds interval{1'000};
     static constexpr std::chrono::milliseconds late_after{2'000};
+    static constexpr int max_starved = 6;
 
   private:
     bool has_answered() const { return handled_.has_value(); }
     std::chrono::milliseconds answer_bound() const {
         return has_answered() ? bounds_.answer : bounds_.first;
+    }
+    bool is_silent() const {
+        return unanswered_ - starved_ >= answer_bound() ||
+               unanswered_ >= max_starved * answer_bound();
     }
 
     HeartbeatBounds bounds_;
@@ -61,6 +69,7 @@ class Heartbeat {
     std::optional<std::uint64_t> handled_;            // at the last answer
     std::chrono::milliseconds since_ping_{interval};  // sent
     std::chrono::milliseconds unanswered_{0};
+    std::chrono::milliseconds starved_{0};   // of it, without a processor
     std::chrono::milliseconds standing_{0};  // messages wait and none is finished
     bool is_behind_ = false;
     std::chrono::milliseconds well_for_{0};

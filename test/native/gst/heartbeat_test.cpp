@@ -82,6 +82,26 @@ TEST_CASE("heartbeat: time that the client spent elsewhere is no silence of the 
     CHECK(heartbeat.health() == Health::well);
 }
 
+TEST_CASE("heartbeat: an engine that waits for a processor is late, and has six times as long") {
+    Heartbeat heartbeat(bounds);
+    heartbeat.pinged(1);
+    heartbeat.answered(1, 0, 0);
+    heartbeat.pinged(2);
+    const auto starve = [&](std::chrono::milliseconds time) {
+        for (; time > 0ms; time -= 250ms) heartbeat.passed(250ms, 240ms);
+    };
+    starve(29s);
+    CHECK(heartbeat.health() == Health::late);
+    SUBCASE("it answers") {
+        heartbeat.answered(2, 0, 0);
+        CHECK(heartbeat.health() == Health::well);
+    }
+    SUBCASE("it does not") {
+        starve(1s);
+        CHECK(heartbeat.health() == Health::unresponsive);
+    }
+}
+
 TEST_CASE("heartbeat: a session that finishes nothing while messages wait has stopped") {
     Heartbeat heartbeat(bounds);
     std::uint64_t id = 0;
