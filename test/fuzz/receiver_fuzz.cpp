@@ -245,7 +245,8 @@ void Receiver::check_pair(const AlignedPatch& pair) const {
     require(pair.low.size() ==
                 static_cast<std::size_t>((pair.width / scale + 8) * (pair.height / scale + 8)),
             "a pair has the decoded pixels and their margin");
-    require(pair.media_time_ns <= longest_time_ns, "a pair is of a time that is possible");
+    require(pair.media_time_ns <= longest_time_ns + max_steps * SteadyTime::longest_gap_ns,
+            "a pair is of a time that is possible");
 }
 
 void Receiver::check_state() {

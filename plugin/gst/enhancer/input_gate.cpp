@@ -1,19 +1,26 @@
 // See input_gate.h.
 #include "gst/enhancer/input_gate.h"
 
+#include <algorithm>
+
 namespace livesr::gst {
 
 std::optional<std::uint64_t> SteadyTime::next(std::uint64_t running_time_ns,
                                               std::uint64_t interval_ns) {
+    // Wraps where the timeline is shifted backward.
     std::uint64_t time = running_time_ns + shift_ns_;
-    if (latest_ns_ && time < *latest_ns_) {
-        if (*latest_ns_ - time <= stale_ns) {
+    if (latest_ns_) {
+        // As far apart as either is from the other: the difference of a wrapped sum is right, too.
+        const auto ahead_ns = static_cast<std::int64_t>(time - *latest_ns_);
+        if (ahead_ns < 0 && ahead_ns >= -static_cast<std::int64_t>(stale_ns)) {
             ++stale_;
             return std::nullopt;
         }
-        ++shifts_;
-        shift_ns_ = *latest_ns_ + (interval_ns != 0 ? interval_ns : 1) - running_time_ns;
-        time = running_time_ns + shift_ns_;
+        if (ahead_ns < 0 || ahead_ns > static_cast<std::int64_t>(longest_gap_ns)) {
+            ++shifts_;
+            time = *latest_ns_ + std::clamp<std::uint64_t>(interval_ns, 1, longest_step_ns);
+            shift_ns_ = time - running_time_ns;
+        }
     }
     latest_ns_ = time;
     return time;

@@ -16,11 +16,15 @@
 namespace livesr::gst {
 
 // The output's time never steps back. A frame that is a little behind the latest one is stale: the
-// stream has been resumed from before where it broke off. One that is far behind begins another
-// timeline, which is shifted to follow the one before.
+// stream has been resumed from before where it broke off. One that is far behind, or further ahead
+// than an outage lasts, begins another timeline, which is shifted to follow the one before: a
+// sender that jumps to and fro gets nowhere, least of all beyond the range of times.
 class SteadyTime {
   public:
     static constexpr std::uint64_t stale_ns = 5'000'000'000;
+    static constexpr std::uint64_t longest_gap_ns = 3'600'000'000'000;
+    // Between two timelines, whatever frame rate the caps claim.
+    static constexpr std::uint64_t longest_step_ns = 1'000'000'000;
 
     // The running time that the frame is to have; absent: it is stale, and dropped.
     std::optional<std::uint64_t> next(std::uint64_t running_time_ns, std::uint64_t interval_ns);

@@ -40,6 +40,26 @@ TEST_CASE("steady time: a timeline that begins again far back follows the one be
     CHECK(time.next(0, 0) == std::nullopt);
 }
 
+TEST_CASE("steady time: jumps to and fro neither step back nor add up") {
+    SteadyTime time;
+    constexpr std::uint64_t furthest = 1ULL << 61U;
+    std::uint64_t latest = *time.next(0, frame_ns);
+    for (int i = 0; i < 100; ++i) {
+        for (const std::uint64_t at : {furthest, std::uint64_t{0}, furthest / 2}) {
+            // A frame rate of one picture in 68 years.
+            const auto next = time.next(at, furthest);
+            REQUIRE(next);
+            CHECK(*next > latest);
+            CHECK(*next - latest <= SteadyTime::longest_step_ns);
+            latest = *next;
+        }
+    }
+    CHECK(time.shifts() == 300);
+    // An outage is none of these.
+    const std::uint64_t shifted = *time.next(furthest / 2 + 600 * second_ns, frame_ns);
+    CHECK(shifted == latest + 600 * second_ns);
+}
+
 TEST_CASE("the output's time stamps never step back") {
     EnhancerHarness harness("training=off model=bicubic scale=2");
     harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
