@@ -47,6 +47,7 @@ export interface Outcome {
   readonly maxResidentMb: number;
   readonly residentMbBefore: number;
   readonly senders: HonestCounts | undefined;
+  readonly engineLog: readonly string[];
   /** The victim's last stats. */
   readonly stats: StructureFields;
 }
@@ -115,6 +116,7 @@ async function observe(stage: Stage, attacks: Attacks, seconds: number): Promise
     maxResidentMb,
     residentMbBefore,
     senders: senders && sendersBefore && countsSince(sendersBefore, senders.counts),
+    engineLog: [...stage.engineLog],
     stats: last.victim,
   };
   await flooder?.stop();

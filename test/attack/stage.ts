@@ -108,6 +108,11 @@ export class Stage {
     return [this.victim.pipeline.processId ?? 0, this.#engine?.processId ?? 0];
   }
 
+  /** What the engine said last. */
+  get engineLog(): readonly string[] {
+    return this.#engine?.log ?? [];
+  }
+
   begin({ stream, feedback, stopsEngine }: Attacks): RoleProcess | undefined {
     this.players.victim.attack(stream ?? 'none');
     if (stopsEngine) {

@@ -51,15 +51,11 @@ function residual(
   frame: Frame,
   area: { x: number; y: number; width: number; height: number },
   bits: Uint8Array,
+  scale = victim.scale,
 ): HostilePatch {
   const { x, y, width, height } = area;
   const sum = Buffer.alloc(4);
-  const low = [x, y, width, height].map((side) => side / victim.scale) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const low = [x, y, width, height].map((side) => side / scale) as [number, number, number, number];
   sum.writeUInt32BE(frame.checksumOf(...low));
   return { codec: residualCodec, quality: 26, ...area, payload: Buffer.concat([sum, bits]) };
 }
@@ -99,6 +95,24 @@ const fitting = [
   [2, 1277, 717],
 ] as const;
 
+/** Sides that every scale divides. */
+const everyScale = 96;
+
+/** The size holds for a while, and patches come that fit it, and some that fit the one before. */
+function inTurns(frame: Frame): Uint8Array[] {
+  const at = (turn: number): Uint8Array => {
+    const [scale, width, height] = fitting[turn % fitting.length] ?? fitting[0];
+    const area = { x: 0, y: 0, width: everyScale, height: everyScale };
+    const payload = encodedFlatJpeg(everyScale, everyScale);
+    const jpeg = { codec: jpegCodec, quality: 95, ...area, payload };
+    const flat = residual(frame, area, new Uint8Array(zeroLevelBytes), scale === 15 ? 1.5 : scale);
+    // At 1.5 the picture that the checksum is of is an enlarged one, which the attacker does not have.
+    return packet(frame, [jpeg, flat], { scale, width, height });
+  };
+  const turn = Math.floor(frame.index / 40);
+  return [at(turn), ...(frame.index % 4 === 0 ? [at(turn + fitting.length - 1)] : [])];
+}
+
 function jpegPatches(frame: Frame): HostilePatch[] {
   const whole = { x: 0, y: 0, width: largestPatch, height: largestPatch, quality: 95 };
   const good = { codec: jpegCodec, ...whole, payload: encodedFlatJpeg(largestPatch, largestPatch) };
@@ -127,6 +141,7 @@ export const streamAttacks: Record<string, StreamAttack> = {
         return packet(frame, [], { scale, width, height });
       }),
   },
+  'changes the size that it announces, and sends patches of each': { packets: inTurns },
   'sends 64 flat residuals of 512x512 with each frame': {
     packets: (frame) => [
       packet(frame, expensiveResiduals(frame, 64, new Uint8Array(zeroLevelBytes))),

@@ -137,6 +137,7 @@ describe('ceilings of attacks', () => {
     maxResidentMb: 300,
     residentMbBefore: 280,
     senders: { attempts: 10, welcomed: 10, news: 20, lost: 0 },
+    engineLog: [],
     stats: {},
   };
 
