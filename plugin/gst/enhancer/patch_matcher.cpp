@@ -105,8 +105,11 @@ void PatchMatcher::enqueue(Job job) {
 }
 
 void PatchMatcher::begin(const std::optional<PatchAligner::Options>& options) {
+    std::uint64_t generation = 0;
     {
+        const std::lock_guard handing_out(handing_out_mutex_);
         const std::lock_guard lock(mutex_);
+        generation = ++generation_;
         width_ = options ? static_cast<std::size_t>(options->width) : 0;
         height_ = options ? static_cast<std::size_t>(options->height) : 0;
         spare_.clear();
@@ -114,7 +117,7 @@ void PatchMatcher::begin(const std::optional<PatchAligner::Options>& options) {
         ready_.clear();
         ready_bytes_ = 0;
     }
-    enqueue(Begin{options});
+    enqueue(Begin{options, generation});
 }
 
 void PatchMatcher::add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
@@ -167,14 +170,14 @@ void PatchMatcher::perform(Job job) {
             side_.add(std::move(*patch), *aligner_);
         }
     } else if (const auto* begin = std::get_if<Begin>(&job)) {
-        begin_frames(begin->options);
+        begin_frames(*begin);
     } else {
         if (aligner_) aligner_->clear();
         side_.clear();
     }
 }
 
-void PatchMatcher::begin_frames(const std::optional<PatchAligner::Options>& options) {
+void PatchMatcher::begin_frames(const Begin& begin) {
     const std::lock_guard lock(mutex_);
     if (aligner_) {
         for (std::size_t i = 0; i < misfit_count; ++i) {
@@ -184,7 +187,8 @@ void PatchMatcher::begin_frames(const std::optional<PatchAligner::Options>& opti
     }
     side_.clear();
     aligner_.reset();
-    if (options) aligner_.emplace(*options);
+    if (begin.options) aligner_.emplace(*begin.options);
+    aligned_generation_ = begin.generation;
 }
 
 void PatchMatcher::perform_frame(const Frame& frame) {
@@ -201,8 +205,15 @@ void PatchMatcher::perform_frame(const Frame& frame) {
 }
 
 void PatchMatcher::publish(std::vector<AlignedPatch> pairs, bool keep) {
+    const std::lock_guard handing_out(handing_out_mutex_);
+    std::size_t too_late = 0;
+    if (aligned_generation_ != generation_) {
+        too_late = pairs.size();
+        pairs.clear();
+    }
     for (const AlignedPatch& pair : pairs) on_pair_(pair);
     const std::lock_guard lock(mutex_);
+    state_.other_rung += too_late;
     state_.aligned += pairs.size();
     for (AlignedPatch& pair : pairs) {
         if (pair.frame_offset != 0) ++state_.refined;

@@ -36,7 +36,8 @@ class PatchMatcher {
     PatchMatcher(const PatchMatcher&) = delete;
     PatchMatcher& operator=(const PatchMatcher&) = delete;
 
-    // Frames are others from now on; absent: of a kind for which nothing is trained.
+    // Frames are others from now on; absent: of a kind for which nothing is trained. Once it has
+    // returned no pair of a frame of before is handed out any more.
     void begin(const std::optional<PatchAligner::Options>& options);
     // keep: whether take() wants the pairs.
     void add_frame(std::uint64_t running_time_ns, std::uint64_t interval_ns,
@@ -49,8 +50,9 @@ class PatchMatcher {
 
     struct State {
         std::uint64_t aligned = 0;
-        std::uint64_t refined = 0;     // paired with another frame than the transport's time names
-        std::uint64_t other_rung = 0;  // were waiting when frames became others
+        std::uint64_t refined = 0;  // paired with another frame than the transport's time names
+        std::uint64_t other_rung =
+            0;  // were waiting, or paired too late, when frames became others
         std::uint64_t frames_skipped = 0;
         std::uint64_t pairs_not_kept = 0;
         std::array<std::uint64_t, misfit_count> misfits{};
@@ -72,6 +74,7 @@ class PatchMatcher {
     };
     struct Begin {
         std::optional<PatchAligner::Options> options;
+        std::uint64_t generation = 0;
     };
     struct Clear {};
     using Job = std::variant<Frame, ReceivedPatch, Begin, Clear>;
@@ -81,7 +84,7 @@ class PatchMatcher {
     void run_queued();
     void perform(Job job);
     void perform_frame(const Frame& frame);
-    void begin_frames(const std::optional<PatchAligner::Options>& options);
+    void begin_frames(const Begin& begin);
     void publish(std::vector<AlignedPatch> pairs, bool keep);
     template <class Kind>
     bool drop_oldest();
@@ -91,7 +94,13 @@ class PatchMatcher {
 
     // The thread's (in lockstep: the streaming thread's).
     std::optional<PatchAligner> aligner_;
+    std::uint64_t aligned_generation_ = 0;  // of the frames that the aligner holds
     SidePatches side_;
+
+    // Held while pairs are handed out, so that none of a generation that has gone follows begin().
+    // Taken before mutex_.
+    std::mutex handing_out_mutex_;
+    std::uint64_t generation_ = 0;
 
     mutable std::mutex mutex_;  // guards what follows; not held while patches are matched
     std::condition_variable queued_;

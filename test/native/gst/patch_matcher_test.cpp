@@ -56,6 +56,42 @@ TEST_CASE("matcher: in lockstep a pair is there when add_frame returns") {
     CHECK(matcher.state().aligned == 20);
 }
 
+TEST_CASE("matcher: no pair of frames that have gone is handed out when others have begun") {
+    const auto low_bytes_at = [](int margin) {
+        return static_cast<std::size_t>(32 + 2 * margin) *
+               static_cast<std::size_t>(24 + 2 * margin);
+    };
+    std::vector<ReceivedPatch> patches;
+    for (int number = 0; number < 12; ++number) patches.push_back(residual_of(number));
+    int strangers = 0;
+    for (int round = 0; round < 36; ++round) {
+        std::atomic<bool> has_begun = false;
+        std::atomic<int> paired = 0;
+        std::atomic<int> late = 0;
+        PatchMatcher matcher(false, [&](const AlignedPatch& pair) {
+            ++paired;
+            if (has_begun && pair.low.size() == low_bytes_at(4)) ++late;
+        });
+        matcher.begin(options());
+        for (int number = 0; number < 12; ++number) {
+            matcher.add_patch(patches[static_cast<std::size_t>(number)]);
+            add_frame(matcher, number);
+        }
+        // It is in the middle of them, at another place each round.
+        REQUIRE(eventually([&] { return paired >= round % 6; }));
+        PatchAligner::Options others = options();
+        others.margin = 6;
+        matcher.begin(others);
+        has_begun = true;
+        matcher.add_patch(patches[11]);
+        add_frame(matcher, 11);
+        const int before = paired;
+        CHECK(eventually([&] { return paired > before || !matcher.take(1U << 30U).empty(); }));
+        strangers += late;
+    }
+    CHECK(strangers == 0);
+}
+
 TEST_CASE("matcher: on its thread every patch is paired, and what is kept is taken in order") {
     std::atomic<int> pairs = 0;
     PatchMatcher matcher(false, [&](const AlignedPatch&) { ++pairs; });
