@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const secondsEach = 3;
 /** Other tests run on the same cores: one frame time is for machines that do nothing else. */
-const maxP99Ms = 250;
+const maxP99Ms = 500;
 
 test('a server bears every attack: frames go on, memory stays bounded, its neighbour sees nothing', () => {
   const { status, stdout, stderr } = spawnSync(

@@ -28,8 +28,11 @@ function faultsOfStream(name: string, figures: Figures, seconds: number): string
   return faults;
 }
 
+/** Fewer senders that came say nothing. */
+const minAttempts = 5;
+
 /** What is under way at either end of the span is not lost. */
-const framesUnderWay = 20;
+const framesUnderWay = 45;
 
 function lostFrames(name: string, figures: Figures, limits: Ceilings): string[] {
   const { framesSent, framesOut } = figures;
@@ -52,7 +55,11 @@ export function faultsOf(outcome: Outcome, limits: Ceilings = ceilings): string[
   if (maxResidentMb > limits.maxResidentMb) {
     faults.push(`server and engine hold ${maxResidentMb.toFixed(0)} MB`);
   }
-  if (senders && senders.welcomed < limits.minWelcomed * (senders.attempts - 1)) {
+  if (
+    senders &&
+    senders.attempts >= minAttempts &&
+    senders.welcomed < limits.minWelcomed * (senders.attempts - 1)
+  ) {
     faults.push(`${senders.welcomed} of ${senders.attempts} senders were welcomed`);
   }
   if (senders && senders.lost > 0) faults.push(`a sender was thrown out ${senders.lost} times`);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { feedbackAttacks, type FeedbackTarget } from './feedback-attacks.ts';
 import type { MaterialName } from './material.ts';
+import { processTree } from './memory.ts';
 import { Player } from './player.ts';
 import type { StreamAttack } from './stream-attack.ts';
 import { streamAttacks } from './stream-attacks.ts';
@@ -77,7 +78,8 @@ export class RoleProcess {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    // A pipeline of its own may hang in a connection that is not there any more.
+    for (const id of processTree(this.#child.pid ?? 0)) process.kill(id, 'SIGKILL');
     while (!this.#ended) await delay(20);
   }
 }

@@ -212,7 +212,9 @@ export const streamAttacks: Record<string, StreamAttack> = {
   'changes the size of its picture': {
     materials: ['smaller', 'odd', 'anamorphic'],
     plays: ({ attacked }) => {
-      const turns = ['smaller', 'victim', 'odd', 'victim', 'anamorphic', 'victim'] as const;
+      // Two seconds of each, and six of the victim's, which sends no patch in its first two.
+      const own = ['victim', 'victim', 'victim'] as const;
+      const turns = ['smaller', ...own, 'odd', ...own, 'anamorphic', ...own] as const;
       return turns[Math.floor(attacked / 60) % turns.length] ?? 'victim';
     },
   },
