@@ -65,3 +65,32 @@ export function faultsOf(outcome: Outcome, limits: Ceilings = ceilings): string[
   if (senders && senders.lost > 0) faults.push(`a sender was thrown out ${senders.lost} times`);
   return faults;
 }
+
+/** Of attacks on one server, one after the other, that are too short to be judged one by one. */
+export function faultsOfAll(outcomes: readonly Outcome[], limits: Ceilings = ceilings): string[] {
+  const sum = (of: (outcome: Outcome) => number): number =>
+    outcomes.reduce((total, outcome) => total + of(outcome), 0);
+  const faults = outcomes.flatMap(({ attack, victim }) =>
+    victim.ended === undefined ? [] : [`${attack}: the stream ended: ${victim.ended}`],
+  );
+  for (const name of ['victim', 'neighbour'] as const) {
+    const sent = sum((outcome) => outcome[name].framesSent);
+    const shown = sum((outcome) => outcome[name].framesOut);
+    if (shown < limits.minFrameShare * sent - framesUnderWay) {
+      faults.push(`${name}: ${shown} of ${sent} frames were shown`);
+    }
+    if (sum((outcome) => outcome[name].pairs) === 0) faults.push(`${name}: no training pairs`);
+  }
+  // The middle one: a machine that stands still for a moment is no attack.
+  const delays = outcomes.map(({ victim }) => victim.delayP99Ms).sort((a, b) => a - b);
+  const delayMs = delays[Math.floor(delays.length / 2)] ?? NaN;
+  if (!(delayMs <= limits.maxDelayP99Ms)) faults.push(`p99 of added latency ${delayMs} ms`);
+  const residentMb = Math.max(...outcomes.map(({ maxResidentMb }) => maxResidentMb));
+  if (residentMb > limits.maxResidentMb) faults.push(`server and engine hold ${residentMb} MB`);
+  const attempts = sum(({ senders }) => senders?.attempts ?? 0);
+  const welcomed = sum(({ senders }) => senders?.welcomed ?? 0);
+  if (welcomed < limits.minWelcomed * attempts - 2) {
+    faults.push(`${welcomed} of ${attempts} senders were welcomed`);
+  }
+  return faults;
+}

@@ -2,7 +2,7 @@
 // attack did. Ends with 1 when one of them broke a ceiling.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ceilings, faultsOf } from './ceilings.ts';
+import { ceilings, faultsOf, faultsOfAll } from './ceilings.ts';
 import { prepareMaterial } from './material.ts';
 import { roleArgument, runRole } from './roles.ts';
 import { attackNames, runAttack, runTogether, type Outcome } from './run.ts';
@@ -76,7 +76,14 @@ async function main(): Promise<number> {
     }
   };
   if (values.together) {
-    await runTogether(seconds, tell);
+    const outcomes: Outcome[] = [];
+    await runTogether(seconds, (outcome) => {
+      outcomes.push(outcome);
+      tell(outcome);
+    });
+    const faults = faultsOfAll(outcomes, limits);
+    for (const fault of faults) process.stdout.write(`all together: ${fault}\n`);
+    return faults.length === 0 ? 0 : 1;
   } else {
     for (const name of chosen) tell(await runAttack(name, seconds));
   }

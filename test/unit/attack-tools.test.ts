@@ -1,7 +1,7 @@
 // The tools of test/attack and test/soak do what they claim: an attack that is none would be borne by all.
 import { describe, expect, it } from 'vitest';
 import { native } from '../../elements/bridge/index.ts';
-import { ceilings, faultsOf } from '../attack/ceilings.ts';
+import { ceilings, faultsOf, faultsOfAll } from '../attack/ceilings.ts';
 import { crc32 } from '../attack/crc32.ts';
 import { encodedFlatJpeg } from '../attack/jpeg-bombs.ts';
 import { hostilePacket, klv, resealed, streamIdOf } from '../attack/packet.ts';
@@ -157,6 +157,16 @@ describe('ceilings of attacks', () => {
     ['senders that are thrown out', { senders: { attempts: 10, welcomed: 10, news: 1, lost: 1 } }],
   ])('are broken by %s', (_, change) => {
     expect(faultsOf({ ...borne, ...change })).not.toEqual([]);
+  });
+
+  it('are kept by many attacks where one is disturbed, and broken where they are not borne', () => {
+    const late = { ...borne, victim: { ...fine, delayP99Ms: 700 } };
+    expect(faultsOfAll([borne, late, borne])).toEqual([]);
+    expect(faultsOfAll([borne, late, late])).not.toEqual([]);
+    const ended = { ...borne, victim: { ...fine, ended: 'why' } };
+    expect(faultsOfAll([borne, borne, ended])).not.toEqual([]);
+    const frozen = { ...borne, victim: { ...fine, framesOut: 700 } };
+    expect(faultsOfAll([borne, frozen])).not.toEqual([]);
   });
 });
 
