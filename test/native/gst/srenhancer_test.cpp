@@ -122,7 +122,7 @@ TEST_CASE("garbage on the patches pad is counted by its fault and stops nothing"
     CHECK(harness.count("packets-dropped-foreign") == 1);
 
     auto flipped = good;
-    flipped.back() ^= 1U;
+    flipped[flipped.size() / 2] ^= 1U;
     push(flipped);
     CHECK(harness.count("packets-dropped-checksum") == 1);
 
