@@ -7,4 +7,8 @@ TEST_CASE("fuzzing: what was found with frames of the channel is still read as p
     test::replay("channel", fuzz::channel);
 }
 
+TEST_CASE("fuzzing: what was found with pictures and packets still keeps the receiver's promises") {
+    test::replay("receiver", fuzz::receiver);
+}
+
 }  // namespace livesr
