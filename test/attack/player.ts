@@ -6,13 +6,8 @@ import { crc32 } from './crc32.ts';
 import { loadMaterial, type Material, type MaterialName } from './material.ts';
 import { resealed, streamIdOf } from './packet.ts';
 import type { Frame, StreamAttack } from './stream-attack.ts';
-import {
-  retimed,
-  ticksPerSecond,
-  TransportStreamWriter,
-  withPayload,
-  type Unit,
-} from './transport-stream.ts';
+import { ticksPerSecond } from './pes-time.ts';
+import { retimed, TransportStreamWriter, withPayload, type Unit } from './transport-stream.ts';
 
 /** Where the times of the transport begin. */
 const firstTicks = 10 * ticksPerSecond;

@@ -2,7 +2,7 @@
 import { encodedFlatJpeg } from './jpeg-bombs.ts';
 import { hostilePacket, klv, type HostilePatch } from './packet.ts';
 import type { Frame, StreamAttack } from './stream-attack.ts';
-import { ticksPerSecond } from './transport-stream.ts';
+import { ticksPerSecond } from './pes-time.ts';
 
 const residualCodec = 2;
 const jpegCodec = 1;

@@ -1,12 +1,9 @@
 // MPEG-TS, as far as an attacker needs it: a recording taken apart into its units, and units put
 // together again with times of one's own choice.
-const packetBytes = 188;
+import { packetBytes, readTime, timeModulus } from './pes-time.ts';
+
 const syncByte = 0x47;
 const noTime = undefined;
-
-/** 90 kHz. */
-export const ticksPerSecond = 90_000;
-const timeModulus = 2 ** 33;
 
 /** One PES packet: a picture, or a KLV buffer. */
 export interface Unit {
@@ -29,13 +26,6 @@ function payloadOf(packet: Buffer): Buffer {
   const control = (packet[3] ?? 0) >> 4;
   if ((control & 1) === 0) return packet.subarray(packetBytes);
   return packet.subarray(control & 2 ? 5 + (packet[4] ?? 0) : 4);
-}
-
-function readTime(pes: Buffer, at: number): number {
-  const high = ((pes[at] ?? 0) >> 1) & 7;
-  return (
-    high * 2 ** 30 + (pes.readUInt16BE(at + 1) >> 1) * 2 ** 15 + (pes.readUInt16BE(at + 3) >> 1)
-  );
 }
 
 function writeTime(pes: Buffer, at: number, time: number): void {

@@ -4,6 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGdp } from '../../elements/measure/gdp.ts';
 import { quoted, runPipeline } from '../../elements/measure/pipeline.ts';
+import { packetBytes, presentationTime, ticksBetween } from '../attack/pes-time.ts';
 
 const width = 320;
 const height = 180;
@@ -72,13 +73,6 @@ export async function makeClip(
   return clip;
 }
 
-export interface Offsets {
-  /** Of each flash that has its beep: how much later that begins (ms). */
-  readonly ms: readonly number[];
-  /** How far a picture or sound is before what it follows, at most. */
-  readonly backwardMs: number;
-}
-
 const mean = (bytes: Uint8Array): number =>
   bytes.reduce((sum, value) => sum + value, 0) / bytes.length;
 
@@ -115,14 +109,26 @@ function beeps(buffers: readonly { timeNs: number; payload: Uint8Array }[]): num
   return found;
 }
 
-const farthestBackMs = (buffers: readonly { timeNs: number }[]): number =>
-  buffers.reduce(
-    (most, { timeNs }, index) => Math.max(most, ((buffers[index - 1]?.timeNs ?? 0) - timeNs) / 1e6),
-    0,
-  );
+/** How far the farthest time stamp of a track in an MPEG-TS is before the one that it follows (ms). */
+export function farthestStepBackMs(recording: Buffer): number {
+  const latest = new Map<number, number>();
+  let farthest = 0;
+  for (let at = 0; at + packetBytes <= recording.length; at += packetBytes) {
+    const time = presentationTime(recording.subarray(at, at + packetBytes));
+    if (time === undefined) continue;
+    const before = latest.get(time.pid);
+    if (before !== undefined) farthest = Math.max(farthest, ticksBetween(time.ticks, before) / 90);
+    latest.set(time.pid, time.ticks);
+  }
+  return farthest;
+}
 
-/** `demuxer`: what takes the file apart. */
-export async function offsetsIn(folder: string, file: string, demuxer: string): Promise<Offsets> {
+/**
+ * Of each flash that has its beep: how much later that begins (ms). `demuxer`: what takes the file apart. The
+ * one of GStreamer closes gaps of a stream one track after the other, so that times around a gap are not
+ * taken from it.
+ */
+export async function offsetsIn(folder: string, file: string, demuxer: string): Promise<number[]> {
   const [pictures, sound] = [join(folder, 'pictures.gdp'), join(folder, 'sound.gdp')];
   await runPipeline({
     name: 'reading a recording',
@@ -138,12 +144,11 @@ export async function offsetsIn(folder: string, file: string, demuxer: string): 
   const seen = readGdp(readFileSync(pictures)).buffers;
   const heard = readGdp(readFileSync(sound)).buffers;
   const starts = beeps(heard);
-  const ms = flashes(seen).flatMap((flash) => {
+  return flashes(seen).flatMap((flash) => {
     const nearest = starts.reduce(
       (best, beep) => (Math.abs(beep - flash) < Math.abs(best - flash) ? beep : best),
       Infinity,
     );
     return Math.abs(nearest - flash) < 500e6 ? [(nearest - flash) / 1e6] : [];
   });
-  return { ms, backwardMs: Math.max(farthestBackMs(seen), farthestBackMs(heard)) };
 }

@@ -3,7 +3,7 @@
 // stretch longer.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,12 +15,7 @@ import { commandLineScript } from '../../elements/measure/environment.ts';
 import { Pipeline, quoted } from '../../elements/measure/pipeline.ts';
 import { numberField, parseStructure } from '../../elements/measure/structure.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
-import { makeClip, offsetsIn } from './flash-and-beep.ts';
-
-// These fail today: time stamps of the recording step back by 5 s where a sender comes back, and a sender
-// between two servers does not say that it is connected to nobody. They run with LIVESR_OPEN_FAULTS=1 until
-// both are mended.
-const openFault = test.skipIf(process.env.LIVESR_OPEN_FAULTS === undefined);
+import { farthestStepBackMs, makeClip, offsetsIn } from './flash-and-beep.ts';
 
 const stretch = Number(process.env.LIVESR_SOUND_SECONDS ?? 5);
 const outageSeconds = 5;
@@ -107,57 +102,49 @@ async function stop(sender: ChildProcess): Promise<void> {
   await once(sender, 'exit');
 }
 
-function expectTogether(
-  { ms, backwardMs }: { ms: readonly number[]; backwardMs: number },
-  least: number,
-) {
-  const offsets = ms.map((offset) => offset.toFixed(1)).join(' ');
-  console.log(`flash to beep (ms): ${offsets}; farthest step back: ${backwardMs.toFixed(1)}`);
-  expect(ms.length).toBeGreaterThanOrEqual(least);
-  expect(Math.max(...ms.map(Math.abs))).toBeLessThanOrEqual(farthestMs);
-  // The decoder of sound that reads the recording may place one frame anew after a gap.
-  expect(backwardMs).toBeLessThan(22);
+function expectTogether(offsetsMs: readonly number[], min: number): void {
+  console.log(`flash to beep (ms): ${offsetsMs.map((offset) => offset.toFixed(1)).join(' ')}`);
+  expect(offsetsMs.length).toBeGreaterThanOrEqual(min);
+  expect(Math.max(...offsetsMs.map(Math.abs))).toBeLessThanOrEqual(farthestMs);
 }
 
-openFault(
-  'encoded sound stays with the picture, over an outage of the link and a restart of the sender',
-  async () => {
-    const clip = await makeClip(folder, 4 * stretch + outageSeconds + 30, 'pcm');
-    const recording = join(folder, 'encoded.ts');
-    const port = await freeUdpPort();
-    const startMs = performance.now();
-    const now = (): number => (performance.now() - startMs) / 1000;
-    const outage = { from: Infinity };
-    const relay = await Relay.open({
-      ...{ listenAddress: '127.0.0.1', listenPort: 0, serverHost: '127.0.0.1', serverPort: port },
-      shape: {
-        ...{ carried: openRate('20000'), delaySeconds: 0.02, jitterSeconds: 0, lossShare: 0 },
-        ...{ queueSeconds: 1, queueBytes: 1e6 },
-      },
-      random: seededRandom(1),
-      now,
-      isCut: (seconds) => seconds >= outage.from && seconds < outage.from + outageSeconds,
-    });
-    relays.push(relay);
-    const server = startServer(port, recording);
-    const first = startSender(clip, relay.port);
-    await until(server, 1);
-    await delay(stretch * 1000);
-    outage.from = now();
-    await delay(outageSeconds * 1000);
-    const before = await until(server, 1);
-    await until(server, before + 25);
-    await delay(stretch * 1000);
-    await stop(first);
+test('encoded sound stays with the picture, over an outage of the link and a restart of the sender', async () => {
+  const clip = await makeClip(folder, 4 * stretch + outageSeconds + 30, 'pcm');
+  const recording = join(folder, 'encoded.ts');
+  const port = await freeUdpPort();
+  const startMs = performance.now();
+  const now = (): number => (performance.now() - startMs) / 1000;
+  const outage = { from: Infinity };
+  const relay = await Relay.open({
+    ...{ listenAddress: '127.0.0.1', listenPort: 0, serverHost: '127.0.0.1', serverPort: port },
+    shape: {
+      ...{ carried: openRate('20000'), delaySeconds: 0.02, jitterSeconds: 0, lossShare: 0 },
+      ...{ queueSeconds: 1, queueBytes: 1e6 },
+    },
+    random: seededRandom(1),
+    now,
+    isCut: (seconds) => seconds >= outage.from && seconds < outage.from + outageSeconds,
+  });
+  relays.push(relay);
+  const server = startServer(port, recording);
+  const first = startSender(clip, relay.port);
+  await until(server, 1);
+  await delay(stretch * 1000);
+  outage.from = now();
+  await delay(outageSeconds * 1000);
+  const before = await until(server, 1);
+  await until(server, before + 25);
+  await delay(stretch * 1000);
+  await stop(first);
 
-    startSender(clip, relay.port);
-    const shown = await until(server, 1);
-    await until(server, shown + 25);
-    await delay(stretch * 1000);
-    await endOf(server);
-    expectTogether(await offsetsIn(folder, recording, 'tsdemux'), 2 * stretch);
-  },
-);
+  startSender(clip, relay.port);
+  const shown = await until(server, 1);
+  await until(server, shown + 25);
+  await delay(stretch * 1000);
+  await endOf(server);
+  expectTogether(await offsetsIn(folder, recording, 'tsdemux'), 2 * stretch);
+  expect(farthestStepBackMs(readFileSync(recording))).toBe(0);
+});
 
 test('a sender that finds nobody says so, and fails when its time is over', async () => {
   const sender = startSender('test', await freeUdpPort(), ['--seconds', '3']);
@@ -172,36 +159,37 @@ test('a sender that finds nobody says so, and fails when its time is over', asyn
   expect(new Set(links)).toEqual(new Set(['waiting']));
 });
 
-openFault(
-  'AAC that passes stays with the picture; the sender waits for its server, and for the next',
-  async () => {
-    const clip = await makeClip(folder, 2 * stretch + 30, 'aac');
-    const own = await offsetsIn(folder, clip, 'matroskademux');
-    const port = await freeUdpPort();
-    const [first, second] = ['first.ts', 'second.ts'].map((name) => join(folder, name)) as [
-      string,
-      string,
-    ];
-    const sender = startSender(clip, port);
-    const links = linksOf(sender);
-    for (let attempt = 0; links.length < 2 && attempt < 300; attempt++) await delay(100);
-    const server = startServer(port, first);
-    await until(server, 25 * stretch);
-    await endOf(server);
-    const again = startServer(port, second);
-    await until(again, 25 * stretch);
-    await endOf(again);
-    await stop(sender);
-    expect(links.slice(0, 2)).toEqual(['waiting', 'waiting']);
-    expect(links.filter((link) => link === 'connected').length).toBeGreaterThanOrEqual(
-      2 * stretch - 3,
+test('AAC that passes stays with the picture; the sender waits for its server, and for the next', async () => {
+  const clip = await makeClip(folder, 2 * stretch + 30, 'aac');
+  const [ownMs = NaN] = await offsetsIn(folder, clip, 'matroskademux');
+  const port = await freeUdpPort();
+  const [first, second] = ['first.ts', 'second.ts'].map((name) => join(folder, name)) as [
+    string,
+    string,
+  ];
+  const sender = startSender(clip, port);
+  const links = linksOf(sender);
+  for (let attempt = 0; links.length < 2 && attempt < 300; attempt++) await delay(100);
+  const server = startServer(port, first);
+  await until(server, 25 * stretch);
+  await endOf(server);
+  // Between the two servers nobody is there, which the sender says.
+  for (let attempt = 0; links.at(-1) === 'connected' && attempt < 100; attempt++) await delay(100);
+  expect(links.at(-1)).toBe('lost');
+  const again = startServer(port, second);
+  await until(again, 25 * stretch);
+  await endOf(again);
+  await stop(sender);
+  expect(links.slice(0, 2)).toEqual(['waiting', 'waiting']);
+  expect(links.filter((link) => link === 'connected').length).toBeGreaterThanOrEqual(
+    2 * stretch - 3,
+  );
+  for (const recording of [first, second]) {
+    const offsets = await offsetsIn(folder, recording, 'tsdemux');
+    expectTogether(
+      offsets.map((offset) => offset - ownMs),
+      stretch - 2,
     );
-    // Between the two servers nobody was there.
-    expect(links.slice(links.indexOf('connected')).some((link) => link !== 'connected')).toBe(true);
-    const [ownMs = NaN] = own.ms;
-    for (const recording of [first, second]) {
-      const { ms, backwardMs } = await offsetsIn(folder, recording, 'tsdemux');
-      expectTogether({ ms: ms.map((offset) => offset - ownMs), backwardMs }, stretch - 2);
-    }
-  },
-);
+    expect(farthestStepBackMs(readFileSync(recording))).toBe(0);
+  }
+});

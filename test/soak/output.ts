@@ -1,14 +1,11 @@
 // The server's output as a packager would get it: an MPEG-TS over TCP, whose time stamps are read.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-
-const packetBytes = 188;
-const timeModulus = 2 ** 33;
-const ticksPerSecond = 90_000;
+import { packetBytes, presentationTime, ticksBetween, ticksPerSecond } from '../attack/pes-time.ts';
 
 export interface OutputFrame {
   readonly atMs: number;
-  readonly seconds: number;
+  readonly ticks: number;
 }
 
 export interface StepBack {
@@ -66,8 +63,8 @@ export class Output {
       rest = Buffer.concat([rest, chunk]);
       let at = 0;
       for (; at + packetBytes <= rest.length; at += packetBytes) {
-        const ticks = timeOf(rest.subarray(at, at + packetBytes));
-        if (ticks !== undefined) this.#frame(ticks);
+        const time = presentationTime(rest.subarray(at, at + packetBytes));
+        if (time?.isVideo) this.#frame(time.ticks);
       }
       rest = rest.subarray(at);
     });
@@ -75,33 +72,13 @@ export class Output {
 
   #frame(ticks: number): void {
     const atMs = performance.now();
-    const seconds = ticks / ticksPerSecond;
     const { latest } = this;
     if (latest !== undefined) {
       this.#longestGapMs = Math.max(this.#longestGapMs, atMs - latest.atMs);
-      // Around the 33 bits it is no step back.
-      const ahead = (seconds - latest.seconds) % (timeModulus / ticksPerSecond);
-      if (ahead < 0 && ahead > -timeModulus / ticksPerSecond / 2) {
-        this.stepsBack.push({ atMs, bySeconds: -ahead });
-      }
+      const ahead = ticksBetween(latest.ticks, ticks);
+      if (ahead < 0) this.stepsBack.push({ atMs, bySeconds: -ahead / ticksPerSecond });
     }
     this.frames++;
-    this.latest = { atMs, seconds };
+    this.latest = { atMs, ticks };
   }
-}
-
-/** PTS of the PES packet that begins in this packet. */
-function timeOf(packet: Buffer): number | undefined {
-  if (((packet[1] ?? 0) & 0x40) === 0) return undefined;
-  const control = (packet[3] ?? 0) >> 4;
-  const at = control & 2 ? 5 + (packet[4] ?? 0) : 4;
-  if (at + 14 > packetBytes || packet.readUIntBE(at, 3) !== 1) return undefined;
-  const isVideo = ((packet[at + 3] ?? 0) & 0xf0) === 0xe0;
-  if (!isVideo || ((packet[at + 7] ?? 0) & 0x80) === 0) return undefined;
-  const high = ((packet[at + 9] ?? 0) >> 1) & 7;
-  return (
-    high * 2 ** 30 +
-    (packet.readUInt16BE(at + 10) >> 1) * 2 ** 15 +
-    (packet.readUInt16BE(at + 12) >> 1)
-  );
 }
