@@ -44,8 +44,8 @@ std::optional<StreamFormat> stream_format_of(const GstCaps* caps) {
         return StreamFormat{*codec, 0};
     }
     // A stream of which caps say nothing has start codes.
-    const bool has_codes = is_written("byte-stream") ||
-                           (!text && !gst_structure_has_field(first, "codec_data"));
+    const bool has_codes =
+        is_written("byte-stream") || (!text && !gst_structure_has_field(first, "codec_data"));
     if (has_codes) return StreamFormat{*codec, 0};
     const auto length_bytes =
         length_bytes_of(first, *codec == Codec::h264 ? h264_length_at : h265_length_at);

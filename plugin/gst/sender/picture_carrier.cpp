@@ -85,6 +85,15 @@ std::uint32_t PictureCarrier::number_of(GstClockTime running_time) const {
     return is_nearer ? before->number : at->number;
 }
 
+// With the mutex held. Where time begins anew, nothing has waited in it yet.
+void PictureCarrier::advance(std::uint64_t now_ns) {
+    if (now_ns < now_ns_ || now_ns > now_ns_ + max_step_ns) {
+        pacer_.restart();
+        for (Waiting& waiting : queue_) waiting.since_ns = now_ns;
+    }
+    now_ns_ = now_ns;
+}
+
 // With the mutex held: how many bytes may go with a picture now, of `most`.
 std::size_t PictureCarrier::room(std::uint64_t now_ns, std::size_t most) const {
     if (pacer_.may_send(now_ns, most)) return most;
@@ -165,8 +174,7 @@ GstBuffer* PictureCarrier::carry(GstBuffer* picture, GstClockTime running_time, 
     std::size_t offset = 0;
     {
         const std::lock_guard lock(mutex_);
-        if (time < now_ns_ || time > now_ns_ + max_step_ns) pacer_.restart();
-        now_ns_ = std::max<std::uint64_t>(time, 1);
+        advance(std::max<std::uint64_t>(time, 1));
         pacer_.video_sent(now_ns_, map.size);
         // Of a picture in several buffers only the first slice has a place in front of it.
         const bool may_carry = format_ && !queue_.empty() && running_time != last_carrier_;

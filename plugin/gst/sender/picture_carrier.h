@@ -53,6 +53,7 @@ class PictureCarrier : public PacketOutlet {
     };
 
     std::uint32_t number_of(GstClockTime running_time) const;
+    void advance(std::uint64_t now_ns);
     std::size_t room(std::uint64_t now_ns, std::size_t most) const;
     void drop_late(std::uint64_t now_ns);
     bool add_part(Waiting& waiting, std::uint32_t number, int temporal_id, std::uint64_t now_ns,

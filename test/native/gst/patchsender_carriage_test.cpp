@@ -1,4 +1,5 @@
-// Patches inside the pictures: the same packets as on the pad, named by pictures, whatever the codec.
+// Patches inside the pictures: the same packets as on the pad, named by pictures, whatever the
+// codec.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -68,7 +69,8 @@ struct Run {
 
 void run(Run& run, const std::string& sender, const std::string& behind = "") {
     Pipeline pipeline(sender_source + "patchsender name=s lockstep=true " + sender + " s.src ! " +
-                      behind + "fakesink name=video s.patches ! fakesink name=patches");
+                      behind +
+                      "queue ! fakesink name=video s.patches ! queue ! fakesink name=patches");
     pipeline.tap("video", "sink", run.video);
     pipeline.tap("patches", "sink", run.patches);
     CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
@@ -82,8 +84,9 @@ void run(Run& run, const std::string& sender, const std::string& behind = "") {
 TEST_CASE("carriage: pictures carry what the pad would, and name its frames") {
     const TestEngine engine(planning_engine);
     for (const std::string encoder :
-         {"", "encoder=\"x264enc speed-preset=veryfast bframes=3 b-adapt=false key-int-max=25 "
-              "rc-lookahead=5\"",
+         {"",
+          "encoder=\"x264enc speed-preset=veryfast bframes=3 b-adapt=false key-int-max=25 "
+          "rc-lookahead=5\"",
           "encoder=\"x265enc tune=zerolatency speed-preset=ultrafast\"",
           "encoder=\"av1enc usage-profile=realtime cpu-used=8\""}) {
         CAPTURE(encoder);
@@ -131,8 +134,9 @@ TEST_CASE("carriage: a codec without a place sends KLV, or says so") {
     Run automatic;
     run(automatic, vp8);
     CHECK(automatic.patches.buffers.size() > 10);
-    Pipeline pipeline(sender_source + "patchsender name=s carriage=sei " + vp8 +
-                      " s.src ! fakesink name=video s.patches ! fakesink name=patches");
+    Pipeline pipeline(
+        sender_source + "patchsender name=s carriage=sei " + vp8 +
+        " s.src ! queue ! fakesink name=video s.patches ! queue ! fakesink name=patches");
     CHECK_FALSE(pipeline.runs_to_the_end());
     CHECK(pipeline.error().find("carriage=sei needs an encoder of H.264") != std::string::npos);
 }
