@@ -80,7 +80,7 @@ PickerFixture::~PickerFixture() {
     gst_harness_teardown(low_);
     gst_harness_teardown(high_);
     // Messages hold the element that posted them, and the element its bus.
-    gst_bus_set_flushing(bus_, TRUE);
+    gst_element_set_bus(element_, nullptr);
     gst_object_unref(element_);
     gst_object_unref(bus_);
 }
