@@ -140,7 +140,7 @@ export function srtSender(clip: string, properties: string, latencyMs: number, t
     return (
       `srloopsrc location=${quoted(clip)} is-live=true ! queue ` +
       `! patchsender name=sender uplink=srt:uplink ${properties} ${feedback} ` +
-      'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
+      'sender.src ! h264parse ! queue ! livesrmux name=mux ' +
       `! srtsink name=uplink uri="srt://127.0.0.1:${link}?mode=caller" latency=${latencyMs} ` +
       'sender.patches ! queue ! mux.'
     );
@@ -150,19 +150,19 @@ export function srtSender(clip: string, properties: string, latencyMs: number, t
 export function srtReceiver(framesFile: string, latencyMs: number) {
   return ({ receiver }: Ports): string =>
     `srtsrc uri="srt://127.0.0.1:${receiver}?mode=listener" latency=${latencyMs} ` +
-    '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
+    '! livesrdemux name=demux demux.video ! queue ! h264parse ! avdec_h264 ' +
     '! videoscale ! video/x-raw,width=16,height=16 ! gdppay ' +
     `! filesink async=false location=${quoted(framesFile)} ` +
-    'demux. ! meta/x-klv ! queue ! fakesink async=false';
+    'demux.patches ! queue ! fakesink async=false';
 }
 
 /** A server that trains, and tells its senders of it on the first of the other ports. */
 export function trainingReceiver(token: string, latencyMs: number) {
   return ({ receiver, others }: Ports): string =>
     `srtsrc uri="srt://127.0.0.1:${receiver}?mode=listener" latency=${latencyMs} ` +
-    '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
+    '! livesrdemux name=demux demux.video ! queue ! h264parse ! avdec_h264 ' +
     `! srenhancer name=enhancer scale=2 feedback-listen=127.0.0.1:${others[0]} token=${token} ` +
-    '! fakesink sync=true demux. ! meta/x-klv ! queue ! enhancer.patches';
+    '! fakesink sync=true demux.patches ! queue ! enhancer.patches';
 }
 
 const rtpCaps =
