@@ -152,7 +152,11 @@ Picker::Outlet SenderGraph::outlet_for(const GraphPlan& plan, GstElement* coded)
     GstCaps* caps = coded ? output_caps(coded) : nullptr;
     const bool has_place = has_user_data(caps);
     gst_clear_caps(&caps);
-    if (has_place) return Picker::Outlet::pictures;
+    // Whoever takes the patches alone is to get them.
+    const bool only_patches = !gst_pad_is_linked(src_) && gst_pad_is_linked(patches_);
+    if (has_place && (plan.carriage == Carriage::sei || !only_patches)) {
+        return Picker::Outlet::pictures;
+    }
     if (plan.carriage == Carriage::sei) {
         throw std::runtime_error(
             "carriage=sei needs an encoder of H.264, HEVC or AV1, and \"" + plan.encoder +
