@@ -136,9 +136,11 @@ void take_payload(Bytes payload, bool is_whole, const Uuid& uuid, UserData& foun
         return;
     }
     payload = payload.subspan(uuid.size());
-    if (found.payloads.size() < max_payloads) {
-        found.payloads.emplace_back(payload.begin(), payload.end());
+    if (found.payloads.size() == max_payloads) {
+        ++found.left_out;
+        return;
     }
+    found.payloads.emplace_back(payload.begin(), payload.end());
 }
 
 void read_sei(Bytes nal, Codec codec, const Uuid& uuid, UserData& found) {
@@ -285,10 +287,16 @@ std::optional<UserDataPlace> user_data_place(const StreamFormat& format, Bytes p
 
 UserData read_user_data(const StreamFormat& format, const Uuid& uuid, Bytes picture) {
     UserData found;
+    // True when another unit may be looked at.
+    auto may_go_on = [&found, units = std::size_t{0}]() mutable {
+        if (units++ < max_units) return true;
+        ++found.left_out;
+        return false;
+    };
     if (format.codec == Codec::av1) {
         Bytes rest = picture;
         while (const auto obu = take_obu(picture, rest)) {
-            if (is_frame(obu->type)) break;
+            if (is_frame(obu->type) || !may_go_on()) break;
             if (obu->type == obu_metadata) read_metadata(obu->payload, uuid, found);
         }
         return found;
@@ -296,7 +304,7 @@ UserData read_user_data(const StreamFormat& format, const Uuid& uuid, Bytes pict
     NalReader nals(picture, format.length_bytes);
     while (const auto nal = nals.next()) {
         const NalKind kind = kind_of(format.codec, nal->bytes);
-        if (kind == NalKind::slice) break;
+        if (kind == NalKind::slice || !may_go_on()) break;
         if (kind == NalKind::sei) read_sei(nal->bytes, format.codec, uuid, found);
     }
     return found;
