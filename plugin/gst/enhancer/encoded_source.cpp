@@ -1,5 +1,8 @@
-// See reception.h.
-#include "gst/enhancer/reception.h"
+// See encoded_source.h.
+#include "gst/enhancer/encoded_source.h"
+
+#include <cstddef>
+#include <string_view>
 
 namespace livesr::gst {
 
@@ -8,12 +11,25 @@ namespace {
 // Longer chains are no pipeline, and a loop must end.
 constexpr int most_elements = 64;
 
-bool is_raw_video(GstPad* pad) {
-    GstCaps* caps = gst_pad_get_current_caps(pad);
-    const bool raw = caps && !gst_caps_is_any(caps) && gst_caps_get_size(caps) > 0 &&
-                     gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw");
-    if (caps) gst_caps_unref(caps);
-    return raw;
+enum class Video { raw, encoded, unknown };
+
+Video kind_of(const GstCaps* caps) {
+    if (gst_caps_is_any(caps)) return Video::unknown;
+    const guint size = gst_caps_get_size(caps);
+    guint raw = 0;
+    for (guint i = 0; i < size; ++i) {
+        if (gst_structure_has_name(gst_caps_get_structure(caps, i), "video/x-raw")) ++raw;
+    }
+    if (size == 0 || (raw != 0 && raw != size)) return Video::unknown;
+    return raw == 0 ? Video::encoded : Video::raw;
+}
+
+Video kind_of(GstPad* source) {
+    GstCaps* caps = gst_pad_get_current_caps(source);
+    if (!caps) caps = gst_pad_query_caps(source, nullptr);
+    const Video kind = kind_of(caps);
+    gst_caps_unref(caps);
+    return kind;
 }
 
 // The pad that feeds this source pad from inside of its element; owned, null at a source.
@@ -43,23 +59,27 @@ GstPad* before(GstPad* sink) {
     return peer;
 }
 
-GstPadProbeReturn count(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
-    std::size_t size = 0;
-    if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
-        size = gst_buffer_list_calculate_size(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
-    } else {
-        size = gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info));
-    }
-    *static_cast<std::atomic<std::uint64_t>*>(user_data) += size;
-    return GST_PAD_PROBE_OK;
+// Bytes of the length before each NAL unit, by the record that caps carry; 0: it does not say.
+int length_bytes(const GstStructure* structure, std::size_t place) {
+    const GValue* value = gst_structure_get_value(structure, "codec_data");
+    GstBuffer* record = value ? gst_value_get_buffer(value) : nullptr;
+    guint8 byte = 0;
+    if (!record || gst_buffer_extract(record, place, &byte, 1) != 1) return 0;
+    return (byte & 3) + 1;
 }
+
+// Places of that byte in the two records.
+constexpr std::size_t avc_length_place = 4;
+constexpr std::size_t hevc_length_place = 21;
 
 }  // namespace
 
 GstPad* find_encoded_source(GstPad* raw) {
     GstPad* source = before(raw);
     for (int i = 0; source && i < most_elements; ++i) {
-        if (!is_raw_video(source)) return source;
+        const Video kind = kind_of(source);
+        if (kind == Video::encoded) return source;
+        if (kind == Video::unknown) break;
         GstPad* inside = feeding(source);
         const bool same_way = inside && GST_PAD_IS_SRC(inside);  // a bin's wall
         GstPad* next = !inside || same_way ? inside : before(inside);
@@ -71,38 +91,23 @@ GstPad* find_encoded_source(GstPad* raw) {
     return nullptr;
 }
 
-void EncodedVideoCounter::watch(GstPad* raw) {
-    GstPad* found = find_encoded_source(raw);
-    const std::lock_guard lock(mutex_);
-    if (!found || found == pad_) {
-        if (found) gst_object_unref(found);
-        return;
+std::optional<StreamFormat> stream_format(const GstCaps* caps) {
+    if (gst_caps_get_size(caps) == 0) return std::nullopt;
+    const GstStructure* structure = gst_caps_get_structure(caps, 0);
+    const gchar* told = gst_structure_get_string(structure, "stream-format");
+    const std::string_view written = told ? told : "";
+    if (gst_structure_has_name(structure, "video/x-av1")) {
+        if (written == "annexb") return std::nullopt;
+        return StreamFormat{Codec::av1, 0};
     }
-    // Another decoder: what the one before has counted stays.
-    release();
-    pad_ = found;
-    constexpr auto buffers =
-        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);
-    probe_ = gst_pad_add_probe(pad_, buffers, count, &bytes_, nullptr);
-}
-
-// With mutex_ held.
-void EncodedVideoCounter::release() {
-    if (!pad_) return;
-    gst_pad_remove_probe(pad_, probe_);
-    gst_object_unref(pad_);
-    pad_ = nullptr;
-}
-
-void EncodedVideoCounter::stop() {
-    const std::lock_guard lock(mutex_);
-    release();
-}
-
-std::optional<std::uint64_t> EncodedVideoCounter::bytes() const {
-    const std::lock_guard lock(mutex_);
-    if (!pad_) return std::nullopt;
-    return bytes_.load();
+    const bool is_h264 = gst_structure_has_name(structure, "video/x-h264");
+    if (!is_h264 && !gst_structure_has_name(structure, "video/x-h265")) return std::nullopt;
+    StreamFormat format{is_h264 ? Codec::h264 : Codec::h265, 0};
+    const bool has_record = gst_structure_has_field(structure, "codec_data");
+    if (written == "byte-stream" || (written.empty() && !has_record)) return format;
+    format.length_bytes = length_bytes(structure, is_h264 ? avc_length_place : hevc_length_place);
+    if (format.length_bytes == 0) return std::nullopt;
+    return format;
 }
 
 }  // namespace livesr::gst

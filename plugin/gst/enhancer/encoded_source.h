@@ -1,39 +1,21 @@
-// How much video the server really received: the encoded bytes that enter the decoder before the
-// enhancer.
+// Where the decoder upstream of a pad of raw video gets its pictures from, and how these are
+// written down.
 #pragma once
 
 #include <gst/gst.h>
 
-#include <atomic>
-#include <cstdint>
-#include <mutex>
 #include <optional>
+
+#include "core/bitstream/access_unit.h"
 
 namespace livesr::gst {
 
 // The first source pad upstream of a sink pad for raw video that gives none: what the decoder is
-// fed with. Owned by the caller; null where there is no decoder.
+// fed with. Before anything flows a pad's template decides. Owned by the caller; null where there
+// is no decoder, or none can be told yet.
 GstPad* find_encoded_source(GstPad* raw);
 
-// Counts what flows into the decoder that is upstream of a pad of raw video.
-class EncodedVideoCounter {
-  public:
-    ~EncodedVideoCounter() { stop(); }
-
-    // Looks for the decoder, which may be another one than before; for the streaming thread. `raw`
-    // has a peer.
-    void watch(GstPad* raw);
-    void stop();
-    // Since the decoder was found; nullopt before, and where there is none.
-    std::optional<std::uint64_t> bytes() const;
-
-  private:
-    void release();
-
-    mutable std::mutex mutex_;
-    GstPad* pad_ = nullptr;  // owned
-    gulong probe_ = 0;
-    std::atomic<std::uint64_t> bytes_{0};
-};
+// Absent where caps are of no codec that carries patches, or do not say how.
+std::optional<StreamFormat> stream_format(const GstCaps* caps);
 
 }  // namespace livesr::gst

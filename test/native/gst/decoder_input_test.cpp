@@ -1,5 +1,5 @@
-// What is counted of the stream that arrives.
-#include "gst/enhancer/reception.h"
+// What is counted of the stream that arrives, and read out of its pictures.
+#include "gst/enhancer/decoder_input.h"
 
 #include <doctest/doctest.h>
 
@@ -43,7 +43,7 @@ Counted count(const char* launch) {
     REQUIRE(gst_element_get_state(pipeline.get(), nullptr, nullptr, 20 * GST_SECOND) ==
             GST_STATE_CHANGE_SUCCESS);
     Counted counted;
-    EncodedVideoCounter counter;
+    DecoderInput counter;
     counter.watch(sink.get());
     counter.watch(sink.get());  // counts once all the same
     Owned<GstElement> encoded(gst_bin_get_by_name(GST_BIN(pipeline.get()), "encoded"));

@@ -15,8 +15,10 @@ constexpr std::uint64_t second_ns = 1'000'000'000;
 
 // Residuals of `side` x `side` pixels that say nothing, as short as they can be.
 std::vector<std::uint8_t> packet(int patches, int side, std::uint64_t time_ns) {
+    static std::uint32_t sequence = 0;
     livesr::PacketHeader header;
     header.scale = 2;
+    header.sequence = sequence++;
     header.running_time_ns = time_ns;
     header.frame_width = 1280;
     header.frame_height = 720;
