@@ -136,9 +136,11 @@ void take_payload(Bytes payload, bool is_whole, const Uuid& uuid, UserData& foun
         return;
     }
     payload = payload.subspan(uuid.size());
-    if (found.payloads.size() < max_payloads) {
-        found.payloads.emplace_back(payload.begin(), payload.end());
+    if (found.payloads.size() == max_payloads) {
+        ++found.left_out;
+        return;
     }
+    found.payloads.emplace_back(payload.begin(), payload.end());
 }
 
 void read_sei(Bytes nal, Codec codec, const Uuid& uuid, UserData& found) {
@@ -160,8 +162,9 @@ void read_sei(Bytes nal, Codec codec, const Uuid& uuid, UserData& found) {
 // --- OBUs ---
 
 constexpr int obu_metadata = 5;
-// Of those that are left to users.
-constexpr std::uint8_t metadata_type = 25;
+// ITU-T T.35, with a country code that no country has. The types that are left to users would be
+// for this, but av1parse of GStreamer 1.22 throws a picture away that has one of them.
+constexpr std::array<std::uint8_t, 3> metadata_head = {4, 0xFF, 0xFF};
 
 std::optional<std::size_t> take_leb128(Bytes& bytes) {
     std::size_t value = 0;
@@ -211,7 +214,11 @@ std::optional<Obu> take_obu(Bytes all, Bytes& rest) {
 bool is_frame(int type) { return type == 3 || type == 4 || (type >= 6 && type <= 8); }
 
 void read_metadata(Bytes payload, const Uuid& uuid, UserData& found) {
-    if (take_leb128(payload) != metadata_type) return;
+    if (payload.size() < metadata_head.size() ||
+        !std::ranges::equal(payload.first(metadata_head.size()), metadata_head)) {
+        return;
+    }
+    payload = payload.subspan(metadata_head.size());
     // Trailing bits: a one and zeros.
     while (!payload.empty() && payload.back() == 0) payload = payload.first(payload.size() - 1);
     if (!payload.empty()) payload = payload.first(payload.size() - 1);
@@ -223,7 +230,7 @@ void read_metadata(Bytes payload, const Uuid& uuid, UserData& found) {
 std::vector<std::uint8_t> write_user_data(const StreamFormat& format, const Uuid& uuid,
                                           Bytes payload, int temporal_id) {
     if (format.codec == Codec::av1) {
-        std::vector<std::uint8_t> body = {metadata_type};
+        std::vector<std::uint8_t> body(metadata_head.begin(), metadata_head.end());
         body.insert(body.end(), uuid.begin(), uuid.end());
         body.insert(body.end(), payload.begin(), payload.end());
         body.push_back(0x80);
@@ -285,10 +292,16 @@ std::optional<UserDataPlace> user_data_place(const StreamFormat& format, Bytes p
 
 UserData read_user_data(const StreamFormat& format, const Uuid& uuid, Bytes picture) {
     UserData found;
+    // True when another unit may be looked at.
+    auto may_go_on = [&found, units = std::size_t{0}]() mutable {
+        if (units++ < max_units) return true;
+        ++found.left_out;
+        return false;
+    };
     if (format.codec == Codec::av1) {
         Bytes rest = picture;
         while (const auto obu = take_obu(picture, rest)) {
-            if (is_frame(obu->type)) break;
+            if (is_frame(obu->type) || !may_go_on()) break;
             if (obu->type == obu_metadata) read_metadata(obu->payload, uuid, found);
         }
         return found;
@@ -296,7 +309,7 @@ UserData read_user_data(const StreamFormat& format, const Uuid& uuid, Bytes pict
     NalReader nals(picture, format.length_bytes);
     while (const auto nal = nals.next()) {
         const NalKind kind = kind_of(format.codec, nal->bytes);
-        if (kind == NalKind::slice) break;
+        if (kind == NalKind::slice || !may_go_on()) break;
         if (kind == NalKind::sei) read_sei(nal->bytes, format.codec, uuid, found);
     }
     return found;

@@ -45,9 +45,12 @@ std::optional<UserDataPlace> user_data_place(const StreamFormat& format,
 struct UserData {
     std::vector<std::vector<std::uint8_t>> payloads;  // under the UUID that was asked for
     std::size_t damaged = 0;                          // messages under it that are cut off
+    // Messages under it beyond max_payloads, and one when more than max_units come first.
+    std::size_t left_out = 0;
 };
-// Reads up to the first slice, and no more than max_payloads of them.
+// Reads up to the first slice, within these bounds.
 constexpr std::size_t max_payloads = 64;
+constexpr std::size_t max_units = 256;  // NAL units or OBUs before the first slice
 UserData read_user_data(const StreamFormat& format, const Uuid& uuid,
                         std::span<const std::uint8_t> picture);
 

@@ -11,10 +11,6 @@
 namespace livesr::gst {
 namespace {
 
-// Frames that the content may move the match of a JPEG patch, either way, and where a residual
-// looks first: encoders and demultiplexers shift time stamps by a frame more often than by more.
-constexpr std::size_t search_frames = 2;
-
 // A neighbour's error must be this much smaller than the error at the frame's own time to win: in a
 // still picture all candidates differ by coding noise only. On the same clips at 400 kbit/s a right
 // time stamp is kept for 97.5-100 % of the patches, and one that is a frame off ends within 5 % of
@@ -26,8 +22,6 @@ constexpr double neighbour_must_gain = 2.0;  // mean squared error
 // picture: as far in as the shrinking filter reaches (3 lobes of Lanczos, in low-resolution
 // pixels).
 constexpr int border = 3;
-
-std::uint64_t distance(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : b - a; }
 
 }  // namespace
 
@@ -71,7 +65,8 @@ void PatchAligner::add_frame(std::uint64_t running_time_ns, std::uint64_t interv
         frames_.clear();
         for (Waiting& waiting : waiting_) waiting.arrived_ns.reset();
     }
-    if (interval_ns != 0) {
+    interval_is_told_ = interval_ns != 0;
+    if (interval_is_told_) {
         interval_ns_ = interval_ns;
     } else if (!frames_.empty()) {
         interval_ns_ = running_time_ns - frames_.back().running_time_ns;
@@ -156,11 +151,9 @@ PatchAligner::Verdict PatchAligner::give_up(Misfit misfit) {
 PatchAligner::Verdict PatchAligner::place_jpeg(Waiting& waiting, bool patient,
                                                std::vector<AlignedPatch>& aligned) {
     ReceivedPatch& patch = waiting.patch;
-    const auto centre = frame_at(patch.hint_ns);
-    if (!centre) {
-        const bool may_come = patch.hint_ns && *patch.hint_ns > frames_.back().running_time_ns;
-        return patient && may_come ? Verdict::wait : give_up(Misfit::no_frame);
-    }
+    if (patient && is_ahead(patch)) return Verdict::wait;
+    const auto centre = named_frame(patch);
+    if (!centre) return give_up(Misfit::no_frame);
     if (patient && *centre + search_frames >= frames_.size()) return Verdict::wait;
 
     const std::vector<std::uint8_t> shrunk = shrink(patch);
@@ -178,6 +171,7 @@ PatchAligner::Verdict PatchAligner::place_jpeg(Waiting& waiting, bool patient,
         }
     }
     if (is_other_picture(best_fit)) return give_up(Misfit::misaligned);
+    if (patch.carrier) learn_clock(patch, best);
     AlignedPatch pair = pair_of(patch, best);
     pair.mean_squared_error = best_fit.mean_squared_error;
     aligned.push_back(std::move(pair));
@@ -185,56 +179,11 @@ PatchAligner::Verdict PatchAligner::place_jpeg(Waiting& waiting, bool patient,
     return Verdict::done;
 }
 
-// By what earlier residuals say of the sender's clock.
-std::optional<std::uint64_t> PatchAligner::time_by_sender(const ReceivedPatch& patch) const {
-    if (!sender_offset_ns_ || !patch.sender_time_ns) return std::nullopt;
-    const std::int64_t time = static_cast<std::int64_t>(*patch.sender_time_ns) + *sender_offset_ns_;
-    if (time < 0) return std::nullopt;
-    return static_cast<std::uint64_t>(time);
-}
-
-std::optional<std::size_t> PatchAligner::frame_at(
-    std::optional<std::uint64_t> running_time_ns) const {
-    if (!running_time_ns) return std::nullopt;
-    const std::size_t nearest = nearest_frame(*running_time_ns);
-    if (distance(frames_[nearest].running_time_ns, *running_time_ns) > interval_ns_ / 2) {
-        return std::nullopt;
-    }
-    return nearest;
-}
-
-// In a still picture many frames have the same pixels: the one that the times name is the right
-// one.
-std::vector<std::size_t> PatchAligner::candidates(const Waiting& waiting) const {
-    std::vector<std::size_t> order;
-    if (waiting.unchecked > first_number_) {
-        for (std::size_t frame = waiting.unchecked - first_number_; frame < frames_.size();
-             ++frame) {
-            order.push_back(frame);
-        }
-        return order;
-    }
-    std::vector<bool> taken(frames_.size(), false);
-    const auto take = [&](std::size_t frame) {
-        if (frame >= taken.size() || taken[frame]) return;
-        taken[frame] = true;
-        order.push_back(frame);
-    };
-    for (const auto centre :
-         {frame_at(time_by_sender(waiting.patch)), frame_at(waiting.patch.hint_ns)}) {
-        if (!centre) continue;
-        for (std::size_t away = 0; away <= search_frames; ++away) {
-            if (away <= *centre) take(*centre - away);
-            take(*centre + away);
-        }
-    }
-    for (std::size_t frame = frames_.size(); frame-- > 0;) take(frame);
-    return order;
-}
-
 PatchAligner::Verdict PatchAligner::place_residual(Waiting& waiting, bool patient,
                                                    std::vector<AlignedPatch>& aligned) {
     ReceivedPatch& patch = waiting.patch;
+    // In a still picture an earlier frame has the same pixels.
+    if (patch.carrier && patient && is_ahead(patch)) return Verdict::wait;
     for (const std::size_t frame : candidates(waiting)) {
         const std::vector<std::uint8_t> pixels = crop_under(patch, frame, residual_margin);
         const LowCrop low{pixels, patch.width, patch.height, options_.scale};
@@ -243,7 +192,7 @@ PatchAligner::Verdict PatchAligner::place_residual(Waiting& waiting, bool patien
     waiting.unchecked = first_number_ + frames_.size();
     // Its frame may be one of those that are still to come.
     if (patient) return Verdict::wait;
-    const bool had_frame = frame_at(time_by_sender(patch)) || frame_at(patch.hint_ns);
+    const bool had_frame = frame_at(time_by_sender(patch)) || named_frame(patch);
     return give_up(had_frame ? Misfit::other_frame : Misfit::no_frame);
 }
 
@@ -253,14 +202,17 @@ PatchAligner::Verdict PatchAligner::pair_residual(ReceivedPatch& patch, std::siz
     auto high =
         decode_residual(patch.residual, low, patch.residual_step, expected(patch, frames_[frame]));
     if (!high) return give_up(Misfit::undecodable);
-    if (patch.sender_time_ns) {
-        sender_offset_ns_ = static_cast<std::int64_t>(frames_[frame].running_time_ns) -
-                            static_cast<std::int64_t>(*patch.sender_time_ns);
-    }
+    learn_clock(patch, frame);
     patch.high = std::move(*high);
     aligned.push_back(pair_of(patch, frame));
     misses_in_row_ = 0;
     return Verdict::done;
+}
+
+void PatchAligner::learn_clock(const ReceivedPatch& patch, std::size_t frame) {
+    if (!patch.sender_time_ns) return;
+    sender_offset_ns_ = static_cast<std::int64_t>(frames_[frame].running_time_ns) -
+                        static_cast<std::int64_t>(*patch.sender_time_ns);
 }
 
 // Empty when nothing is expected.
@@ -273,11 +225,6 @@ std::vector<std::uint8_t> PatchAligner::expected(const ReceivedPatch& patch, con
     const std::vector<std::uint8_t> low =
         crop(plane(frame), patch.x / scale, patch.y / scale, width, height, around);
     return enhance_patch(*options_.expectation, scratch_, low, width, height, around);
-}
-
-std::pair<std::size_t, std::size_t> PatchAligner::neighbourhood(std::size_t centre) const {
-    return {centre - std::min(centre, search_frames),
-            std::min(centre + search_frames, frames_.size() - 1)};
 }
 
 std::vector<std::uint8_t> PatchAligner::crop_under(const ReceivedPatch& patch, std::size_t frame,
@@ -297,7 +244,11 @@ AlignedPatch PatchAligner::pair_of(ReceivedPatch& patch, std::size_t best) const
     pair.height = patch.height;
     pair.low = crop_under(patch, best, options_.margin);
     pair.high = std::move(patch.high);
-    if (patch.hint_ns && interval_ns_ != 0) {
+    if (patch.carrier) {
+        if (const auto named = named_frame(patch)) {
+            pair.frame_offset = static_cast<int>(best) - static_cast<int>(*named);
+        }
+    } else if (patch.hint_ns && interval_ns_ != 0) {
         const auto away = static_cast<double>(static_cast<std::int64_t>(pair.media_time_ns) -
                                               static_cast<std::int64_t>(*patch.hint_ns));
         pair.frame_offset = static_cast<int>(std::lround(away / static_cast<double>(interval_ns_)));
@@ -307,17 +258,6 @@ AlignedPatch PatchAligner::pair_of(ReceivedPatch& patch, std::size_t best) const
 
 PlaneView PatchAligner::plane(const Frame& frame) const {
     return {frame.luma.data(), options_.width, options_.width, options_.height};
-}
-
-std::size_t PatchAligner::nearest_frame(std::uint64_t running_time_ns) const {
-    const auto after = std::lower_bound(
-        frames_.begin(), frames_.end(), running_time_ns,
-        [](const Frame& frame, std::uint64_t time) { return frame.running_time_ns < time; });
-    if (after == frames_.begin()) return 0;
-    const auto before = after - 1;
-    const bool take_after = after != frames_.end() && after->running_time_ns - running_time_ns <
-                                                          running_time_ns - before->running_time_ns;
-    return static_cast<std::size_t>((take_after ? after : before) - frames_.begin());
 }
 
 Fit PatchAligner::fit(const Frame& frame, const ReceivedPatch& patch,

@@ -1,8 +1,8 @@
 // Which decoded low-resolution frame a received patch belongs to. A residual names the pixels that
-// it was made from by a checksum, which alone decides; the time stamp of the transport only says
-// where to look first, since multiplexers and relays drop it, repeat it or shift it. A JPEG patch
-// has no checksum: it goes by its time stamp, within two frames, and by content. Pure: no
-// GStreamer, no clock, no threads.
+// it was made from by a checksum, which alone decides; the picture that carried it and the time
+// stamp of the transport only say where to look first, since relays drop pictures, and drop, repeat
+// or shift time stamps. A JPEG patch has no checksum: it goes by its carrier or by its time stamp,
+// within two frames, and by content. Pure: no GStreamer, no clock, no threads.
 #pragma once
 
 #include <array>
@@ -19,6 +19,7 @@
 #include "core/patch/residual.h"
 #include "core/picture/crop.h"
 #include "core/picture/scale.h"
+#include "gst/enhancer/carrier.h"
 
 namespace livesr::gst {
 
@@ -28,6 +29,8 @@ struct ReceivedPatch {
     // Running time of the frame by the transport. Absent: the transport does not say, or what it
     // says is of no use.
     std::optional<std::uint64_t> hint_ns;
+    // The picture that it came inside of; absent: it came another way, or that has no time.
+    std::optional<Carrier> carrier;
     // Media time up to which the patches pad had advanced before this patch came. The patch is
     // looked at from the first frame after it: so a run in lockstep does not depend on which thread
     // was first.
@@ -54,7 +57,8 @@ struct AlignedPatch {
     int x = 0, y = 0, width = 0, height = 0;
     std::vector<std::uint8_t> low;
     std::vector<std::uint8_t> high;
-    int frame_offset = 0;  // frames between the transport's time and the match; 0 without a time
+    // Frames between the one that carrier or transport name and the match; 0 where they name none.
+    int frame_offset = 0;
     double mean_squared_error = 0.0;  // of the shrunk patch against the decoded crop
 };
 
@@ -113,8 +117,8 @@ class PatchAligner {
     // Pairs that have become certain: a JPEG patch waits for the two frames that follow its own.
     std::vector<AlignedPatch> take_aligned();
 
-    // What to add to a time at the sender to get the running time here, by the latest residual that
-    // was paired; absent before the first.
+    // What to add to a time at the sender to get the running time here, by the latest residual or
+    // carried patch that was paired; absent before the first.
     std::optional<std::int64_t> sender_offset_ns() const { return sender_offset_ns_; }
     // Patches that found no frame since the last one that did.
     std::size_t misses_in_row() const { return misses_in_row_; }
@@ -139,6 +143,11 @@ class PatchAligner {
     const Options& options() const { return options_; }
 
   private:
+    // Frames that the content may move the match of a JPEG patch, either way, and where a residual
+    // looks first: encoders and demultiplexers shift time stamps by a frame more often than by
+    // more.
+    static constexpr std::size_t search_frames = 2;
+
     struct Frame {
         std::uint64_t running_time_ns = 0;
         std::vector<std::uint8_t> luma;  // dense
@@ -156,9 +165,17 @@ class PatchAligner {
     Verdict pair_residual(ReceivedPatch& patch, std::size_t frame, const LowCrop& low,
                           std::vector<AlignedPatch>& aligned);
     Verdict give_up(Misfit misfit);
+    void learn_clock(const ReceivedPatch& patch, std::size_t frame);
     std::size_t nearest_frame(std::uint64_t running_time_ns) const;
     // The frame of this time, within half a frame.
     std::optional<std::size_t> frame_at(std::optional<std::uint64_t> running_time_ns) const;
+    // Of the frame that the carrier names: by counting frames from it back, and by its time.
+    std::optional<std::size_t> counted_frame(const Carrier& carrier) const;
+    std::optional<std::uint64_t> time_by_carrier(const Carrier& carrier) const;
+    // The frame that the carrier or the transport name.
+    std::optional<std::size_t> named_frame(const ReceivedPatch& patch) const;
+    // Whether a frame that they name, or the carrier itself, may be one of those to come.
+    bool is_ahead(const ReceivedPatch& patch) const;
     std::optional<std::uint64_t> time_by_sender(const ReceivedPatch& patch) const;
     // The frames that a patch at `centre` may show: [first, last].
     std::pair<std::size_t, std::size_t> neighbourhood(std::size_t centre) const;
@@ -177,6 +194,7 @@ class PatchAligner {
     Options options_;
     EnhanceScratch scratch_;
     std::uint64_t interval_ns_ = 0;
+    bool interval_is_told_ = false;  // by the caps
     std::deque<Frame> frames_;
     std::uint64_t first_number_ = 1;  // of the oldest frame, counted since the start
     std::deque<Waiting> waiting_;

@@ -7,6 +7,7 @@
 
 #include "core/picture/resample.h"
 #include "gst/engine/secrets.h"
+#include "gst/enhancer/encoded_source.h"
 
 namespace livesr::gst {
 namespace {
@@ -77,7 +78,8 @@ Enhancer::Enhancer(const EnhancerSettings& settings, const std::map<int, Network
                     [this](int width, int height) { refuse_picture(width, height); }),
       picture_gate_([this](int width, int height) { return allows(width, height); },
                     [this](int width, int height) { refuse_picture(width, height); }),
-      size_(settings.scale, settings.limits) {
+      size_(settings.scale, settings.limits),
+      decoder_input_([this](const CarriedPacket& packet) { feed_carried(packet); }) {
     for (const Scale& scale : scales) {
         const auto found = small.find(scale.network());
         if (scale == 1 || found == small.end()) continue;
@@ -149,7 +151,7 @@ Enhancer::~Enhancer() = default;
 void Enhancer::guard(GstPad* sink) { picture_gate_.guard(sink); }
 
 void Enhancer::watch_decoder(GstPad* sink) {
-    video_counter_.watch(sink);
+    decoder_input_.watch(sink);
     if (GstPad* encoded = find_encoded_source(sink)) {
         decoder_gate_.guard(encoded);
         gst_object_unref(encoded);
@@ -173,6 +175,7 @@ void Enhancer::refuse_picture(int width, int height) {
 
 std::optional<std::uint64_t> Enhancer::steady_time(std::uint64_t running_time_ns) {
     const auto time = steady_time_.next(running_time_ns, interval_ns_);
+    if (time) time_shift_ns_ = *time - running_time_ns;
     frames_stale_ = steady_time_.stale();
     time_shifts_ = steady_time_.shifts();
     return time;
@@ -315,7 +318,7 @@ void Enhancer::note_sink_late() {
 
 Received Enhancer::received() {
     Received all;
-    all.video_bytes = video_counter_.bytes();
+    all.video_bytes = decoder_input_.bytes();
     const std::lock_guard lock(input_mutex_);
     all.patch_bytes = patch_input_.counts().bytes;
     all.packets = patch_input_.counts().received;
@@ -380,6 +383,12 @@ void Enhancer::clear_history() {
     waits_.clear();
     patch_watch_.restart();
     steady_time_.restart();
+    time_shift_ns_ = 0;
+    {
+        // A recording that is played again has its packets again.
+        const std::lock_guard lock(input_mutex_);
+        patch_input_.restart();
+    }
     {
         const std::lock_guard lock(patches_mutex_);
         inbox_.clear();
@@ -398,6 +407,7 @@ void Enhancer::interrupt() {
     patches_moved_.notify_all();
     picture_gate_.release();
     decoder_gate_.release();
+    decoder_input_.stop();
     if (session_) session_->interrupt();
 }
 

@@ -2,7 +2,8 @@
 // here. srenhancer.cpp is the element around it.
 //
 // Threads: frame functions are called by the streaming thread of `sink`, patch functions by that of
-// `patches`, the rest by any. Lock order: none is held while another is taken.
+// `patches`, feed_carried() by that of the decoder's input too, the rest by any. Lock order: none
+// is held while another is taken.
 #pragma once
 
 #include <gst/gst.h>
@@ -24,13 +25,13 @@
 
 #include "core/memory/texture_memory.h"
 #include "gst/enhancer/alignment.h"
+#include "gst/enhancer/decoder_input.h"
 #include "gst/enhancer/governor.h"
 #include "gst/enhancer/input_gate.h"
 #include "gst/enhancer/output_size.h"
 #include "gst/enhancer/patch_input.h"
 #include "gst/enhancer/patch_matcher.h"
 #include "gst/enhancer/patch_watch.h"
-#include "gst/enhancer/reception.h"
 #include "gst/enhancer/scene_cut.h"
 #include "gst/enhancer/timing.h"
 #include "gst/enhancer/training_session.h"
@@ -78,8 +79,13 @@ class Enhancer {
     // Refuses pictures that are too large in front of `sink`, and in front of the decoder before
     // it.
     void guard(GstPad* sink);
-    // Where the decoder before `sink` is looked for, whose input is counted and guarded.
+    // Where the decoder before `sink` is looked for, whose input is counted, guarded and read for
+    // patches. As early as it can be found: what passes before is known only as far as parsers
+    // tell.
     void watch_decoder(GstPad* sink);
+    // Patches that the parser has left on a decoded picture, where its coded form was not read.
+    // running_time_ns: as the picture came.
+    void read_picture(GstBuffer* picture, std::optional<std::uint64_t> running_time_ns);
     // The running time that the next frame is to have; absent: it is stale, and to be dropped.
     std::optional<std::uint64_t> steady_time(std::uint64_t running_time_ns);
     // interval_ns: frame duration by caps, 0 when they do not say.
@@ -89,7 +95,8 @@ class Enhancer {
     void await_size(int width, int height, const std::function<bool()>& linked);
     // Pictures of this size are decoded from now on: before output_size() is asked for.
     void set_picture(int width, int height);
-    // In lockstep: waits until the patches pad has come to this time, or is at its end or unlinked.
+    // In lockstep: waits until the patches pad has come to this time, or is at its end or unlinked,
+    // unless patches come inside the pictures.
     void await_patches(std::uint64_t running_time_ns, const std::function<bool()>& linked);
     // Adopts the size announced for this frame. True when output_size() has changed.
     bool adopt_size(std::uint64_t running_time_ns);
@@ -120,6 +127,8 @@ class Enhancer {
     // Packets that came another way than the patches pad: the times of their frames are the
     // sender's.
     void feed_beside(std::span<const std::uint8_t> bytes);
+    // Packets that came inside a picture.
+    void feed_carried(const CarriedPacket& packet);
     // Size of the output for an input of this size; absent where the limits refuse it.
     std::optional<std::pair<int, int>> output_size(int width, int height) const;
     // Wakes whoever waits; between flush start and stop no wait is begun.
@@ -145,7 +154,7 @@ class Enhancer {
     std::optional<MemoryCover> memory_cover(std::uint64_t running_time_ns) const;
     void take_in(PatchInput::Arrivals arrivals);
     PatchInput::Arrivals read_packets(std::span<const std::uint8_t> bytes,
-                                      std::optional<std::uint64_t> hint_ns);
+                                      PatchInput::Moment moment);
     std::vector<ReceivedPatch> take_patches(std::uint64_t running_time_ns);
     void give(const GstVideoFrame& in);
     void learn_from(const GstVideoFrame& in, std::uint64_t running_time_ns);
@@ -183,13 +192,13 @@ class Enhancer {
     WaitEstimate waits_;
     PatchWatch patch_watch_;
     SteadyTime steady_time_;
+    std::uint64_t time_shift_ns_ = 0;  // of the latest picture, as steady_time_ has it; wraps
 
     std::unique_ptr<TrainingSession> session_;  // null: training is off
     std::unique_ptr<PatchMatcher> matcher_;  // null: likewise. After session_: its thread uses it
 
     mutable std::mutex input_mutex_;  // guards the reader of packets, which decodes pictures
     PatchInput patch_input_;
-    EncodedVideoCounter video_counter_;
     SizeGate decoder_gate_;
     SizeGate picture_gate_;
 
@@ -206,6 +215,7 @@ class Enhancer {
     OutputSize size_;
     std::optional<std::uint64_t> patches_time_;
     bool patches_ended_ = false;
+    bool patches_inside_ = false;  // a packet has come inside a picture
     bool flushing_ = false;
     bool interrupted_ = false;
 
@@ -241,6 +251,8 @@ class Enhancer {
     std::atomic<std::uint64_t> frames_stale_ = 0;
     std::atomic<std::uint64_t> time_shifts_ = 0;
     std::atomic<bool> warned_scale_ = false;
+
+    DecoderInput decoder_input_;  // last: its thread uses all of the above
 };
 
 }  // namespace livesr::gst

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "gst/enhancer/enhancer.h"
+#include "gst/enhancer/media_time.h"
 
 namespace livesr::gst {
 namespace {
@@ -13,8 +14,13 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t max_inbox_patches = 128;
 constexpr std::size_t max_inbox_bytes = 8U << 20U;
 
-// Patches of a rung to come wait for it no longer than this.
+// Patches of a rung to come wait for it no longer than this, and so do those whose carrier is of
+// another timeline than the pictures are.
 constexpr std::uint64_t furthest_ahead_ns = 3'000'000'000;
+
+// What lies between the decoder's input and us: a carrier that is further ahead is of another
+// timeline.
+constexpr std::int64_t furthest_read_ahead_ns = 10'000'000'000;
 
 // A sender tells the size with its first frame and each second after.
 constexpr auto size_patience = std::chrono::milliseconds(1500);
@@ -56,7 +62,7 @@ void Enhancer::await_patches(std::uint64_t running_time_ns, const std::function<
     if (!settings_.lockstep) return;
     std::unique_lock lock(patches_mutex_);
     const auto there = [&] {
-        return flushing_ || interrupted_ || patches_ended_ ||
+        return flushing_ || interrupted_ || patches_ended_ || patches_inside_ ||
                (patches_time_ && *patches_time_ >= running_time_ns);
     };
     while (!there()) {
@@ -95,18 +101,28 @@ std::optional<std::pair<int, int>> Enhancer::output_size(int width, int height) 
     return size_.output_for(width, height);
 }
 
-// Those of this rung. Others are of frames that have gone, or of frames to come.
+// Those of this rung whose carrier has come, so that it does not matter how far ahead the decoder's
+// input is. Others are of frames that have gone, or of frames to come.
 std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns) {
     std::vector<ReceivedPatch> taken;
+    // Carriers have the times of the stream.
+    const std::uint64_t arrived_ns = running_time_ns - time_shift_ns_;
     const std::lock_guard lock(patches_mutex_);
     std::erase_if(inbox_, [&](Waiting& waiting) {
+        auto& carrier = waiting.patch.carrier;
+        const auto ahead =
+            carrier ? static_cast<std::int64_t>(carrier->running_time_ns - arrived_ns) : 0;
+        if (ahead > 0 && ahead <= furthest_read_ahead_ns) return false;
         if (!waiting.since_ns) waiting.since_ns = running_time_ns;
         const bool is_ours = waiting.patch.scale == scale_;
+        const bool is_here = ahead <= 0 && ahead >= -static_cast<std::int64_t>(furthest_ahead_ns);
         const bool may_wait = running_time_ns >= *waiting.since_ns &&
                               running_time_ns - *waiting.since_ns <= furthest_ahead_ns;
-        if (!is_ours && may_wait) return false;
+        if (!(is_ours && is_here) && may_wait) return false;
         inbox_bytes_ -= waiting.patch.bytes();
         if (is_ours) {
+            if (carrier) carrier->running_time_ns += time_shift_ns_;
+            if (carrier && !(is_here && possible_time(carrier->running_time_ns))) carrier.reset();
             taken.push_back(std::move(waiting.patch));
         } else {
             ++other_rung_;
@@ -118,7 +134,7 @@ std::vector<ReceivedPatch> Enhancer::take_patches(std::uint64_t running_time_ns)
 
 void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
                             std::optional<std::uint64_t> running_time_ns) {
-    PatchInput::Arrivals arrivals = read_packets(bytes, running_time_ns);
+    PatchInput::Arrivals arrivals = read_packets(bytes, {.hint_ns = running_time_ns});
     {
         const std::lock_guard lock(patches_mutex_);
         take_in(std::move(arrivals));
@@ -131,7 +147,7 @@ void Enhancer::feed_patches(std::span<const std::uint8_t> bytes,
 
 void Enhancer::feed_beside(std::span<const std::uint8_t> bytes) {
     // Whichever frame is next has the size.
-    PatchInput::Arrivals arrivals = read_packets(bytes, std::nullopt);
+    PatchInput::Arrivals arrivals = read_packets(bytes, {});
     {
         const std::lock_guard lock(patches_mutex_);
         take_in(std::move(arrivals));
@@ -139,15 +155,32 @@ void Enhancer::feed_beside(std::span<const std::uint8_t> bytes) {
     patches_moved_.notify_all();
 }
 
+void Enhancer::feed_carried(const CarriedPacket& packet) {
+    PatchInput::Arrivals arrivals = read_packets(packet.bytes, {.carrier = packet.carrier});
+    {
+        const std::lock_guard lock(patches_mutex_);
+        patches_inside_ = true;
+        take_in(std::move(arrivals));
+    }
+    patches_moved_.notify_all();
+}
+
+void Enhancer::read_picture(GstBuffer* picture, std::optional<std::uint64_t> running_time_ns) {
+    for (const CarriedPacket& packet : decoder_input_.read_decoded(picture, running_time_ns)) {
+        feed_carried(packet);
+    }
+}
+
 PatchInput::Arrivals Enhancer::read_packets(std::span<const std::uint8_t> bytes,
-                                            std::optional<std::uint64_t> hint_ns) {
-    PatchInput::Moment moment;
-    moment.hint_ns = hint_ns;
+                                            PatchInput::Moment moment) {
     moment.interval_ns = interval_ns_;
     const std::chrono::nanoseconds now = Clock::now().time_since_epoch();
     // In lockstep media time alone decides what happens.
-    moment.now_ns =
-        settings_.lockstep ? hint_ns.value_or(0) : static_cast<std::uint64_t>(now.count());
+    moment.now_ns = static_cast<std::uint64_t>(now.count());
+    if (settings_.lockstep) {
+        moment.now_ns =
+            moment.carrier ? moment.carrier->running_time_ns : moment.hint_ns.value_or(0);
+    }
     PatchInput::Arrivals arrivals;
     Scale foreign_scale;
     {
@@ -170,7 +203,8 @@ void Enhancer::take_in(PatchInput::Arrivals arrivals) {
     if (arrivals.size) size_.announce(*arrivals.size);
     if (!session_) return;
     for (ReceivedPatch& patch : arrivals.patches) {
-        if (settings_.lockstep) patch.known_since_ns = patches_time_.value_or(0);
+        // A carrier says itself from when on its patch is looked at.
+        if (settings_.lockstep && !patch.carrier) patch.known_since_ns = patches_time_.value_or(0);
         inbox_bytes_ += patch.bytes();
         inbox_.push_back({std::move(patch), std::nullopt});
         while (inbox_.size() > max_inbox_patches || inbox_bytes_ > max_inbox_bytes) {

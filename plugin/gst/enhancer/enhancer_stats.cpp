@@ -55,6 +55,7 @@ GstStructure* Enhancer::stats() const {
         count("patches-received", counts.patches);
         count("patch-bytes", counts.bytes);
         count("announcements", counts.announcements);
+        count("packets-repeated", counts.repeated);
         for (const PacketError error :
              {PacketError::truncated, PacketError::foreign, PacketError::version,
               PacketError::checksum, PacketError::bad_header}) {
@@ -66,6 +67,13 @@ GstStructure* Enhancer::stats() const {
         count("packets-bad-time", counts.bad_time);
         count("packets-time-distrusted", counts.distrusted_times);
         count("patches-dropped-budget", counts.over_budget);
+    }
+    {
+        const DecoderInput::Counts carried = decoder_input_.counts();
+        count("carried-packets", carried.packets);
+        count("carried-damaged", carried.damaged);
+        count("carried-incomplete", carried.incomplete);
+        count("carried-left-out", carried.left_out);
     }
     {
         const std::lock_guard lock(patches_mutex_);

@@ -30,6 +30,21 @@ void PacketLoss::received(std::uint32_t stream_id, std::uint32_t sequence) {
     next_ = sequence + 1;
 }
 
+bool SeenPackets::add(std::uint32_t stream_id, std::uint32_t sequence) {
+    const std::uint32_t ahead = sequence - newest_;
+    const std::uint32_t behind = newest_ - sequence;
+    if (stream_id_ != stream_id || (ahead >= remembered && behind >= remembered)) {
+        stream_id_ = stream_id;
+        newest_ = sequence;
+        seen_.reset();
+    } else if (ahead < remembered) {
+        for (; newest_ != sequence; ++newest_) seen_.reset((newest_ + 1) % remembered);
+    }
+    const bool is_new = !seen_.test(sequence % remembered);
+    seen_.set(sequence % remembered);
+    return is_new;
+}
+
 bool TransportTimes::agree(std::uint64_t hint_ns, std::uint64_t sender_time_ns,
                            std::uint64_t interval_ns) {
     const std::int64_t offset =
@@ -69,13 +84,19 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes, const
             continue;
         }
         const PacketHeader& header = packet.header;
+        if (!seen_.add(header.stream_id, header.sequence)) {
+            ++counts_.repeated;
+            continue;
+        }
         loss_.received(header.stream_id, header.sequence);
         if (scale_ != 0 && header.scale != scale_) {
             ++counts_.other_scale;
             foreign_scale_ = header.scale;
             continue;
         }
-        arrivals.size = {moment.hint_ns, header.frame_width, header.frame_height};
+        auto holds_from_ns = moment.hint_ns;
+        if (moment.carrier) holds_from_ns = moment.carrier->running_time_ns;
+        arrivals.size = {holds_from_ns, header.frame_width, header.frame_height};
         if (packet.patches.empty()) {
             ++counts_.announcements;
         } else {
@@ -97,6 +118,7 @@ void PatchInput::read_patches(const PatchPacket& packet, const Moment& moment, A
         if (!afford(coded)) continue;
         ReceivedPatch patch;
         if (may_trust) patch.hint_ns = moment.hint_ns;
+        patch.carrier = moment.carrier;
         patch.sequence = header.sequence;
         patch.stream_id = header.stream_id;
         patch.sender_time_ns = sender_time_ns;

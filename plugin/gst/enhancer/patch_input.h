@@ -1,10 +1,12 @@
-// What comes in on the patches pad: KLV bytes in, patches and announced sizes out, everything else
-// counted by its fault. The bytes are hostile until proven otherwise, and the patches of one stream
-// have a budget in number and in pixels: what is over it is counted and dropped before any work is
-// done for it. No GStreamer.
+// What comes in of patches, on the patches pad, inside pictures or beside the stream: KLV bytes in,
+// patches and announced sizes out, everything else counted by its fault. The bytes are hostile
+// until proven otherwise, and the patches of one stream have a budget in number and in pixels: what
+// is over it is counted and dropped before any work is done for it. A packet that comes on two ways
+// is used once. No GStreamer.
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,6 +16,7 @@
 #include "core/patch/packet.h"
 #include "gst/enhancer/alignment.h"
 #include "gst/enhancer/allowance.h"
+#include "gst/enhancer/carrier.h"
 #include "gst/enhancer/output_size.h"
 
 namespace livesr::gst {
@@ -29,6 +32,22 @@ class PacketLoss {
     std::optional<std::uint32_t> stream_id_;
     std::uint32_t next_ = 0;
     std::uint64_t lost_ = 0;
+};
+
+// Which of the latest packets of a stream have come.
+class SeenPackets {
+  public:
+    // False when it has come before. Another stream, and a jump beyond what is remembered, begin
+    // anew.
+    bool add(std::uint32_t stream_id, std::uint32_t sequence);
+    void clear() { stream_id_.reset(); }
+
+  private:
+    static constexpr std::uint32_t remembered = 1024;
+
+    std::optional<std::uint32_t> stream_id_;
+    std::uint32_t newest_ = 0;
+    std::bitset<remembered> seen_;  // by sequence modulo their number
 };
 
 // Whether the times that a transport gives patches can be used. The time here less the time at the
@@ -63,19 +82,25 @@ class PatchInput {
     struct Moment {
         std::uint64_t now_ns = 0;  // of the clock that the budget refills by
         // Running time of the buffer by the transport, hence of the frame.
-        std::optional<std::uint64_t> hint_ns;
+        std::optional<std::uint64_t> hint_ns = std::nullopt;
         std::uint64_t interval_ns = 0;  // of the stream's frames; 0: not known
+        // The picture that the packet came inside of; the transport's time is absent then.
+        std::optional<Carrier> carrier = std::nullopt;
     };
     // All triplets of one buffer.
     Arrivals read(std::span<const std::uint8_t> bytes, const Moment& moment);
-    // The transport begins again.
-    void restart() { times_.clear(); }
+    // The transport begins again, maybe with packets that have come before.
+    void restart() {
+        times_.clear();
+        seen_.clear();
+    }
 
     struct Counts {
         std::uint64_t received = 0;  // triplets, good or bad
         std::uint64_t patches = 0;
         std::uint64_t bytes = 0;
         std::uint64_t announcements = 0;
+        std::uint64_t repeated = 0;                    // triplets that had come before
         std::array<std::uint64_t, 6> packet_errors{};  // by PacketError
         std::uint64_t bad_image = 0;
         std::uint64_t other_scale = 0;
@@ -97,6 +122,7 @@ class PatchInput {
     Scale foreign_scale_;
     Counts counts_;
     PacketLoss loss_;
+    SeenPackets seen_;
     TransportTimes times_;
     Allowance patches_{max_patches_per_second, max_patches_per_second* burst_seconds};
     Allowance pixels_{max_pixels_per_second, max_pixels_per_second* burst_seconds};

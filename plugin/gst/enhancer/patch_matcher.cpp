@@ -164,7 +164,7 @@ void PatchMatcher::perform(Job job) {
         }
     } else if (auto* patch = std::get_if<ReceivedPatch>(&job)) {
         if (!aligner_) return;
-        if (patch->is_residual() || patch->hint_ns) {
+        if (patch->is_residual() || patch->hint_ns || patch->carrier) {
             aligner_->add_patch(std::move(*patch));
         } else {
             side_.add(std::move(*patch), *aligner_);

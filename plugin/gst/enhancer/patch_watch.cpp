@@ -5,9 +5,11 @@ namespace livesr::gst {
 namespace {
 
 const char* const relay_remedy =
-    "Check that the sender is a patchsender with patches on, that its patches pad is linked to the "
-    "multiplexer, that the relay between them keeps the KLV stream (ffmpeg -c copy drops it; "
-    "docs/relays.md), and that the demultiplexer's KLV pad is linked to srenhancer's patches pad.";
+    "Check that the sender is a patchsender with patches on. Inside the pictures they pass every "
+    "relay that does not encode the video again. Beside them (carriage=klv) its patches pad must "
+    "be "
+    "linked to the multiplexer, the relay must keep the KLV stream (ffmpeg -c copy drops it; "
+    "docs/relays.md), and the demultiplexer's KLV pad must be linked to srenhancer's patches pad.";
 
 }  // namespace
 

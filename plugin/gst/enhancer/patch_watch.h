@@ -1,6 +1,6 @@
-// Notices that patches are missing: none come, those that came have stopped, or none finds its
-// frame. Each is reported once, and again after it was over. Pure: times are handed in, no clock,
-// no threads.
+// Notices that patches are missing: none come, inside the pictures or beside them, those that came
+// have stopped, or none finds its frame. Each is reported once, and again after it was over. Pure:
+// times are handed in, no clock, no threads.
 #pragma once
 
 #include <cstdint>

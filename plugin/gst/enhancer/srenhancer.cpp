@@ -2,11 +2,21 @@
  * SECTION:element-srenhancer
  *
  * Enlarges video with a neural network that may be trained while the stream runs, on image patches
- * that the sender (patchsender) slips in beside the video.
+ * that the sender (patchsender) slips into its pictures, or beside them.
  *
  * Weights reach the picture only from the engine, which checks them against patches that they were
  * not trained on. Without an engine, without patches or without a model the video passes all the
  * same, enlarged by bicubic; the properties say so.
+ *
+ * Patches inside the pictures are found by the element itself, in front of whatever decoder it is
+ * linked to, and need no link of their own:
+ *
+ * |[
+ * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" ! decodebin ! srenhancer ! videoconvert
+ *     ! autovideosink
+ * ]|
+ *
+ * Those beside them (KLV) come in on the request pad patches:
  *
  * |[
  * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" keep-listening=true ! livesrdemux name=d
@@ -137,6 +147,8 @@ gboolean start(GstBaseTransform* transform) {
         return FALSE;
     }
     enhancer->guard(GST_BASE_TRANSFORM_SINK_PAD(transform));
+    // Where the decoder is linked already, so that no picture passes before its patches are read.
+    enhancer->watch_decoder(GST_BASE_TRANSFORM_SINK_PAD(transform));
     const std::lock_guard lock(*self->running_mutex);
     *self->running = std::move(enhancer);
     return TRUE;
@@ -204,7 +216,6 @@ gboolean set_caps(GstBaseTransform* transform, GstCaps* in_caps, GstCaps* out_ca
     GST_OBJECT_LOCK(self);
     self->interval = interval_ns;
     GST_OBJECT_UNLOCK(self);
-    enhancer->watch_decoder(GST_BASE_TRANSFORM_SINK_PAD(transform));
     enhancer->set_input(self->in_info.width, self->in_info.height, interval_ns);
     GST_INFO_OBJECT(self, "%dx%d to %dx%d", self->in_info.width, self->in_info.height,
                     self->out_info.width, self->out_info.height);
@@ -277,6 +288,7 @@ void begin_picture(GstSrEnhancer* self, Enhancer& enhancer, GstEvent* event) {
     GstVideoInfo info;
     gst_event_parse_caps(event, &caps);
     if (!gst_video_info_from_caps(&info, caps)) return;
+    enhancer.watch_decoder(GST_BASE_TRANSFORM_SINK_PAD(self));
     if (has_pad) {
         enhancer.await_size(info.width, info.height, [self] { return patches_linked(self); });
     }
@@ -288,6 +300,7 @@ GstFlowReturn submit_input_buffer(GstBaseTransform* transform, gboolean is_disco
     GstSrEnhancer* self = GST_SR_ENHANCER(transform);
     const auto arrived = running_time(transform->segment, GST_BUFFER_PTS(input));
     const auto enhancer = running(self);
+    if (enhancer) enhancer->read_picture(input, arrived);
     if (enhancer && arrived) {
         const auto time = enhancer->steady_time(*arrived);
         if (!time) {

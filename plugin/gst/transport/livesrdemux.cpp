@@ -38,7 +38,6 @@ constexpr guint default_latency_ms = 700;
 // than any time a stream can have (33 bits of 90 kHz), leaves the stream's own, and positive.
 constexpr GstClockTime constant_arrival = 30 * 3600 * GST_SECOND;
 constexpr std::int64_t patience_for_video_ns = 5'000'000'000;
-constexpr std::int64_t patience_for_patches_ns = 10'000'000'000;
 
 GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
@@ -62,16 +61,13 @@ struct DemuxState {
     bool begun = false;
     std::optional<std::int64_t> arrival_ns;
     std::optional<std::int64_t> video_seen_ns;
-    std::optional<std::int64_t> without_patches_ns;
     bool said_no_video = false;
-    bool said_no_patches = false;
 
     void reset() {
         gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
-        begun = said_no_video = said_no_patches = false;
+        begun = said_no_video = false;
         arrival_ns.reset();
         video_seen_ns.reset();
-        without_patches_ns.reset();
     }
 };
 
@@ -114,7 +110,8 @@ std::optional<std::int64_t> arrival_of(const DemuxState& state, GstBuffer* buffe
     return std::max(now, state.arrival_ns.value_or(now));
 }
 
-// A stream in which something is missing says so nowhere else.
+// A stream without video says so nowhere else. One without a track of patches may have them inside
+// its pictures; where none come at all, srenhancer says so.
 void say_what_is_missing(GstElement* element, DemuxState& state) {
     const std::int64_t now = state.tracks.now_ns();
     if (!state.video_seen_ns) state.video_seen_ns = now;
@@ -126,21 +123,6 @@ void say_what_is_missing(GstElement* element, DemuxState& state) {
         warn(element, "Data arrives, but for 5 s no picture in it",
              "Does the sender send MPEG-TS with video? A sender with sound alone, or an encrypted "
              "stream without its passphrase, looks like this");
-    }
-    const bool lacks_patches = state.tracks.has(TrackKind::video) &&
-                               !state.tracks.has(TrackKind::patches) &&
-                               state.tracks.is_linked(TrackKind::patches);
-    if (!lacks_patches) {
-        state.without_patches_ns.reset();
-        if (state.tracks.has(TrackKind::patches)) state.said_no_patches = false;
-        return;
-    }
-    if (!state.without_patches_ns) state.without_patches_ns = now;
-    if (!state.said_no_patches && now - *state.without_patches_ns > patience_for_patches_ns) {
-        state.said_no_patches = true;
-        warn(element, "The stream has a picture, but no track of patches",
-             "A sender without patchsender, or a relay that leaves the track out (ffmpeg -c copy "
-             "does; -map 0 keeps it). The picture is shown without what would be learned");
     }
 }
 

@@ -123,13 +123,6 @@ bool Tracks::has(TrackKind kind) const {
                        [kind](const IntakePtr& intake) { return intake->kind == kind; });
 }
 
-bool Tracks::is_linked(TrackKind kind) const {
-    const std::lock_guard lock(mutex_);
-    return std::any_of(outputs_.begin(), outputs_.end(), [kind](const auto& output) {
-        return output->kind == kind && gst_pad_is_linked(output->pad);
-    });
-}
-
 // --- pads of the demultiplexer ---
 
 void Tracks::take(GstPad* from) {

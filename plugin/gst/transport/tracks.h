@@ -71,7 +71,6 @@ class Tracks {
     // By arrival, or by how far a file has come.
     std::int64_t now_ns() const { return arrival_ns_.value_or(timeline_.position_ns()); }
     bool has(TrackKind kind) const;
-    bool is_linked(TrackKind kind) const;
 
     void add_stats(GstStructure* stats) const;
 

@@ -124,7 +124,26 @@ TEST_CASE("a picture of many messages is read up to a bound") {
         for (std::size_t i = 0; i < 2 * max_payloads; ++i) {
             picture = inserted(format, picture, {1, 2, 3});
         }
-        CHECK(read_user_data(format, carriage_uuid, picture).payloads.size() == max_payloads);
+        const UserData found = read_user_data(format, carriage_uuid, picture);
+        CHECK(found.payloads.size() == max_payloads);
+        CHECK(found.left_out == max_payloads);
+    }
+}
+
+TEST_CASE("a picture of units without end is read up to a bound") {
+    const Bytes empty_units[] = {{0, 0, 1, 6, 0x80}, {0, 0, 0, 2, 6, 0x80}, {0x2A, 1, 0x80}};
+    const StreamFormat with_units[] = {{Codec::h264, 0}, {Codec::h264, 4}, {Codec::av1, 0}};
+    for (std::size_t i = 0; i < std::size(with_units); ++i) {
+        Bytes picture;
+        for (std::size_t unit = 0; unit < max_units; ++unit) {
+            picture.insert(picture.end(), empty_units[i].begin(), empty_units[i].end());
+        }
+        CHECK(read_user_data(with_units[i], carriage_uuid, picture).left_out == 0);
+        const Bytes data = write_user_data(with_units[i], carriage_uuid, Bytes{1, 2});
+        picture.insert(picture.end(), data.begin(), data.end());
+        const UserData found = read_user_data(with_units[i], carriage_uuid, picture);
+        CHECK(found.payloads.empty());
+        CHECK(found.left_out == 1);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "core/patch/residual.h"
+#include "core/picture/crop.h"
 #include "gst/enhancer/alignment.h"
 #include "pictures.h"
 
@@ -51,6 +53,19 @@ inline ReceivedPatch patch_of(int number, int stamped, int x = 40, int y = 32, i
     patch.width = width;
     patch.height = height;
     patch.high = livesr::test::crop(high_frame(number), x, y, width, height).pixels;
+    return patch;
+}
+
+// The residual of a patch at (40, 32), 64 x 48, of frame `number`, with the time stamp of
+// `stamped`.
+inline ReceivedPatch residual_of(int number, int stamped) {
+    const Plane low = low_frame(number);
+    const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 20, 16,
+                                     32, 24, livesr::residual_margin);
+    ReceivedPatch patch = patch_of(number, stamped);
+    patch.residual = livesr::encode_residual(patch.high.data(), 64, {around, 64, 48, scale}, 8);
+    patch.residual_step = 8;
+    patch.high.clear();
     return patch;
 }
 

@@ -10,23 +10,6 @@
 using livesr::test::Plane;
 using namespace livesr::test::alignment;
 
-namespace {
-
-// The residual of a patch at (40, 32), 64 x 48, of frame `number`, with the time stamp of
-// `stamped`.
-ReceivedPatch residual_of(int number, int stamped) {
-    const Plane low = low_frame(number);
-    const auto around = livesr::crop({low.pixels.data(), low.width, low.width, low.height}, 20, 16,
-                                     32, 24, livesr::residual_margin);
-    ReceivedPatch patch = patch_of(number, stamped);
-    patch.residual = livesr::encode_residual(patch.high.data(), 64, {around, 64, 48, scale}, 8);
-    patch.residual_step = 8;
-    patch.high.clear();
-    return patch;
-}
-
-}  // namespace
-
 TEST_CASE("a residual is paired at once with the frame that it was made from") {
     PatchAligner aligner(options());
     for (int number = 0; number < 5; ++number) add_frame(aligner, number);

@@ -310,6 +310,7 @@ TEST_CASE("no packet, however odd, makes the reader or the aligner fail") {
         const int height = 2 + 2 * below(32);
         livesr::PacketHeader header;
         header.scale = static_cast<std::uint8_t>(below(3) == 0 ? below(256) : scale);
+        header.sequence = static_cast<std::uint32_t>(round);
         header.frame_width = static_cast<std::uint16_t>(below(3) == 0 ? below(65536) : high_width);
         header.frame_height = static_cast<std::uint16_t>(high_height);
         livesr::CodedPatch patch;

@@ -191,9 +191,12 @@ std::vector<std::uint8_t> EnhancerHarness::patch_packet(int frame_number, std::u
     return write_packet(header, {&patch, 1});
 }
 
-std::vector<std::uint8_t> EnhancerHarness::announcement(int true_width, int true_height) const {
+std::vector<std::uint8_t> EnhancerHarness::announcement(int true_width, int true_height) {
     PacketHeader header;
     header.scale = scale_;
+    // Not the stream of patch_packet(), whose sequence a test chooses.
+    header.stream_id = 1;
+    header.sequence = announcements_++;
     header.frame_width = static_cast<std::uint16_t>(true_width);
     header.frame_height = static_cast<std::uint16_t>(true_height);
     return write_packet(header, {});

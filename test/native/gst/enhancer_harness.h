@@ -66,7 +66,7 @@ class EnhancerHarness {
     // A good patch of frame `frame_number` (see high_frame).
     std::vector<std::uint8_t> patch_packet(int frame_number, std::uint32_t sequence,
                                            PatchCodec codec = PatchCodec::jpeg_luma) const;
-    std::vector<std::uint8_t> announcement(int true_width, int true_height) const;
+    std::vector<std::uint8_t> announcement(int true_width, int true_height);
     // The original that frame `number` is the shrunk picture of, when fed by enhance_low().
     Plane high_frame(int number) const;
     Plane low_frame(int number) const;
@@ -87,6 +87,7 @@ class EnhancerHarness {
     int width_ = 0;
     int height_ = 0;
     int scale_ = 2;
+    std::uint32_t announcements_ = 0;
 };
 
 }  // namespace livesr::test

@@ -265,21 +265,19 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "livesrdemux: a stream without video for five seconds says so, once, and so one without "
-    "patches") {
+    "livesrdemux: a stream without video for five seconds says so, once; one without a track of "
+    "patches may have them inside its pictures") {
     const Bytes only_sound = multiplexed(sound);
     const Bytes without_patches = multiplexed(picture + sound);
     Receiver receiver;
     receiver.segment(GST_FORMAT_TIME);
     for (GstClockTime at = 5; at < 15; at += 2) receiver.feed(only_sound, at * second);
-    std::string said = receiver.warnings();
+    const std::string said = receiver.warnings();
     CHECK(said.find("no picture") != std::string::npos);
     CHECK(said.find("no picture") == said.rfind("no picture"));
     CHECK(receiver.audio.buffers > 150);
     for (GstClockTime at = 15; at < 41; at += 2) receiver.feed(without_patches, at * second);
-    said = receiver.warnings();
-    CHECK(said.find("no track of patches") != std::string::npos);
-    CHECK(said.find("no track of patches") == said.rfind("no track of patches"));
+    CHECK(receiver.warnings() == "");
     CHECK(receiver.video.buffers > 550);
     CHECK(receiver.video.rises());
 }

@@ -15,8 +15,10 @@ constexpr std::uint64_t second_ns = 1'000'000'000;
 
 // Residuals of `side` x `side` pixels that say nothing, as short as they can be.
 std::vector<std::uint8_t> packet(int patches, int side, std::uint64_t time_ns) {
+    static std::uint32_t sequence = 0;
     livesr::PacketHeader header;
     header.scale = 2;
+    header.sequence = sequence++;
     header.running_time_ns = time_ns;
     header.frame_width = 1280;
     header.frame_height = 720;
@@ -83,6 +85,74 @@ TEST_CASE("patch input: a time that no stream can have come to is left out, its 
     // 104 days and more are possible.
     const auto arrivals = input.read(packet(1, 16, std::uint64_t{1} << 54), {});
     CHECK(arrivals.patches.at(0).sender_time_ns == std::uint64_t{1} << 54);
+}
+
+TEST_CASE("patch input: a packet that comes on two ways is used once and is no loss") {
+    PatchInput input({});
+    std::vector<std::vector<std::uint8_t>> packets;
+    for (int i = 0; i < 40; ++i) packets.push_back(packet(1, 16, 0));
+    std::uint64_t taken = 0;
+    std::uint64_t told = 0;
+    const auto read = [&](const std::vector<std::uint8_t>& bytes, bool inside) {
+        PatchInput::Moment moment;
+        moment.now_ns = second_ns;
+        if (inside) {
+            moment.carrier = {5 * frame_ns, 2};
+        } else {
+            moment.hint_ns = 4 * frame_ns;
+        }
+        const auto arrivals = input.read(bytes, moment);
+        taken += arrivals.patches.size();
+        if (arrivals.size) ++told;
+    };
+    // One way is 20 packets behind the other.
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+        read(packets[i], true);
+        if (i >= 20) read(packets[i - 20], false);
+    }
+    CHECK(taken == 40);
+    CHECK(told == 40);
+    CHECK(input.counts().received == 60);
+    CHECK(input.counts().repeated == 20);
+    CHECK(input.lost() == 0);
+    // What began again may have them again.
+    input.restart();
+    read(packets.back(), true);
+    CHECK(taken == 41);
+}
+
+TEST_CASE("patch input: packets are remembered within their stream and within bounds") {
+    SeenPackets seen;
+    CHECK(seen.add(1, 0xFFFF'FFFE));
+    CHECK_FALSE(seen.add(1, 0xFFFF'FFFE));
+    CHECK(seen.add(1, 1));
+    CHECK(seen.add(1, 0xFFFF'FFFF));
+    CHECK(seen.add(1, 0));
+    CHECK_FALSE(seen.add(1, 0));
+    CHECK_FALSE(seen.add(1, 1));
+    // Another stream begins anew, and so does a jump, to either side.
+    CHECK(seen.add(2, 1));
+    CHECK(seen.add(2, 1'000'000));
+    CHECK(seen.add(2, 5));
+    CHECK_FALSE(seen.add(2, 5));
+    CHECK(seen.add(2, 5 + 1023));
+    CHECK_FALSE(seen.add(2, 5));
+    CHECK(seen.add(2, 5 + 1024));
+    CHECK(seen.add(2, 6));
+    CHECK_FALSE(seen.add(2, 5 + 1024));
+}
+
+TEST_CASE("patch input: a packet inside a picture has its carrier, and no time of the transport") {
+    PatchInput input({});
+    const auto arrivals =
+        input.read(packet(1, 16, second_ns), {.carrier = Carrier{9 * frame_ns, 3}});
+    REQUIRE(arrivals.patches.size() == 1);
+    CHECK(arrivals.patches[0].carrier == Carrier{9 * frame_ns, 3});
+    CHECK_FALSE(arrivals.patches[0].hint_ns);
+    // Its size holds from that picture on.
+    REQUIRE(arrivals.size);
+    CHECK(arrivals.size->hint_ns == 9 * frame_ns);
+    CHECK_FALSE(input.transport_offset_ns());
 }
 
 TEST_CASE("patch input: times of the transport are trusted while they keep to the sender's") {

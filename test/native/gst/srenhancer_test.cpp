@@ -139,17 +139,20 @@ TEST_CASE("garbage on the patches pad is counted by its fault and stops nothing"
     patch.height = 32;
     const std::vector<std::uint8_t> noise(100, 7);
     patch.payload = noise;
+    header.sequence = 1;
     push(livesr::write_packet(header, {&patch, 1}));
     CHECK(harness.count("patches-dropped-bad-image") == 1);
     // A JPEG that is not as large as its header says.
     const Plane large = livesr::test::texture(40, 40, 0);
     const auto jpeg = livesr::encode_jpeg_luma(large.pixels.data(), 40, 40, 40, 90);
     patch.payload = jpeg;
+    header.sequence = 2;
     push(livesr::write_packet(header, {&patch, 1}));
     CHECK(harness.count("patches-dropped-bad-image") == 2);
 
     // Two in a buffer, the first of another scale.
     header.scale = 3;
+    header.sequence = 3;
     auto two = livesr::write_packet(header, {});
     two.insert(two.end(), good.begin(), good.end());
     push(two);

@@ -1,10 +1,13 @@
-// What is counted of the stream that arrives.
-#include "gst/enhancer/reception.h"
+// What is counted of the stream that arrives, and read out of its pictures.
+#include "gst/enhancer/decoder_input.h"
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <memory>
+#include <string>
 
+#include "gst/enhancer/encoded_source.h"
 #include "gst/enhancer/patch_input.h"
 
 namespace livesr::gst {
@@ -43,7 +46,7 @@ Counted count(const char* launch) {
     REQUIRE(gst_element_get_state(pipeline.get(), nullptr, nullptr, 20 * GST_SECOND) ==
             GST_STATE_CHANGE_SUCCESS);
     Counted counted;
-    EncodedVideoCounter counter;
+    DecoderInput counter;
     counter.watch(sink.get());
     counter.watch(sink.get());  // counts once all the same
     Owned<GstElement> encoded(gst_bin_get_by_name(GST_BIN(pipeline.get()), "encoded"));
@@ -98,6 +101,60 @@ TEST_CASE("the bytes into a decoder behind the walls of bins are counted") {
         "! videoconvert ) ! ( identity name=raw ) ! fakesink");
     CHECK(in_truth > 0);
     CHECK(by_us == in_truth);
+}
+
+TEST_CASE("the decoder is found before anything flows, and not where there is none yet") {
+    const auto found = [](const char* launch) -> std::string {
+        Owned<GstElement> pipeline(gst_parse_launch(launch, nullptr));
+        REQUIRE(pipeline);
+        Owned<GstElement> raw(gst_bin_get_by_name(GST_BIN(pipeline.get()), "raw"));
+        Owned<GstPad> sink(gst_element_get_static_pad(raw.get(), "sink"));
+        Owned<GstPad> source(find_encoded_source(sink.get()));
+        if (!source) return "none";
+        Owned<GstElement> parent(gst_pad_get_parent_element(source.get()));
+        gchar* name = gst_object_get_name(GST_OBJECT(parent.get()));
+        const std::string text = name;
+        g_free(name);
+        return text;
+    };
+    CHECK(found("fakesrc ! h264parse name=parser ! avdec_h264 ! queue ! identity name=raw ! "
+                "fakesink") == "parser");
+    CHECK(found("fakesrc ! ( h264parse name=parser ! queue name=behind ! ( avdec_h264 ) ) ! "
+                "videoconvert ! identity name=raw ! fakesink") == "behind");
+    CHECK(found("fakesrc ! identity name=raw ! fakesink") == "none");
+    CHECK(found("videotestsrc ! identity name=raw ! fakesink") == "none");
+    CHECK(found("fakesrc ! decodebin ! identity name=raw ! fakesink") == "none");
+}
+
+TEST_CASE("caps say how coded pictures are written down") {
+    const auto format_of = [](const char* text) {
+        GstCaps* caps = gst_caps_from_string(text);
+        const auto format = stream_format(caps);
+        gst_caps_unref(caps);
+        return format;
+    };
+    CHECK(format_of("video/x-h264, stream-format=byte-stream") == StreamFormat{Codec::h264, 0});
+    CHECK(format_of("video/x-h264") == StreamFormat{Codec::h264, 0});
+    CHECK(format_of("video/x-h264, stream-format=avc, codec_data=(buffer)01640028ffe1") ==
+          StreamFormat{Codec::h264, 4});
+    CHECK(format_of("video/x-h264, stream-format=avc3, codec_data=(buffer)01640028fde1") ==
+          StreamFormat{Codec::h264, 2});
+    CHECK(format_of("video/x-h264, codec_data=(buffer)01640028ffe1") ==
+          StreamFormat{Codec::h264, 4});
+    CHECK(format_of("video/x-h265, stream-format=byte-stream") == StreamFormat{Codec::h265, 0});
+    const std::string record(42, '0');
+    CHECK(format_of(("video/x-h265, stream-format=hvc1, codec_data=(buffer)" + record + "0f03")
+                        .c_str()) == StreamFormat{Codec::h265, 4});
+    CHECK(format_of("video/x-av1, stream-format=obu-stream") == StreamFormat{Codec::av1, 0});
+    CHECK(format_of("video/x-av1, alignment=tu") == StreamFormat{Codec::av1, 0});
+    // What is not known is not guessed.
+    CHECK_FALSE(format_of("video/x-av1, stream-format=annexb"));
+    CHECK_FALSE(format_of("video/x-h264, stream-format=avc"));
+    CHECK_FALSE(format_of("video/x-h264, stream-format=avc, codec_data=(buffer)0164"));
+    CHECK_FALSE(format_of("video/x-h265, stream-format=hev1, codec_data=(buffer)01640028ffe1"));
+    CHECK_FALSE(format_of("video/x-vp8"));
+    CHECK_FALSE(format_of("ANY"));
+    CHECK_FALSE(format_of("EMPTY"));
 }
 
 TEST_CASE("without a decoder nothing is said of the bytes") {
