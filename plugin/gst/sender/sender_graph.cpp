@@ -19,10 +19,9 @@ namespace livesr::gst {
 
 const char* const sender_example =
     "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin name=f f. ! videoconvert ! clocksync ! "
-    "queue ! patchsender name=s max-bitrate=600000 s.src ! h264parse ! queue ! livesrmux name=m ! "
+    "queue ! patchsender max-bitrate=600000 ! h264parse ! queue ! livesrmux name=m ! "
     "srtsink uri=\"srt://127.0.0.1:7001?mode=caller\" f. ! audioconvert ! audioresample ! "
-    "clocksync "
-    "! avenc_aac ! aacparse ! queue ! m. s.patches ! queue ! m.";
+    "clocksync ! avenc_aac ! aacparse ! queue ! m.";
 
 namespace {
 
