@@ -103,9 +103,9 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes, const
         if (moment.carrier) {
             // A look-ahead may have let it leave with an earlier picture than its own.
             const int early = std::clamp(-moment.carrier->back, 0, max_early_pictures);
-            holds_from_ns = moment.carrier->running_time_ns +
-                            static_cast<std::uint64_t>(early) *
-                                std::min(moment.interval_ns, max_interval_ns);
+            holds_from_ns =
+                moment.carrier->running_time_ns +
+                static_cast<std::uint64_t>(early) * std::min(moment.interval_ns, max_interval_ns);
         }
         arrivals.size = {holds_from_ns, header.frame_width, header.frame_height};
         if (packet.patches.empty()) {

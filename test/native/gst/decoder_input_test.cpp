@@ -9,6 +9,7 @@
 
 #include "gst/enhancer/encoded_source.h"
 #include "gst/enhancer/patch_input.h"
+#include "gst/stream_format.h"
 
 namespace livesr::gst {
 namespace {

@@ -203,10 +203,11 @@ TEST_CASE(
     const TestEngine engine(engine_that(goes_through_all));
     const auto file = engine.folder() / "out.ts";
     {
-        Pipeline pipeline(sender_source +
-                          "patchsender name=s carriage=klv lockstep=true s.src ! h264parse ! queue ! mpegtsmux "
-                          "name=m alignment=7 ! filesink location=" +
-                          file.string() + " s.patches ! queue ! m.");
+        Pipeline pipeline(
+            sender_source +
+            "patchsender name=s carriage=klv lockstep=true s.src ! h264parse ! queue ! mpegtsmux "
+            "name=m alignment=7 ! filesink location=" +
+            file.string() + " s.patches ! queue ! m.");
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
     }
     Pipeline pipeline("filesrc location=" + file.string() +
@@ -236,11 +237,12 @@ TEST_CASE("patches of two thirds of the size are paired with the frames that the
         const TestEngine engine(engine_that(""));
         const auto file = engine.folder() / "out.ts";
         {
-            Pipeline pipeline(sender_source +
-                              "patchsender name=s carriage=klv scale=1.5 lockstep=true patch-codec=" + codec +
-                              " s.src ! h264parse ! queue ! "
-                              "mpegtsmux name=m alignment=7 ! filesink location=" +
-                              file.string() + " s.patches ! queue ! m.");
+            Pipeline pipeline(
+                sender_source +
+                "patchsender name=s carriage=klv scale=1.5 lockstep=true patch-codec=" + codec +
+                " s.src ! h264parse ! queue ! "
+                "mpegtsmux name=m alignment=7 ! filesink location=" +
+                file.string() + " s.patches ! queue ! m.");
             CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
             CHECK(pipeline.scale() == 1.5);
             CHECK(pipeline.stat("patches") > 10);
