@@ -140,7 +140,12 @@ TEST_CASE("a sender that comes back with other times, and a flush, cost no patch
         begin_segment();
         auto again = CarriedStream::encode(with_b_frames.encoder, frames);
         REQUIRE(again);
-        const auto more = carry_residuals(*again, decoded, 500);
+        auto more = carry_residuals(*again, decoded, 500);
+        for (std::size_t i = 1; i + 6 < again->pictures().size(); i += 6, ++more) {
+            const int number = again->pictures()[i].number;
+            again->carry(CarriedStream::jpeg_packet(number, 600 + static_cast<unsigned>(i)), number,
+                         i + 3, static_cast<std::uint16_t>(600 + i));
+        }
         for (const auto& picture : again->pictures()) receiver.push(picture);
         receiver.end();
         CHECK(receiver.count("time-shifts") == 1);
