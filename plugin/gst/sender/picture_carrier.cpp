@@ -65,6 +65,11 @@ bool PictureCarrier::push(OutgoingPacket packet) {
     return true;
 }
 
+void PictureCarrier::count_by(std::uint64_t interval_ns) {
+    const std::lock_guard lock(mutex_);
+    interval_ns_ = interval_ns;
+}
+
 void PictureCarrier::picture_in(GstClockTime running_time) {
     if (!GST_CLOCK_TIME_IS_VALID(running_time)) return;
     const std::lock_guard lock(mutex_);
@@ -76,6 +81,9 @@ void PictureCarrier::picture_in(GstClockTime running_time) {
 // With the mutex held. Encoders may round times; a picture that was left out counts as the one
 // behind it.
 std::uint32_t PictureCarrier::number_of(GstClockTime running_time) const {
+    if (interval_ns_ != 0) {
+        return static_cast<std::uint32_t>((running_time + interval_ns_ / 2) / interval_ns_);
+    }
     if (pictures_.empty()) return next_number_;
     const auto at = std::ranges::lower_bound(pictures_, running_time, {}, &Picture::running_time);
     if (at == pictures_.begin()) return at->number;

@@ -28,6 +28,9 @@ class PictureCarrier : public PacketOutlet {
     void set_rate(std::uint32_t rate_bps) override;
     std::uint64_t dropped_late() const override;
 
+    // Pictures are numbered by their time in frames of this duration, where nobody sees them go to
+    // the encoder. 0: as picture_in() counts them.
+    void count_by(std::uint64_t interval_ns);
     // A picture goes to the encoder, in display order.
     void picture_in(GstClockTime running_time);
     // A coded picture leaves. Takes the buffer and returns it, or another one that carries parts as
@@ -68,6 +71,7 @@ class PictureCarrier : public PacketOutlet {
     std::uint16_t next_message_ = 0;
     std::deque<Picture> pictures_;
     std::uint32_t next_number_ = 0;
+    std::uint64_t interval_ns_ = 0;
     GstClockTime last_carrier_ = GST_CLOCK_TIME_NONE;
     std::uint64_t now_ns_ = 0;
     std::uint64_t dropped_late_ = 0;

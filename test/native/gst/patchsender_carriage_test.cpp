@@ -149,3 +149,39 @@ TEST_CASE("carriage=none sends no packet at all") {
     CHECK(carried_by(none.video).packets.empty());
     CHECK(none.video.buffers.size() == 50);
 }
+
+TEST_CASE("patchinserter: patches of a pad go into pictures that were coded elsewhere") {
+    const TestEngine engine(planning_engine);
+    for (const std::string encoder :
+         {"x264enc tune=zerolatency speed-preset=ultrafast",
+          "x264enc speed-preset=veryfast bframes=2 b-adapt=false rc-lookahead=5"}) {
+        CAPTURE(encoder);
+        // Pictures wait, so that patches come in time for one.
+        Pipeline pipeline(sender_source +
+                          "patchsender name=s lockstep=true carriage=klv encoder=\"" + encoder +
+                          "\" s.src ! h264parse ! queue min-threshold-buffers=8 ! i.sink s.patches "
+                          "! queue ! i.patches patchinserter name=i ! fakesink name=video");
+        Tap video;
+        Tap patches;
+        pipeline.tap("video", "sink", video);
+        pipeline.tap("i", "patches", patches);
+        CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
+        CHECK(video.buffers.size() == 50);
+        const Carried carried = carried_by(video);
+        CHECK(carried.packets.size() > 10);
+        REQUIRE(carried.packets.size() <= patches.buffers.size());
+        std::vector<GstClockTime> shown = video.running_times;
+        std::ranges::sort(shown);
+        // Of a count that begins anywhere.
+        const std::uint32_t first = carried.frames[0];
+        for (std::size_t i = 0; i < carried.packets.size(); ++i) {
+            CHECK(carried.packets[i] == patches.buffers[i]);
+            std::span<const std::uint8_t> bytes(carried.packets[i]);
+            PatchPacket packet;
+            REQUIRE(livesr::read_packet(bytes, packet) == livesr::PacketError::none);
+            const std::uint32_t frame = carried.frames[i] - first;
+            REQUIRE(frame < shown.size());
+            CHECK(shown[frame] - shown[0] == packet.header.running_time_ns);
+        }
+    }
+}
