@@ -142,6 +142,24 @@ static gboolean gst_patch_inserter_patches_event(GstPad*, GstObject* parent, Gst
 
 // --- the element ---
 
+// Video comes in on one pad and leaves by the other; patches leave by none.
+static GstIterator* gst_patch_inserter_links(GstPad* pad, GstObject* parent) {
+    GstPatchInserter* self = GST_PATCH_INSERTER(parent);
+    GValue other = G_VALUE_INIT;
+    g_value_init(&other, GST_TYPE_PAD);
+    if (pad == self->src) {
+        g_value_take_object(&other, gst_element_get_static_pad(GST_ELEMENT_CAST(self), "sink"));
+    } else if (g_str_equal(GST_PAD_NAME(pad), "sink")) {
+        g_value_set_object(&other, self->src);
+    } else {
+        g_value_unset(&other);
+        return nullptr;
+    }
+    GstIterator* links = gst_iterator_new_single(GST_TYPE_PAD, &other);
+    g_value_unset(&other);
+    return links;
+}
+
 static GstStateChangeReturn gst_patch_inserter_change_state(GstElement* element,
                                                             GstStateChange transition) {
     GstPatchInserter* self = GST_PATCH_INSERTER(element);
@@ -185,17 +203,18 @@ static void gst_patch_inserter_init(GstPatchInserter* self) {
     // Caps and allocation are those of what follows, and events that go up are the encoder's.
     GST_PAD_SET_PROXY_CAPS(sink);
     GST_PAD_SET_PROXY_ALLOCATION(sink);
+    gst_pad_set_iterate_internal_links_function(sink, gst_patch_inserter_links);
     gst_element_add_pad(GST_ELEMENT_CAST(self), sink);
 
     GstPad* patches = gst_pad_new_from_static_template(&patches_template, "patches");
     gst_pad_set_chain_function(patches, gst_patch_inserter_patches_chain);
     gst_pad_set_event_function(patches, gst_patch_inserter_patches_event);
-    gst_pad_set_iterate_internal_links_function(
-        patches, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
+    gst_pad_set_iterate_internal_links_function(patches, gst_patch_inserter_links);
     gst_element_add_pad(GST_ELEMENT_CAST(self), patches);
 
     self->src = gst_pad_new_from_static_template(&src_template, "src");
     GST_PAD_SET_PROXY_CAPS(self->src);
+    gst_pad_set_iterate_internal_links_function(self->src, gst_patch_inserter_links);
     gst_pad_set_event_function(
         self->src, [](GstPad*, GstObject* parent, GstEvent* event) -> gboolean {
             GstPad* video = gst_element_get_static_pad(GST_ELEMENT_CAST(parent), "sink");
