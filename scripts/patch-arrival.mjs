@@ -11,6 +11,7 @@ import { runMain, say, SetupError } from './shell.mjs';
 
 const options = {
   transport: { type: 'string', default: 'livesr' },
+  carriage: { type: 'string', default: 'sei' },
   way: { type: 'string', multiple: true, default: ['direct'] },
   scenario: { type: 'string', multiple: true, default: Object.keys(scenarios) },
   runs: { type: 'string', default: '1' },
@@ -22,6 +23,7 @@ const options = {
 
 const usage = `Usage: node scripts/patch-arrival.mjs [options]
   --transport NAME  ${Object.keys(transports).join(' | ')}: which muxer and demuxer (default: livesr)
+  --carriage sei|klv  inside the pictures, or a track of their own (default: sei)
   --way NAME        may be given more than once; all: ${Object.keys(ways).join(' | ')}
   --scenario NAME   may be given more than once (default: each of them):
                     ${Object.keys(scenarios).join(' | ')}
@@ -48,6 +50,7 @@ function readArguments() {
   };
   const isKnown =
     wanted.transport in transports &&
+    ['sei', 'klv'].includes(wanted.carriage) &&
     wanted.way.every((name) => name in ways) &&
     wanted.scenario.every((name) => name in scenarios) &&
     wanted.runs > 0 &&

@@ -59,9 +59,9 @@ the server's processes sees the passphrase of a gst-launch-1.0; an application s
 
   gst-launch-1.0 -e srtsrc uri="srt://:7001?mode=listener" latency=600 passphrase="$SRT_PASSPHRASE" \\
     keep-listening=true ! livesrdemux name=d \\
-    d.video ! queue ! h264parse ! avdec_h264 ! srenhancer name=e feedback-listen=0.0.0.0:7002 \\
+    d.video ! queue ! h264parse ! avdec_h264 ! srenhancer feedback-listen=0.0.0.0:7002 \\
     feedback-certificate=server.pem ! videoconvert ! autovideosink \\
-    d.patches ! queue ! e.patches d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink
+    d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink
 ${secretsHelp}`;
 
 async function soundOf({ source, audio }: SendOptions): Promise<Sound> {

@@ -62,8 +62,7 @@ export function senderLaunch(clip: Clip, scale: number, uplinkKbps: number, uri:
   return (
     `srloopsrc is-live=true location=${quoted(clip.path)} ! queue ` +
     `! patchsender name=sender scale=${scale} max-bitrate=${Math.round(uplinkKbps * 1000)} ` +
-    `sender.src ! h264parse ! queue ! livesrmux name=mux ! srtsink uri=${quoted(uri)} ` +
-    'sender.patches ! queue ! mux.'
+    `! h264parse ! queue ! livesrmux ! srtsink uri=${quoted(uri)}`
   );
 }
 
@@ -74,7 +73,6 @@ export function serverLaunch(scale: number, uri: string, recorded: LiveRequest):
     'demux.video ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
     `decoded. ! queue ! srenhancer name=enhancer scale=${scale} ! tee name=shown ` +
     'shown. ! queue ! fakesink name=screen sync=true ' +
-    'demux.patches ! queue ! enhancer.patches ' +
     `decoded. ! ${recorder(recorded.decodedFile)} shown. ! ${recorder(recorded.enhancedFile)}`
   );
 }

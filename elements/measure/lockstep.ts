@@ -133,6 +133,7 @@ function senderLaunch(
         ? { patches }
         : { 'patch-codec': patches, 'residual-step': residualStep }),
       'patch-bitrate': patchBitrateBps,
+      carriage: 'klv',
       'patches-per-second': patchesPerSecond,
       ...(feedback !== '' && { 'feedback-uri': `ws://${feedback}`, 'stream-key': streamKey }),
       seed,

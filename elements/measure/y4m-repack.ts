@@ -1,6 +1,7 @@
-// y4menc 1.22 writes frames with the row padding that GStreamer has in memory. Y4M knows no padding:
-// unless the width is a multiple of 8 the file is no Y4M. This takes the padding out.
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+// y4menc of GStreamer 1.22 writes frames with the row padding that they have in memory. Y4M has no padding:
+// unless the width is a multiple of 8 the file is no Y4M. This takes the padding out. y4menc of 1.26 writes
+// none, and its files pass as they are.
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { parseY4mHeader } from './y4m.ts';
 
 interface PaddedPlane {
@@ -39,6 +40,26 @@ export function paddedLayout(
   };
 }
 
+function packedLayout(width: number, height: number): ReturnType<typeof paddedLayout> {
+  const planes: PaddedPlane[] = [];
+  let byteLength = 0;
+  for (const { width: stride, height: rows } of paddedLayout(width, height).planes) {
+    planes.push({ offset: byteLength, stride, width: stride, height: rows });
+    byteLength += stride * rows;
+  }
+  return { planes, byteLength };
+}
+
+/** Whether another frame, or the end of the file, follows a frame without padding. */
+function isPacked(file: number, headerBytes: number, frameBytes: number): boolean {
+  const end = headerBytes + frameMarker.length + frameBytes;
+  const next = Buffer.alloc(frameMarker.length);
+  return (
+    fstatSync(file).size === end ||
+    (readSync(file, next, 0, next.length, end) > 0 && next.equals(frameMarker))
+  );
+}
+
 /** Copies at most `mostFrames` whole frames of y4menc's file `source` into the Y4M file `target`. */
 export function repackY4m(source: string, target: string, mostFrames: number): void {
   const from = openSync(source, 'r');
@@ -48,20 +69,22 @@ export function repackY4m(source: string, target: string, mostFrames: number): v
     readSync(from, start, 0, longestHeader, 0);
     const header = parseY4mHeader(start);
     writeSync(to, start, 0, header.byteLength);
-    const { planes, byteLength } = paddedLayout(header.width, header.height);
+    const { width, height } = header;
+    const withoutPadding = packedLayout(width, height);
+    const { planes, byteLength } = isPacked(from, header.byteLength, withoutPadding.byteLength)
+      ? withoutPadding
+      : paddedLayout(width, height);
     const padded = Buffer.alloc(frameMarker.length + byteLength);
-    const packed = Buffer.alloc(
-      planes.reduce((sum, { width, height }) => sum + width * height, frameMarker.length),
-    );
+    const packed = Buffer.alloc(frameMarker.length + withoutPadding.byteLength);
     frameMarker.copy(packed);
     for (let frame = 0; frame < mostFrames; frame++) {
       const position = header.byteLength + frame * padded.length;
       if (readSync(from, padded, 0, padded.length, position) < padded.length) return;
       let at = frameMarker.length;
-      for (const { offset, stride, width, height } of planes) {
-        for (let row = 0; row < height; row++) {
-          const begin = frameMarker.length + offset + row * stride;
-          at += padded.copy(packed, at, begin, begin + width);
+      for (const plane of planes) {
+        for (let row = 0; row < plane.height; row++) {
+          const begin = frameMarker.length + plane.offset + row * plane.stride;
+          at += padded.copy(packed, at, begin, begin + plane.width);
         }
       }
       writeSync(to, packed);

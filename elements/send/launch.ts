@@ -63,8 +63,7 @@ export function sendLaunch(settings: SendSettings, sound: Sound): string {
   });
   return (
     `${pictureLaunch(settings.source)} ! videoconvert ! queue ! patchsender name=sender ${sender} ` +
-    `sender.src ! h264parse ! queue ! livesrmux name=mux ! srtsink name=uplink ${uplink} ` +
-    'sender.patches ! queue ! mux.' +
+    `! h264parse ! queue ! livesrmux name=mux ! srtsink name=uplink ${uplink}` +
     (sound.launch === null ? '' : ` ${sound.launch} ! mux.`)
   );
 }

@@ -56,7 +56,7 @@ export function relayLaunch(settings: PathSettings, rates: Rates): string {
     '! gdppay ! fdsink fd=1 sync=false async=false ' +
     'demux. ! audio/mpeg ! queue ! aacparse ! mux. ' +
     `fdsrc fd=0 ! gdpdepay ! queue ! patchpicker name=picker ${words} ` +
-    'picker.patches ! queue ! mux. mpegtsmux name=mux alignment=7 ' +
+    'picker.patches ! queue ! mux. livesrmux name=mux ' +
     `! queue ${unbounded} ! srtsink name=uplink uri=${quoted(serverUri(settings.server, settings.streamKey))} ` +
     `${encryption}latency=${settings.latencyMs} sync=false async=false`
   );

@@ -8,6 +8,7 @@ import { sender, server, ways } from './streams.mjs';
 export const scenarios = {
   'server first': { server: 0, sender: 1 },
   'sender first': { server: 3, sender: 0 },
+  'server after 10 s': { server: 10, sender: 0 },
   together: { server: 0, sender: 0 },
   'sender after 2 s': { server: 0, sender: 2 },
   'sender after 5 s': { server: 0, sender: 5 },
@@ -17,7 +18,7 @@ export const scenarios = {
 const pollMs = 250;
 
 /** How many of the patches that were sent arrived, and what became of them. */
-export async function measure(name, { transport, way, clip, seconds, record }) {
+export async function measure(name, { transport, carriage, way, clip, seconds, record }) {
   const times = scenarios[name];
   const port = await freePort();
   const { relays: commands } = ways[way];
@@ -27,8 +28,8 @@ export async function measure(name, { transport, way, clip, seconds, record }) {
   const until = (second) => delay(Math.max(0, started + second * 1000 - performance.now()));
   const ends = { server: undefined, sender: undefined };
   const start = {
-    server: () => (ends.server = startPipeline(server({ transport, way, port, record }))),
-    sender: () => (ends.sender = startPipeline(sender({ transport, clip, port: entry }))),
+    server: () => (ends.server = startPipeline(server({ transport, carriage, way, port, record }))),
+    sender: () => (ends.sender = startPipeline(sender({ transport, carriage, clip, port: entry }))),
   };
   const sent = { patches: 0 };
   const addSent = async () => {

@@ -30,15 +30,16 @@ export const transports = {
   },
 };
 
-export function sender({ transport, clip, port, bitrate = 600_000 }) {
+export function sender({ transport, carriage, clip, port, bitrate = 600_000 }) {
   return (
-    `${source(clip)} ! queue ! patchsender name=sender scale=2 max-bitrate=${bitrate} ` +
-    `sender.src ! h264parse ! queue ! ${transports[transport].mux} ` +
-    `! srtsink uri="${loopback(port)}?mode=caller" sender.patches ! queue ! mux.`
+    `${source(clip)} ! queue ! patchsender name=sender carriage=${carriage} scale=2 max-bitrate=${bitrate} ` +
+    `sender.src ! h264parse config-interval=-1 ! queue ! ${transports[transport].mux} ` +
+    `! srtsink uri="${loopback(port)}?mode=caller"` +
+    (carriage === 'klv' ? ' sender.patches ! queue ! mux.' : '')
   );
 }
 
-/** What the server receives from; a way below names one. RTMP has no place for patches. */
+/** What the server receives from; a way below names one. */
 const inputs = {
   srt: (port) => ({
     source: `srtsrc uri="${loopback(port)}?mode=listener" keep-listening=true`,
@@ -50,14 +51,15 @@ const inputs = {
   }),
 };
 
-export function server({ transport, way, port, record }) {
+export function server({ transport, carriage, way, port, record }) {
   const input = inputs[ways[way].input](port);
   if (record !== undefined) return `${input.source} ! filesink location="${record}"`;
   const { element, video, patches } = input.demux ?? transports[transport].demux;
   return (
     `${input.source} ! ${element} name=demux ` +
     `${video} ! queue ! h264parse ! avdec_h264 ! srenhancer name=enhancer scale=2 ` +
-    `! fakesink sync=true${patches === undefined ? '' : ` ${patches} ! queue ! enhancer.patches`}`
+    '! fakesink sync=true' +
+    (carriage === 'klv' && patches !== undefined ? ` ${patches} ! queue ! enhancer.patches` : '')
   );
 }
 

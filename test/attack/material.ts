@@ -83,7 +83,7 @@ async function record(plan: Plan, target: string): Promise<void> {
       name: 'recording a sender',
       launch:
         `srloopsrc location=${quoted(clip)} is-live=true duration=${plan.frames / plan.framesPerSecond} ` +
-        `! queue ! patchsender name=sender scale=2 max-bitrate=${plan.sentBy.bitrateBps} ` +
+        `! queue ! patchsender name=sender carriage=klv scale=2 max-bitrate=${plan.sentBy.bitrateBps} ` +
         `sender.src ! h264parse config-interval=-1 ! queue ! ${mux} sender.patches ! queue ! mux.`,
     });
   } finally {

@@ -69,8 +69,7 @@ function startServer(port: number, scale = '2'): Pipeline {
       `! srenhancer name=enhancer scale=${scale} ! tee name=shown shown. ! queue ! fakesink sync=true ` +
       // Thumbnails of all that was shown: their times tell whether a frame is missing.
       'shown. ! queue ! videoscale ! video/x-raw,width=16,height=16 ! gdppay ' +
-      `! filesink location=${quoted(shownFile(port))} ` +
-      'demux.patches ! queue ! enhancer.patches',
+      `! filesink location=${quoted(shownFile(port))}`,
   );
 }
 
@@ -87,8 +86,7 @@ function startSender(port: number, sending = 'scale=2 max-bitrate=500000'): Pipe
     'the sender',
     `srloopsrc location=${quoted(clip)} is-live=true ` +
       `! patchsender name=sender ${sending} ` +
-      'sender.src ! h264parse ! queue ! livesrmux name=mux ' +
-      `! srtsink uri="srt://127.0.0.1:${port}?mode=caller" sender.patches ! queue ! mux.`,
+      `! h264parse ! queue ! livesrmux ! srtsink uri="srt://127.0.0.1:${port}?mode=caller"`,
   );
 }
 

@@ -64,9 +64,9 @@ describe.skipIf(missing !== undefined)('in a real OBS', () => {
       name: 'the server',
       launch:
         `srtsrc uri="srt://127.0.0.1:${serverPort}?mode=listener" passphrase=${quoted(passphrase)} latency=200 keep-listening=true ` +
-        '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
+        '! livesrdemux name=demux demux.video ! queue ! h264parse ! avdec_h264 ! tee name=decoded ' +
         `decoded. ! queue ! srenhancer name=enhancer scale=2 stream-key=key feedback-listen=127.0.0.1:${feedbackPort} ` +
-        'token=token ! fakesink sync=true async=false demux. ! meta/x-klv ! tee name=klv ' +
+        'token=token ! fakesink sync=true async=false demux.patches ! tee name=klv ' +
         'klv. ! queue ! enhancer.patches ' +
         `klv. ! queue ! gdppay ! filesink async=false buffer-mode=unbuffered location=${quoted(join(folder, 'patches.gdp'))} ` +
         'decoded. ! queue ! identity eos-after=900 ! gdppay ' +

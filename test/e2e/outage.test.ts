@@ -98,8 +98,8 @@ test('after an outage the sender begins afresh, at once, and within its cap', as
     launch:
       'videotestsrc is-live=true pattern=smpte horizontal-speed=8 ! video/x-raw,width=640,height=360,framerate=25/1 ! queue ! ' +
       `patchsender name=sender uplink=auto engine=off scale=1 max-bitrate=${capBps} ` +
-      'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ! ' +
-      `srtsink uri="srt://127.0.0.1:${linkPort}?mode=caller" latency=600 sender.patches ! queue ! mux.`,
+      '! h264parse ! queue ! livesrmux ! ' +
+      `srtsink uri="srt://127.0.0.1:${linkPort}?mode=caller" latency=600`,
   });
   try {
     await delay(4000);

@@ -140,9 +140,8 @@ export function srtSender(clip: string, properties: string, latencyMs: number, t
     return (
       `srloopsrc location=${quoted(clip)} is-live=true ! queue ` +
       `! patchsender name=sender uplink=srt:uplink ${properties} ${feedback} ` +
-      'sender.src ! h264parse ! queue ! mpegtsmux name=mux alignment=7 ' +
-      `! srtsink name=uplink uri="srt://127.0.0.1:${link}?mode=caller" latency=${latencyMs} ` +
-      'sender.patches ! queue ! mux.'
+      '! h264parse ! queue ! livesrmux ' +
+      `! srtsink name=uplink uri="srt://127.0.0.1:${link}?mode=caller" latency=${latencyMs}`
     );
   };
 }
@@ -150,19 +149,18 @@ export function srtSender(clip: string, properties: string, latencyMs: number, t
 export function srtReceiver(framesFile: string, latencyMs: number) {
   return ({ receiver }: Ports): string =>
     `srtsrc uri="srt://127.0.0.1:${receiver}?mode=listener" latency=${latencyMs} ` +
-    '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
+    '! livesrdemux name=demux demux.video ! queue ! h264parse ! avdec_h264 ' +
     '! videoscale ! video/x-raw,width=16,height=16 ! gdppay ' +
-    `! filesink async=false location=${quoted(framesFile)} ` +
-    'demux. ! meta/x-klv ! queue ! fakesink async=false';
+    `! filesink async=false location=${quoted(framesFile)}`;
 }
 
 /** A server that trains, and tells its senders of it on the first of the other ports. */
 export function trainingReceiver(token: string, latencyMs: number) {
   return ({ receiver, others }: Ports): string =>
     `srtsrc uri="srt://127.0.0.1:${receiver}?mode=listener" latency=${latencyMs} ` +
-    '! tsdemux name=demux demux. ! video/x-h264 ! queue ! h264parse ! avdec_h264 ' +
+    '! livesrdemux name=demux demux.video ! queue ! h264parse ! avdec_h264 ' +
     `! srenhancer name=enhancer scale=2 feedback-listen=127.0.0.1:${others[0]} token=${token} ` +
-    '! fakesink sync=true demux. ! meta/x-klv ! queue ! enhancer.patches';
+    '! fakesink sync=true';
 }
 
 const rtpCaps =
@@ -175,12 +173,11 @@ export function rtpSender(clip: string, properties: string) {
     'rtpbin name=rtp rtp-profile=avpf ' +
     `srloopsrc location=${quoted(clip)} is-live=true ! queue ` +
     `! patchsender name=sender uplink=twcc:rtp ${properties} ` +
-    'sender.src ! h264parse ! rtph264pay mtu=1200 config-interval=-1 pt=96 ' +
+    '! h264parse ! rtph264pay mtu=1200 config-interval=-1 pt=96 ' +
     `auto-header-extension=true ! ${rtpCaps} ! rtp.send_rtp_sink_0 ` +
     `rtp.send_rtp_src_0 ! udpsink host=127.0.0.1 port=${link} sync=false async=false ` +
     `rtp.send_rtcp_src_0 ! udpsink host=127.0.0.1 port=${others[0]} sync=false async=false ` +
-    `udpsrc port=${others[1]} ! rtp.recv_rtcp_sink_0 ` +
-    'sender.patches ! queue ! fakesink async=false';
+    `udpsrc port=${others[1]} ! rtp.recv_rtcp_sink_0`;
 }
 
 export function rtpReceiver() {

@@ -49,7 +49,7 @@ function startServer(port: number, recording: string): Pipeline {
       '! srenhancer name=enhancer training=off ! queue ' +
       '! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! h264parse ! queue ' +
       `! livesrmux name=mux ! filesink location=${quoted(recording)} ` +
-      'demux.audio_0 ! queue ! aacparse ! mux. demux.patches ! queue ! enhancer.patches',
+      'demux.audio_0 ! queue ! aacparse ! mux.',
   });
   pipelines.push(pipeline);
   return pipeline;

@@ -48,7 +48,7 @@ export class World {
         'demux.video ! queue ! h264parse ! avdec_h264 ! srenhancer name=enhancer ' +
         `feedback-listen=127.0.0.1:${ports.feedback} token=${token} stream-key=soak ` +
         '! tee name=shown shown. ! queue ! fakesink sync=true async=false ' +
-        `shown. ! ${outputBranch(output.port)} demux.patches ! queue ! enhancer.patches`,
+        `shown. ! ${outputBranch(output.port)}`,
       onMessage: (message) => {
         this.#hear('server', message);
       },
@@ -134,9 +134,8 @@ export class World {
         `srloopsrc is-live=true location=${quoted(path)} ${turns} ! queue ` +
         `! patchsender name=sender scale=2 max-bitrate=${uplinkBps} ` +
         `feedback-uri=ws://127.0.0.1:${this.#feedbackPort} token=${token} ` +
-        'sender.src ! h264parse ! queue ! livesrmux name=mux ' +
-        `! srtsink uri="srt://127.0.0.1:${this.#link?.port ?? 0}?mode=caller" ` +
-        'sender.patches ! queue ! mux.',
+        '! h264parse ! queue ! livesrmux ' +
+        `! srtsink uri="srt://127.0.0.1:${this.#link?.port ?? 0}?mode=caller"`,
       onMessage: (message) => {
         this.#hear('sender', message);
       },

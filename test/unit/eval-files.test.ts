@@ -89,6 +89,23 @@ describe('Y4M', () => {
     file.close();
   });
 
+  test('a Y4M without padding stays as it is, with one frame and with two', () => {
+    const [source, target] = [join(folder, 'whole.y4m'), join(folder, 'same.y4m')];
+    const header = Buffer.from('YUV4MPEG2 W5 H3 F25:1 Ip A1:1 C420jpeg\n');
+    const frames = [0, 1].map((seed) =>
+      Buffer.concat([
+        Buffer.from('FRAME\n'),
+        Buffer.from(Array.from({ length: 15 + 2 * 6 }, (_, index) => (index * 7 + seed) % 256)),
+      ]),
+    );
+    for (const count of [1, 2]) {
+      const whole = Buffer.concat([header, ...frames.slice(0, count)]);
+      writeFileSync(source, whole);
+      repackY4m(source, target, 2);
+      expect(readFileSync(target).equals(whole)).toBe(true);
+    }
+  });
+
   test('a clip runs forward and backward without showing its ends twice', () => {
     expect(Array.from({ length: 8 }, (_, n) => pingPongFrame(n, 4))).toEqual([
       0, 1, 2, 3, 2, 1, 0, 1,

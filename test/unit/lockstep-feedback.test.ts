@@ -12,7 +12,7 @@ async function plans(): Promise<readonly Readonly<Record<string, unknown>>[]> {
     launch:
       'videotestsrc pattern=zone-plate kx2=20 ky2=20 kt=1 num-buffers=300 ' +
       '! video/x-raw,format=I420,width=480,height=480,framerate=25/1 ' +
-      '! patchsender name=sender scale=2 uplink=fixed:600 max-bitrate=600000 patch-bitrate=0 ' +
+      '! patchsender name=sender carriage=klv scale=2 uplink=fixed:600 max-bitrate=600000 patch-bitrate=0 ' +
       `feedback-uri=ws://${feedback} stream-key=s lockstep=true ` +
       'sender.src ! queue ! h264parse ! avdec_h264 max-threads=1 ' +
       '! srenhancer name=enhancer scale=2 training-steps-per-second=20 stream-key=s ' +

@@ -10,6 +10,7 @@
 
 #include "gst/enhancer/encoded_source.h"
 #include "gst/enhancer/media_time.h"
+#include "gst/stream_format.h"
 
 namespace livesr::gst {
 
@@ -27,7 +28,7 @@ struct DecoderInput::State {
 
     void take_caps(const GstCaps* caps) {
         const std::lock_guard lock(mutex);
-        format = stream_format(caps);
+        format = stream_format_of(caps);
     }
     void take(GstEvent* event);
     void take(GstBuffer* buffer);
@@ -142,7 +143,7 @@ void DecoderInput::watch(GstPad* raw) {
     state_->format.reset();
     gst_segment_init(&state_->segment, GST_FORMAT_UNDEFINED);
     if (GstCaps* caps = gst_pad_get_current_caps(pad_)) {
-        state_->format = stream_format(caps);
+        state_->format = stream_format_of(caps);
         gst_caps_unref(caps);
     }
     if (GstEvent* event = gst_pad_get_sticky_event(pad_, GST_EVENT_SEGMENT, 0)) {

@@ -1,9 +1,6 @@
 // See encoded_source.h.
 #include "gst/enhancer/encoded_source.h"
 
-#include <cstddef>
-#include <string_view>
-
 namespace livesr::gst {
 
 namespace {
@@ -59,19 +56,6 @@ GstPad* before(GstPad* sink) {
     return peer;
 }
 
-// Bytes of the length before each NAL unit, by the record that caps carry; 0: it does not say.
-int length_bytes(const GstStructure* structure, std::size_t place) {
-    const GValue* value = gst_structure_get_value(structure, "codec_data");
-    GstBuffer* record = value ? gst_value_get_buffer(value) : nullptr;
-    guint8 byte = 0;
-    if (!record || gst_buffer_extract(record, place, &byte, 1) != 1) return 0;
-    return (byte & 3) + 1;
-}
-
-// Places of that byte in the two records.
-constexpr std::size_t avc_length_place = 4;
-constexpr std::size_t hevc_length_place = 21;
-
 }  // namespace
 
 GstPad* find_encoded_source(GstPad* raw) {
@@ -89,25 +73,6 @@ GstPad* find_encoded_source(GstPad* raw) {
     }
     if (source) gst_object_unref(source);
     return nullptr;
-}
-
-std::optional<StreamFormat> stream_format(const GstCaps* caps) {
-    if (gst_caps_get_size(caps) == 0) return std::nullopt;
-    const GstStructure* structure = gst_caps_get_structure(caps, 0);
-    const gchar* told = gst_structure_get_string(structure, "stream-format");
-    const std::string_view written = told ? told : "";
-    if (gst_structure_has_name(structure, "video/x-av1")) {
-        if (written == "annexb") return std::nullopt;
-        return StreamFormat{Codec::av1, 0};
-    }
-    const bool is_h264 = gst_structure_has_name(structure, "video/x-h264");
-    if (!is_h264 && !gst_structure_has_name(structure, "video/x-h265")) return std::nullopt;
-    StreamFormat format{is_h264 ? Codec::h264 : Codec::h265, 0};
-    const bool has_record = gst_structure_has_field(structure, "codec_data");
-    if (written == "byte-stream" || (written.empty() && !has_record)) return format;
-    format.length_bytes = length_bytes(structure, is_h264 ? avc_length_place : hevc_length_place);
-    if (format.length_bytes == 0) return std::nullopt;
-    return format;
 }
 
 }  // namespace livesr::gst

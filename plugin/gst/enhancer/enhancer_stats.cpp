@@ -30,7 +30,9 @@ GstStructure* Enhancer::stats() const {
     count("rung-changes", rung_changes_);
     {
         const std::lock_guard lock(governor_mutex_);
-        count("governor-retreats", earlier_retreats_ + governor_.retreats());
+        std::uint64_t retreats = 0;
+        for (const auto& [scale, governor] : governors_) retreats += governor.retreats();
+        count("governor-retreats", retreats);
     }
     {
         const std::lock_guard lock(timing_mutex_);

@@ -1,6 +1,7 @@
 // Reading of patch packets.
 #include "gst/enhancer/patch_input.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -12,6 +13,10 @@ namespace {
 
 // A gap beyond this is no loss: the sender has restarted, or the packet lies.
 constexpr std::uint32_t max_lost_at_once = 10'000;
+
+// Beyond what any encoder looks ahead, and frames last.
+constexpr int max_early_pictures = 250;
+constexpr std::uint64_t max_interval_ns = 1'000'000'000;
 
 // Of streams that do not say their frame rate.
 constexpr std::uint64_t assumed_interval_ns = 1'000'000'000 / 30;
@@ -95,7 +100,13 @@ PatchInput::Arrivals PatchInput::read(std::span<const std::uint8_t> bytes, const
             continue;
         }
         auto holds_from_ns = moment.hint_ns;
-        if (moment.carrier) holds_from_ns = moment.carrier->running_time_ns;
+        if (moment.carrier) {
+            // A look-ahead may have let it leave with an earlier picture than its own.
+            const int early = std::clamp(-moment.carrier->back, 0, max_early_pictures);
+            holds_from_ns =
+                moment.carrier->running_time_ns +
+                static_cast<std::uint64_t>(early) * std::min(moment.interval_ns, max_interval_ns);
+        }
         arrivals.size = {holds_from_ns, header.frame_width, header.frame_height};
         if (packet.patches.empty()) {
             ++counts_.announcements;

@@ -407,9 +407,8 @@ static void gst_sr_enhancer_class_init(GstSrEnhancerClass* klass) {
         "Enlarges live video with a network that learns from the sender's patches while the stream "
         "runs. Example: gst-launch-1.0 srtsrc uri=\"srt://:7001?mode=listener\" "
         "keep-listening=true ! livesrdemux name=d d.video ! queue ! h264parse ! avdec_h264 ! "
-        "srenhancer name=e ! videoconvert ! autovideosink d.patches ! queue ! e.patches d.audio_0 "
-        "! "
-        "queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink",
+        "srenhancer ! videoconvert ! autovideosink d.audio_0 ! queue ! aacparse ! avdec_aac ! "
+        "audioconvert ! autoaudiosink",
         "livesr");
 
     transform_class->start = start;

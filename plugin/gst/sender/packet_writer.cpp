@@ -17,13 +17,6 @@ constexpr GstClockTime announcement_interval = GST_SECOND;
 // each still fit MPEG-TS (core/patch/packet.h), and one lost buffer does not cost a whole round.
 constexpr std::size_t most_cells_together = 5;
 
-GstBuffer* klv_buffer(const std::vector<std::uint8_t>& packet, GstClockTime pts) {
-    GstBuffer* buffer = gst_buffer_new_memdup(packet.data(), packet.size());
-    GST_BUFFER_PTS(buffer) = pts;
-    GST_BUFFER_DTS(buffer) = pts;
-    return buffer;
-}
-
 bool is_padded(const LumaFrame& frame, const Scale& scale) {
     return padded_side(frame.width, scale) != frame.width ||
            padded_side(frame.height, scale) != frame.height;
@@ -48,27 +41,46 @@ PacketStamp PacketWriter::next_stamp() {
     return stamp;
 }
 
-void PacketWriter::send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet,
+void PacketWriter::set_outlet(PacketOutlet* outlet) {
+    if (outlet) {
+        outlet->set_on_sent(
+            [this](const OutgoingPacket& packet, std::size_t bytes) { on_sent(packet, bytes); });
+    }
+    const std::lock_guard lock(mutex_);
+    outlet_ = outlet;
+}
+
+PacketOutlet* PacketWriter::outlet() const {
+    const std::lock_guard lock(mutex_);
+    return outlet_;
+}
+
+void PacketWriter::send(const LumaFrame& frame, std::vector<std::uint8_t> packet,
                         std::size_t patches) {
-    // An announcement is needed, and its 44 bytes are in the ledger's margin.
+    PacketOutlet* const outlet = this->outlet();
+    if (!outlet) return;
+    // An announcement is needed, and its 46 bytes are in the ledger's margin.
     const auto room = patches == 0 ? std::nullopt : session_.patch_room_bits();
     const bool fits = !room || static_cast<double>(packet.size()) * 8 <= *room;
-    const bool taken = fits && output_.push(klv_buffer(packet, frame.pts));
-    if (taken) session_.sent(frame.running_time, packet.size(), patches);
+    if (fits && outlet->push({std::move(packet), frame.running_time, frame.pts, patches})) return;
     const std::lock_guard lock(mutex_);
-    if (taken) {
-        Count& count = patches == 0 ? announcements_ : carrying_;
-        ++count.packets;
-        count.patches += patches;
-        count.bytes += packet.size();
-    } else {
-        ++dropped_;
-    }
+    ++dropped_;
+}
+
+void PacketWriter::on_sent(const OutgoingPacket& packet, std::size_t bytes) {
+    session_.sent(packet.running_time, bytes, packet.patches);
+    const std::lock_guard lock(mutex_);
+    Count& count = packet.patches == 0 ? announcements_ : carrying_;
+    ++count.packets;
+    count.patches += packet.patches;
+    count.bytes += bytes;
 }
 
 // As many as share a buffer without holding up the video, as far as the patches so far tell.
 std::size_t PacketWriter::cells_together() const {
-    const std::size_t easy = output_.easy_bytes();
+    PacketOutlet* const outlet = this->outlet();
+    if (!outlet) return most_cells_together;
+    const std::size_t easy = outlet->easy_bytes();
     const std::lock_guard lock(mutex_);
     if (carrying_.patches == 0) return most_cells_together;
     const std::size_t mean = std::max<std::size_t>(1, carrying_.bytes / carrying_.patches);

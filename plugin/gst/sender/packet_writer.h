@@ -1,5 +1,5 @@
-// The packets that leave patchpicker: numbers them, queues them for the patches pad, tells the
-// engine and counts. Thread-safe.
+// The packets that leave patchpicker: numbers them, hands them to their outlet, tells the engine
+// and counts. Thread-safe.
 #pragma once
 
 #include <gst/gst.h>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "gst/sender/frame_store.h"
-#include "gst/sender/patch_output.h"
+#include "gst/sender/packet_outlet.h"
 #include "gst/sender/patches.h"
 #include "gst/sender/session.h"
 
@@ -17,9 +17,10 @@ namespace livesr::gst {
 
 class PacketWriter {
   public:
-    PacketWriter(PatchOutput& output, SenderSession& session)
-        : output_(output), session_(session) {}
+    explicit PacketWriter(SenderSession& session) : session_(session) {}
 
+    // Where packets leave from now on; borrowed. nullptr: none leave.
+    void set_outlet(PacketOutlet* outlet);
     // Numbers and counts start anew.
     void start(std::uint32_t stream_id);
 
@@ -43,12 +44,14 @@ class PacketWriter {
 
     PacketStamp next_stamp();
     std::size_t cells_together() const;
+    PacketOutlet* outlet() const;
     // `patches` in the packet; none: an announcement.
-    void send(const LumaFrame& frame, const std::vector<std::uint8_t>& packet, std::size_t patches);
+    void send(const LumaFrame& frame, std::vector<std::uint8_t> packet, std::size_t patches);
+    void on_sent(const OutgoingPacket& packet, std::size_t bytes);
 
-    PatchOutput& output_;
     SenderSession& session_;
     mutable std::mutex mutex_;  // guards all below
+    PacketOutlet* outlet_ = nullptr;
     PacketStamp stamp_;
     GstClockTime next_announcement_ = 0;
     int announced_width_ = 0;

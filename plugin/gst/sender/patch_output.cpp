@@ -141,15 +141,17 @@ void PatchOutput::push(GstEvent* event) {
     changed_.notify_all();
 }
 
-bool PatchOutput::push(GstBuffer* buffer) {
-    const std::lock_guard lock(mutex_);
-    if (flushing_ || buffers_ >= most_buffers) {
-        gst_buffer_unref(buffer);
-        return false;
+bool PatchOutput::push(OutgoingPacket packet) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (flushing_ || buffers_ >= most_buffers) return false;
+        GstBuffer* buffer = gst_buffer_new_memdup(packet.bytes.data(), packet.bytes.size());
+        GST_BUFFER_PTS(buffer) = GST_BUFFER_DTS(buffer) = packet.pts;
+        queue_.push_back({GST_MINI_OBJECT_CAST(buffer), now_ns()});
+        ++buffers_;
+        changed_.notify_all();
     }
-    queue_.push_back({GST_MINI_OBJECT_CAST(buffer), now_ns()});
-    ++buffers_;
-    changed_.notify_all();
+    sent(packet, packet.bytes.size());
     return true;
 }
 

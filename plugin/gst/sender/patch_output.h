@@ -18,14 +18,15 @@
 #include <deque>
 #include <mutex>
 
+#include "gst/sender/packet_outlet.h"
 #include "gst/sender/patch_pacer.h"
 
 namespace livesr::gst {
 
-class PatchOutput {
+class PatchOutput : public PacketOutlet {
   public:
     explicit PatchOutput(GstPad* pad) : pad_(pad) {}
-    ~PatchOutput() { clear(); }
+    ~PatchOutput() override { clear(); }
     PatchOutput(const PatchOutput&) = delete;
     PatchOutput& operator=(const PatchOutput&) = delete;
 
@@ -44,18 +45,14 @@ class PatchOutput {
     // Takes the event. A gap replaces one that still waits at the end of the queue: only how far
     // the stream has come matters.
     void push(GstEvent* event);
-    // Takes the buffer; false when it was dropped, since too much waits already.
-    bool push(GstBuffer* buffer);
+    bool push(OutgoingPacket packet) override;
 
-    // What video and patches may take (bit/s); 0: buffers go at once.
-    void set_rate(std::uint32_t rate_bps);
+    void set_rate(std::uint32_t rate_bps) override;
     // A coded frame leaves beside the patches, at `time` in its stream. Until the first one comes
     // there is no time to pace by, and buffers go at once.
     void video_sent(GstClockTime time, std::size_t bytes);
-    // Buffers of more bytes than this may have to wait long.
-    std::size_t easy_bytes() const;
-    // Buffers that could not go in time.
-    std::uint64_t dropped_late() const;
+    std::size_t easy_bytes() const override;
+    std::uint64_t dropped_late() const override;
 
   private:
     static constexpr std::size_t most_buffers = 64;

@@ -74,6 +74,22 @@ G_DEFINE_TYPE(GstPatchSender, gst_patch_sender, GST_TYPE_BIN)
 static guint encoder_id = 0;
 static guint width_id = 0;
 static guint height_id = 0;
+static guint carriage_id = 0;
+
+static GType carriage_type() {
+    using livesr::gst::Carriage;
+    static const GEnumValue values[] = {
+        {static_cast<int>(Carriage::automatic),
+         "Inside the pictures where the codec has a place for them (H.264, HEVC, AV1), else as KLV",
+         "auto"},
+        {static_cast<int>(Carriage::sei), "Inside the pictures: SEI, or metadata OBUs", "sei"},
+        {static_cast<int>(Carriage::klv), "As a stream of their own, on the pad patches", "klv"},
+        {static_cast<int>(Carriage::none), "Not at all", "none"},
+        {0, nullptr, nullptr},
+    };
+    static const GType type = g_enum_register_static("LivesrCarriage", values);
+    return type;
+}
 
 static GstStateChangeReturn gst_patch_sender_change_state(GstElement* element,
                                                           GstStateChange transition) {
@@ -120,6 +136,8 @@ static void gst_patch_sender_set_property(GObject* object, guint id, const GValu
             wanted.width = g_value_get_int(value);
         } else if (id == height_id) {
             wanted.height = g_value_get_int(value);
+        } else if (id == carriage_id) {
+            wanted.carriage = static_cast<livesr::gst::Carriage>(g_value_get_enum(value));
         } else if (!livesr::gst::set_setting(wanted.settings, id, value)) {
             G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
             return;
@@ -154,6 +172,8 @@ static void gst_patch_sender_get_property(GObject* object, guint id, GValue* val
         g_value_set_int(value, wanted.width);
     } else if (id == height_id) {
         g_value_set_int(value, wanted.height);
+    } else if (id == carriage_id) {
+        g_value_set_enum(value, static_cast<int>(wanted.carriage));
     } else if (!livesr::gst::get_setting(wanted.settings, id, value)) {
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     }
@@ -184,6 +204,11 @@ static void install_own_properties(GObjectClass* object_class) {
     install_side(height_id, "height", "Height",
                  "Height of the sent picture (pixels; 0: from scale, or from width). Any size, but "
                  "then without patches");
+    g_object_class_install_property(
+        object_class, carriage_id,
+        g_param_spec_enum("carriage", "Carriage", "How patches travel to the receiver",
+                          carriage_type(), static_cast<int>(livesr::gst::Carriage::automatic),
+                          flags));
 }
 
 static void gst_patch_sender_class_init(GstPatchSenderClass* klass) {
@@ -194,6 +219,7 @@ static void gst_patch_sender_class_init(GstPatchSenderClass* klass) {
     encoder_id = livesr::gst::install_settings(object_class);
     width_id = encoder_id + 1;
     height_id = encoder_id + 2;
+    carriage_id = encoder_id + 3;
     install_own_properties(object_class);
 
     GstElementClass* element_class = GST_ELEMENT_CLASS(klass);

@@ -52,7 +52,7 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
                     post_warning(element_, cause, remedy);
                 },
                 [this] { ask_for_key(); }}),
-      writer_(output_, session_),
+      writer_(session_),
       rungs_({[this](const Scale& scale) {
                   session_.set_scale(rungs_.scale(), true);
                   GST_ELEMENT_WARNING(
@@ -68,6 +68,13 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
     low_.pad = low_pad;
     high_.reset();
     low_.reset();
+    writer_.set_outlet(&output_);
+}
+
+void Picker::set_outlet(Outlet outlet) {
+    writer_.set_outlet(outlet == Outlet::pad        ? static_cast<PacketOutlet*>(&output_)
+                       : outlet == Outlet::pictures ? &carrier_
+                                                    : nullptr);
 }
 
 bool Picker::start() {
@@ -95,6 +102,7 @@ bool Picker::start() {
     }
     // A receiver tells two senders apart by it; in lockstep a run must give the same bytes.
     writer_.start(chosen.lockstep ? chosen.seed : g_random_int());
+    carrier_.restart();
     rungs_.start(chosen.first_scale(), chosen.lockstep);
     session_.start(chosen, element_);
     return true;
@@ -200,8 +208,10 @@ void Picker::on_plan(const Plan& plan) {
         const std::lock_guard lock(mutex_);
         watcher = plan_watcher_;
         // In lockstep no clock has a say.
-        output_.set_rate(
-            active_.lockstep ? 0 : std::min(plan.estimated_uplink_bps, active_.max_bitrate_bps));
+        const std::uint32_t rate_bps =
+            active_.lockstep ? 0 : std::min(plan.estimated_uplink_bps, active_.max_bitrate_bps);
+        output_.set_rate(rate_bps);
+        carrier_.set_rate(rate_bps);
     }
     if (watcher) watcher(plan);
     g_object_notify(G_OBJECT(element_), "video-bitrate");
@@ -389,7 +399,7 @@ void Picker::add_stats(GstStructure* stats) const {
     add("size-mismatches", size_mismatches_);
     add("offers-unanswered", store_.unanswered());
     add("selections-void", void_selections_);
-    add("packets-dropped-late", output_.dropped_late());
+    add("packets-dropped-late", output_.dropped_late() + carrier_.dropped_late());
     add("frames-dropped-stale", frames_dropped_stale_);
     gst_structure_set(stats, "scale", G_TYPE_DOUBLE, rungs_.scale().value(), nullptr);
     add("rung-changes", rungs_.changes());

@@ -18,6 +18,7 @@
 #include "gst/sender/frame_store.h"
 #include "gst/sender/packet_writer.h"
 #include "gst/sender/patch_output.h"
+#include "gst/sender/picture_carrier.h"
 #include "gst/sender/rungs.h"
 #include "gst/sender/session.h"
 #include "gst/sender/settings.h"
@@ -36,6 +37,9 @@ class Picker {
     // Replaces the settings; those that cannot change while it runs wait for the next start.
     void configure(const SenderSettings& settings);
     SenderSettings settings() const;
+    // Where packets leave. Before start().
+    enum class Outlet { pad, pictures, none };
+    void set_outlet(Outlet outlet);
     // Called with every plan, from any thread.
     void watch_plan(std::function<void(const Plan&)> on_plan);
     // The encoder may be given pictures of another scale, and so may another like it.
@@ -55,6 +59,7 @@ class Picker {
 
     GstPad* high_pad() const { return high_.pad; }
     PatchOutput& output() { return output_; }
+    PictureCarrier& carrier() { return carrier_; }
     SenderSession& session() { return session_; }
     void add_stats(GstStructure* stats) const;
 
@@ -90,6 +95,7 @@ class Picker {
 
     GstElement* const element_;
     PatchOutput output_;
+    PictureCarrier carrier_;
     SenderSession session_;
     PacketWriter writer_;
     Rungs rungs_;

@@ -86,6 +86,7 @@ bool Picker::high_event(GstEvent* event) {
                 gst_segment_init(&high_.segment, GST_FORMAT_UNDEFINED);
             }
             session_.restart_ticks();
+            carrier_.restart();
             output_.flush_stop(gst_event_ref(event));
             break;
         }

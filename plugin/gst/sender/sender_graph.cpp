@@ -10,6 +10,7 @@
 #include "gst/sender/lowres_scaler.h"
 #include "gst/sender/patchpicker.h"
 #include "gst/sender/side_branch.h"
+#include "gst/stream_format.h"
 
 GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
 #define GST_CAT_DEFAULT patch_sender_debug
@@ -18,10 +19,9 @@ namespace livesr::gst {
 
 const char* const sender_example =
     "gst-launch-1.0 filesrc location=clip.mp4 ! decodebin name=f f. ! videoconvert ! clocksync ! "
-    "queue ! patchsender name=s max-bitrate=600000 s.src ! h264parse ! queue ! livesrmux name=m ! "
+    "queue ! patchsender max-bitrate=600000 ! h264parse ! queue ! livesrmux name=m ! "
     "srtsink uri=\"srt://127.0.0.1:7001?mode=caller\" f. ! audioconvert ! audioresample ! "
-    "clocksync "
-    "! avenc_aac ! aacparse ! queue ! m. s.patches ! queue ! m.";
+    "clocksync ! avenc_aac ! aacparse ! queue ! m.";
 
 namespace {
 
@@ -43,6 +43,18 @@ void probe(GstElement* element, const char* pad_name, GstPadProbeCallback callba
         static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
         callback, data, nullptr);
     gst_object_unref(pad);
+}
+
+GstClockTime running_time_on(GstPad* pad, GstClockTime time) {
+    GstEvent* event = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0);
+    if (!event) return GST_CLOCK_TIME_NONE;
+    const GstSegment* segment = nullptr;
+    gst_event_parse_segment(event, &segment);
+    const GstClockTime running = segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time)
+                                     ? gst_segment_to_running_time(segment, GST_FORMAT_TIME, time)
+                                     : GST_CLOCK_TIME_NONE;
+    gst_event_unref(event);
+    return running;
 }
 
 void ask_for_key(GstElement* encoder) {
@@ -126,8 +138,53 @@ void SenderGraph::build(const GraphPlan& plan) {
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), first);
     gst_object_unref(first);
     GstPad* last = gst_element_request_pad_simple(out_tee, "src_%u");
+    const Picker::Outlet outlet = outlet_for(plan, coded);
+    picker_of(picker_).set_outlet(outlet);
+    if (outlet == Picker::Outlet::pictures) carry_on(last);
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), last);
     gst_object_unref(last);
+}
+
+Picker::Outlet SenderGraph::outlet_for(const GraphPlan& plan, GstElement* coded) const {
+    if (plan.carriage == Carriage::klv) return Picker::Outlet::pad;
+    if (plan.carriage == Carriage::none) return Picker::Outlet::none;
+    GstCaps* caps = coded ? output_caps(coded) : nullptr;
+    const bool has_place = has_user_data(caps);
+    gst_clear_caps(&caps);
+    // Whoever takes the patches alone is to get them.
+    const bool only_patches = !gst_pad_is_linked(src_) && gst_pad_is_linked(patches_);
+    if (has_place && (plan.carriage == Carriage::sei || !only_patches)) {
+        return Picker::Outlet::pictures;
+    }
+    if (plan.carriage == Carriage::sei) {
+        throw std::runtime_error(
+            "carriage=sei needs an encoder of H.264, HEVC or AV1, and \"" + plan.encoder +
+            "\" is none. Set encoder to one, or carriage=klv and link the pad patches");
+    }
+    return Picker::Outlet::pad;
+}
+
+// What leaves by this pad carries the patches.
+void SenderGraph::carry_on(GstPad* src) {
+    constexpr auto kinds = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
+                                                        GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM);
+    gst_pad_add_probe(src, kinds, &SenderGraph::carry_patches, this, nullptr);
+}
+
+GstPadProbeReturn SenderGraph::carry_patches(GstPad* pad, GstPadProbeInfo* info, gpointer graph) {
+    PictureCarrier& carrier = picker_of(static_cast<SenderGraph*>(graph)->picker_).carrier();
+    if (info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) {
+        GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+        if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS) return GST_PAD_PROBE_OK;
+        GstCaps* caps = nullptr;
+        gst_event_parse_caps(event, &caps);
+        carrier.set_format(stream_format_of(caps));
+        return GST_PAD_PROBE_OK;
+    }
+    GstBuffer* picture = GST_PAD_PROBE_INFO_BUFFER(info);
+    GST_PAD_PROBE_INFO_DATA(info) = carrier.carry(
+        picture, running_time_on(pad, GST_BUFFER_PTS(picture)), GST_BUFFER_DTS_OR_PTS(picture));
+    return GST_PAD_PROBE_OK;
 }
 
 // Progressive pictures go through it as they are. One picture out for each one in, at once: the
@@ -322,7 +379,7 @@ std::uint64_t SenderGraph::frames_skipped() const {
     return side_branch_ ? livesr::gst::frames_skipped(side_branch_) : 0;
 }
 
-GstPadProbeReturn SenderGraph::limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+GstPadProbeReturn SenderGraph::limit_frame(GstPad* pad, GstPadProbeInfo* info, gpointer graph) {
     auto& self = *static_cast<SenderGraph*>(graph);
     if (!(info->type & GST_PAD_PROBE_TYPE_BUFFER)) return GST_PAD_PROBE_OK;
     Picker& picker = picker_of(self.picker_);
@@ -345,7 +402,10 @@ GstPadProbeReturn SenderGraph::limit_frame(GstPad*, GstPadProbeInfo* info, gpoin
         }
     }
     if (trouble) post_warning(GST_ELEMENT_CAST(self.bin_), trouble->cause, trouble->remedy);
-    return goes ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+    if (!goes) return GST_PAD_PROBE_DROP;
+    const GstClockTime pts = GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info));
+    picker.carrier().picture_in(running_time_on(pad, pts));
+    return GST_PAD_PROBE_OK;
 }
 
 // With the mutex held. Said once.

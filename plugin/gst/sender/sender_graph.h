@@ -4,6 +4,8 @@
 //                    └ scaler ─ encoder ─ tee ┬ side branch ─ decoder ─ picker.lowres
 //                                             └ src                        └ patches
 //
+// Patches leave on the pad patches, or inside the pictures that leave src (PictureCarrier).
+//
 // In lockstep there is no queue: source, encoder, decoder and picker share one thread, so that
 // decisions fall in one order. Else the decoder has a thread of its own. Thread-safe.
 #pragma once
@@ -20,13 +22,23 @@
 #include "gst/sender/encoder_watch.h"
 #include "gst/sender/frame_guard.h"
 #include "gst/sender/fresh_gate.h"
+#include "gst/sender/picker.h"
 #include "gst/sender/settings.h"
 #include "gst/sender/x264_buffer.h"
 
 namespace livesr::gst {
 
+// How patches travel.
+enum class Carriage {
+    automatic,  // inside the pictures where the codec has a place for them, else as KLV
+    sei,        // inside the pictures
+    klv,        // as a stream of their own, on the pad patches
+    none,       // not at all
+};
+
 struct GraphPlan {
     SenderSettings settings;
+    Carriage carriage = Carriage::automatic;
     std::string encoder;  // a launch fragment, or no_encoder
     int width = 0;        // 0: from scale
     int height = 0;
@@ -58,14 +70,17 @@ class SenderGraph {
     GstElement* add(const char* factory);
     GstElement* add_deinterlacer(GstElement* before);
     GstElement* add_encoder(const std::string& fragment);
+    Picker::Outlet outlet_for(const GraphPlan& plan, GstElement* coded) const;
+    void carry_on(GstPad* src);
     GstElement* make_decoder(GstElement* coded, const SenderSettings& settings);
     bool build_decoder_branch(GstElement* tee, GstElement* coded, const SenderSettings& settings);
     GstClockTime time_to_key() const;
-    static GstPadProbeReturn limit_frame(GstPad*, GstPadProbeInfo* info, gpointer graph);
+    static GstPadProbeReturn limit_frame(GstPad* pad, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph);
     std::optional<EncoderWatch::Trouble> left_out_trouble();
     static GstPadProbeReturn drop_stale(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn say_interlaced(GstPad*, GstPadProbeInfo* info, gpointer graph);
+    static GstPadProbeReturn carry_patches(GstPad* pad, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn let_patches_follow(GstPad*, GstPadProbeInfo* info, gpointer graph);
     static GstPadProbeReturn check_links(GstPad*, GstPadProbeInfo* info, gpointer graph);
 

@@ -9,8 +9,7 @@
  *
  * |[
  * gst-launch-1.0 srtsrc uri="srt://:7001?mode=listener" keep-listening=true ! livesrdemux name=d
- *     d.video ! queue ! h264parse ! avdec_h264 ! srenhancer name=e ! videoconvert ! autovideosink
- *     d.patches ! queue ! e.patches
+ *     d.video ! queue ! h264parse ! avdec_h264 ! srenhancer ! videoconvert ! autovideosink
  *     d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink
  * ]|
  */
@@ -358,9 +357,8 @@ static void gst_livesr_demux_class_init(GstLivesrDemuxClass* klass) {
         "Takes MPEG-TS apart for a server to which senders come and go: picture, patches and sound "
         "on pads that stay, in one timeline that never steps back. Example: gst-launch-1.0 srtsrc "
         "uri=\"srt://:7001?mode=listener\" keep-listening=true ! livesrdemux name=d d.video ! "
-        "queue ! h264parse ! avdec_h264 ! srenhancer name=e ! videoconvert ! autovideosink "
-        "d.patches ! queue ! e.patches d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! "
-        "autoaudiosink",
+        "queue ! h264parse ! avdec_h264 ! srenhancer ! videoconvert ! autovideosink d.audio_0 ! "
+        "queue ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink",
         "livesr");
 }
 

@@ -10,8 +10,8 @@
  * fails, go no further. What encoders of sound put before the first sample is taken off.
  *
  * |[
- * gst-launch-1.0 v4l2src ! videoconvert ! patchsender name=s s.src ! h264parse ! queue
- *     ! livesrmux name=m ! srtsink uri="srt://server:7001?mode=caller" s.patches ! queue ! m.
+ * gst-launch-1.0 v4l2src ! videoconvert ! patchsender ! h264parse ! queue
+ *     ! livesrmux name=m ! srtsink uri="srt://server:7001?mode=caller"
  *     pulsesrc ! audioconvert ! avenc_aac ! aacparse ! queue ! m.
  * ]|
  */
@@ -363,11 +363,10 @@ static void gst_livesr_mux_class_init(GstLivesrMuxClass* klass) {
     gst_element_class_set_static_metadata(
         element_class, "Multiplexer that waits for all tracks", "Codec/Muxer",
         "mpegtsmux whose first table of programs names every track: data waits until all tracks "
-        "have "
-        "said what they are, or 2 s. Example: gst-launch-1.0 v4l2src ! videoconvert ! patchsender "
-        "name=s s.src ! h264parse ! queue ! livesrmux name=m ! srtsink "
-        "uri=\"srt://server:7001?mode=caller\" s.patches ! queue ! m. pulsesrc ! audioconvert ! "
-        "avenc_aac ! aacparse ! queue ! m.",
+        "have said what they are, or 2 s. Example: gst-launch-1.0 v4l2src ! videoconvert ! "
+        "patchsender ! h264parse ! queue ! livesrmux name=m ! srtsink "
+        "uri=\"srt://server:7001?mode=caller\" pulsesrc ! audioconvert ! avenc_aac ! aacparse ! "
+        "queue ! m.",
         "livesr");
 }
 

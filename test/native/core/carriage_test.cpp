@@ -4,9 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <random>
+#include <string>
 #include <vector>
 
+#include "../bytes.h"
 #include "core/patch/packet.h"
 
 namespace livesr {
@@ -125,6 +128,46 @@ TEST_CASE("packets that are never completed are bounded and counted") {
     part.part = 1;
     CHECK_FALSE(large.add(part));
     CHECK(large.incomplete() == 1);
+}
+
+TEST_CASE("golden pictures carry their parts, byte for byte") {
+    using nlohmann::json;
+    const Bytes text = test::read_file(LIVESR_TEST_DIR "/golden/carriage.json");
+    const json golden = json::parse(text.begin(), text.end());
+    std::vector<Bytes> payloads;
+    for (const json& given : golden["parts"]) {
+        const Bytes bytes = test::from_hex(given["bytes"].get<std::string>());
+        CarriedPart part;
+        part.picture = given["picture"];
+        part.back = given["back"];
+        part.message = given["message"];
+        part.part = given["part"];
+        part.parts = given["parts"];
+        part.bytes = bytes;
+        payloads.push_back(write_part(part));
+    }
+    for (const json& given : golden["pictures"]) {
+        const std::string codec = given["codec"];
+        CAPTURE(codec);
+        const StreamFormat format{codec == "h264"   ? Codec::h264
+                                  : codec == "h265" ? Codec::h265
+                                                    : Codec::av1,
+                                  given["lengthBytes"]};
+        const Bytes picture = test::from_hex(given["picture"].get<std::string>());
+        CHECK(read_user_data(format, carriage_uuid, picture).payloads == payloads);
+        Bytes written = test::from_hex(given["without"].get<std::string>());
+        for (const Bytes& payload : payloads) {
+            const auto place = user_data_place(format, written);
+            REQUIRE(place);
+            const Bytes data = write_user_data(format, carriage_uuid, payload, place->temporal_id);
+            written.insert(written.begin() + static_cast<std::ptrdiff_t>(place->offset),
+                           data.begin(), data.end());
+        }
+        CHECK(written == picture);
+    }
+    for (const json& given : golden["refused"]) {
+        CHECK_FALSE(read_part(test::from_hex(given["part"].get<std::string>())));
+    }
 }
 
 }  // namespace

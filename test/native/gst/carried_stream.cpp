@@ -11,7 +11,7 @@
 #include "core/patch/residual.h"
 #include "core/picture/crop.h"
 #include "enhancer_harness.h"
-#include "gst/enhancer/encoded_source.h"
+#include "gst/stream_format.h"
 
 namespace livesr::test {
 namespace {
@@ -158,7 +158,7 @@ std::vector<std::uint8_t> CarriedStream::announcement(std::uint32_t sequence) {
 
 void CarriedStream::carry(const std::vector<std::uint8_t>& packet, int number, std::size_t at,
                           std::uint16_t message, std::size_t parts) {
-    const auto format = livesr::gst::stream_format(caps_);
+    const auto format = livesr::gst::stream_format_of(caps_);
     if (!format) throw std::runtime_error("caps without a format");
     const std::size_t size = (packet.size() + parts - 1) / parts;
     for (std::size_t i = 0; i < parts; ++i) {

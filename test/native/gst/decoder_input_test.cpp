@@ -9,6 +9,7 @@
 
 #include "gst/enhancer/encoded_source.h"
 #include "gst/enhancer/patch_input.h"
+#include "gst/stream_format.h"
 
 namespace livesr::gst {
 namespace {
@@ -129,7 +130,7 @@ TEST_CASE("the decoder is found before anything flows, and not where there is no
 TEST_CASE("caps say how coded pictures are written down") {
     const auto format_of = [](const char* text) {
         GstCaps* caps = gst_caps_from_string(text);
-        const auto format = stream_format(caps);
+        const auto format = livesr::gst::stream_format_of(caps);
         gst_caps_unref(caps);
         return format;
     };

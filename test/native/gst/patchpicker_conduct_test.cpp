@@ -193,6 +193,8 @@ TEST_CASE("patchpicker: a start that cannot work is refused with a remedy") {
         g_error_free(error);
         gst_message_unref(message);
         gst_element_set_state(element, GST_STATE_NULL);
+        // Messages hold the element that posted them, and the element its bus.
+        gst_element_set_bus(element, nullptr);
         gst_object_unref(element);
         gst_object_unref(bus);
         return text;

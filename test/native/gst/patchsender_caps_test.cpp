@@ -84,7 +84,8 @@ void send(const std::filesystem::path& file, const std::string& before, const st
           const std::string& properties, const std::string& between = "") {
     Pipeline pipeline("videotestsrc pattern=ball num-buffers=" + std::to_string(frames) +
                       " ! capsfilter name=f caps=\"" + caps(before) + "\" ! " + between +
-                      "patchsender name=s lockstep=true max-bitrate=600000 " + properties +
+                      "patchsender name=s carriage=klv lockstep=true max-bitrate=600000 " +
+                      properties +
                       " s.src ! h264parse ! queue ! mpegtsmux name=m alignment=7 ! filesink "
                       "location=" +
                       file.string() + " s.patches ! queue ! m.");
@@ -184,7 +185,7 @@ TEST_CASE("patchsender: interlaced video is sent as progressive, and that is sai
         Pipeline pipeline(
             "videotestsrc pattern=ball num-buffers=120 ! "
             "video/x-raw,format=I420,width=480,height=360,framerate=50/1 ! interlace "
-            "field-pattern=1:1 ! patchsender name=s scale=1 patches=off s.src ! "
+            "field-pattern=1:1 ! patchsender name=s carriage=klv scale=1 patches=off s.src ! "
             "h264parse ! queue ! mpegtsmux name=m ! filesink location=" +
             file.string() + " s.patches ! queue ! m.");
         Tap input;
@@ -208,7 +209,8 @@ TEST_CASE(
     // The encoder takes its time for the first picture.
     Pipeline pipeline(
         "videotestsrc is-live=true num-buffers=30 ! "
-        "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! patchsender name=s scale=2 "
+        "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! patchsender name=s "
+        "carriage=klv scale=2 "
         "engine=off encoder=\"identity sleep-time=150000 ! x264enc tune=zerolatency\" s.src ! "
         "fakesink name=video async=false s.patches ! fakesink name=patches async=false");
     struct Left {

@@ -132,7 +132,7 @@ TEST_CASE("patchsender: a multiplexer that waits for both pads never stalls, eng
     for (const char* property : {"lockstep=true", "engine=off", "patches=off", ""}) {
         CAPTURE(std::string(property));
         const TestEngine engine(planning_engine);
-        Pipeline pipeline(sender_source + "patchsender name=s " + property +
+        Pipeline pipeline(sender_source + "patchsender name=s carriage=klv " + property +
                           " s.src ! h264parse ! queue ! mpegtsmux name=m alignment=7 ! "
                           "fakesink name=ts s.patches ! queue ! m.");
         Tap ts;
@@ -188,7 +188,7 @@ TEST_CASE("patchsender: seeking with a flush goes on from the new place") {
     Pipeline pipeline(
         "videotestsrc num-buffers=60 ! "
         "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! "
-        "patchsender name=s s.src ! queue ! fakesink name=video "
+        "patchsender name=s carriage=klv s.src ! queue ! fakesink name=video "
         "s.patches ! queue ! fakesink name=patches");
     gst_element_set_state(pipeline.element(), GST_STATE_PAUSED);
     CHECK(pipeline.settles());
@@ -209,7 +209,7 @@ TEST_CASE("patchsender: it prerolls, says its latency and can be started over an
     Pipeline pipeline(
         "videotestsrc is-live=true ! "
         "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! "
-        "patchsender name=s s.src ! queue ! fakesink sync=true "
+        "patchsender name=s carriage=klv s.src ! queue ! fakesink sync=true "
         "s.patches ! queue ! fakesink sync=true");
     for (int round = 0; round < 5; ++round) {
         pipeline.play();

@@ -150,7 +150,7 @@ TEST_CASE("patchsender: a change of rung waits for the encoder's own key frame w
     for (const auto& [frames_between_keys, first_frame] : {std::pair{20, 20}, {45, 15}}) {
         CAPTURE(frames_between_keys);
         Pipeline pipeline(
-            sender_source + "patchsender name=s lockstep=true encoder=\"" +
+            sender_source + "patchsender name=s carriage=klv lockstep=true encoder=\"" +
             key_frame_every(frames_between_keys) + "\"" +
             " s.src ! video/x-h264,stream-format=byte-stream ! queue ! fakesink name=video "
             "s.patches ! queue ! fakesink name=patches");
@@ -203,10 +203,11 @@ TEST_CASE(
     const TestEngine engine(engine_that(goes_through_all));
     const auto file = engine.folder() / "out.ts";
     {
-        Pipeline pipeline(sender_source +
-                          "patchsender name=s lockstep=true s.src ! h264parse ! queue ! mpegtsmux "
-                          "name=m alignment=7 ! filesink location=" +
-                          file.string() + " s.patches ! queue ! m.");
+        Pipeline pipeline(
+            sender_source +
+            "patchsender name=s carriage=klv lockstep=true s.src ! h264parse ! queue ! mpegtsmux "
+            "name=m alignment=7 ! filesink location=" +
+            file.string() + " s.patches ! queue ! m.");
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
     }
     Pipeline pipeline("filesrc location=" + file.string() +
@@ -236,11 +237,12 @@ TEST_CASE("patches of two thirds of the size are paired with the frames that the
         const TestEngine engine(engine_that(""));
         const auto file = engine.folder() / "out.ts";
         {
-            Pipeline pipeline(sender_source +
-                              "patchsender name=s scale=1.5 lockstep=true patch-codec=" + codec +
-                              " s.src ! h264parse ! queue ! "
-                              "mpegtsmux name=m alignment=7 ! filesink location=" +
-                              file.string() + " s.patches ! queue ! m.");
+            Pipeline pipeline(
+                sender_source +
+                "patchsender name=s carriage=klv scale=1.5 lockstep=true patch-codec=" + codec +
+                " s.src ! h264parse ! queue ! "
+                "mpegtsmux name=m alignment=7 ! filesink location=" +
+                file.string() + " s.patches ! queue ! m.");
             CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
             CHECK(pipeline.scale() == 1.5);
             CHECK(pipeline.stat("patches") > 10);
@@ -330,7 +332,7 @@ TEST_CASE("patchsender: trials of a live stream run beside it, and their size ma
   }
 )js"));
     Pipeline pipeline(
-        "videotestsrc pattern=ball is-live=true num-buffers=50 ! "
+        "videotestsrc pattern=ball is-live=true num-buffers=125 ! "
         "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! "
         "patchsender name=s" +
         sender_sinks);

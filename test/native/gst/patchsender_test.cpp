@@ -268,10 +268,11 @@ TEST_CASE("patchsender: MPEG-TS keeps packets whole and at their frames' running
     const TestEngine engine(planning_engine);
     const auto file = engine.folder() / "out.ts";
     {
-        Pipeline pipeline(sender_source +
-                          "patchsender name=s lockstep=true s.src ! h264parse ! queue ! mpegtsmux "
-                          "name=m alignment=7 ! filesink location=" +
-                          file.string() + " s.patches ! queue ! m.");
+        Pipeline pipeline(
+            sender_source +
+            "patchsender name=s carriage=klv lockstep=true s.src ! h264parse ! queue ! mpegtsmux "
+            "name=m alignment=7 ! filesink location=" +
+            file.string() + " s.patches ! queue ! m.");
         CHECK_MESSAGE(pipeline.runs_to_the_end(), pipeline.error());
     }
     Pipeline pipeline("filesrc location=" + file.string() +

@@ -67,6 +67,7 @@ PickerFixture::PickerFixture(const std::string& properties, int width, int heigh
         ("patchpicker scale=" + std::to_string(scale) + " " + properties).c_str(), &error);
     const std::string why = error ? error->message : "";
     REQUIRE_MESSAGE(!error, why);
+    gst_object_ref_sink(element_);
     bus_ = gst_bus_new();
     gst_element_set_bus(element_, bus_);
     high_ = gst_harness_new_with_element(element_, "sink", "patches");
@@ -78,6 +79,8 @@ PickerFixture::PickerFixture(const std::string& properties, int width, int heigh
 PickerFixture::~PickerFixture() {
     gst_harness_teardown(low_);
     gst_harness_teardown(high_);
+    // Messages hold the element that posted them, and the element its bus.
+    gst_element_set_bus(element_, nullptr);
     gst_object_unref(element_);
     gst_object_unref(bus_);
 }

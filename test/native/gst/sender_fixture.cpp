@@ -27,7 +27,7 @@ const std::string sender_source =
     "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! ";
 
 const std::string sender_sinks =
-    " s.src ! queue ! fakesink name=video s.patches ! queue ! fakesink name=patches";
+    " carriage=klv s.src ! queue ! fakesink name=video s.patches ! queue ! fakesink name=patches";
 
 namespace {
 

@@ -82,6 +82,7 @@ TEST_CASE("JPEG patches inside coded pictures meet the frames that they name, B 
         receiver.end();
         CHECK(receiver.count("patches-aligned") == wanted.size());
         CHECK(receiver.count("patches-aligned-to-neighbour") == 0);
+        CHECK(eventually([&] { return notes(engine).size() >= wanted.size(); }));
         std::vector<std::uint64_t> found;
         for (const json& pair : notes(engine)) found.push_back(pair["mediaTimeNs"]);
         std::ranges::sort(found);
