@@ -78,7 +78,7 @@ class Receiver {
     void decoded(Script& script);
     void restart() {
         reader_.restart();
-        input_.restart();
+        input_.forget();
     }
 
   private:
