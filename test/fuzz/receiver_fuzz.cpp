@@ -1,6 +1,6 @@
 // The receiver between the demultiplexer and the networks, as a sequence: pictures and packets,
 // with hostile sizes, times, checksums and orders, through everything that places patches and
-// chooses the size of the output. An input is a script; each step takes its bytes from the front.
+// chooses the size of the output. An input is a script.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,7 +18,7 @@
 #include "gst/enhancer/patch_input.h"
 #include "gst/enhancer/patch_matcher.h"
 #include "gst/enhancer/patch_watch.h"
-#include "targets.h"
+#include "script.h"
 
 namespace livesr::fuzz {
 namespace {
@@ -32,36 +32,6 @@ constexpr SizeLimits limits{160, 144};
 constexpr std::array<int, 6> sides{16, 24, 32, 48, 64, 200};
 constexpr std::array<int, 8> true_sides{32, 47, 48, 63, 64, 96, 128, 144};
 constexpr std::uint64_t second_ns = 1'000'000'000;
-
-class Script {
-  public:
-    explicit Script(Input input) : input_(input) {}
-
-    bool done() const { return input_.empty(); }
-    std::uint8_t byte() {
-        if (input_.empty()) return 0;
-        const std::uint8_t first = input_.front();
-        input_ = input_.subspan(1);
-        return first;
-    }
-    std::uint64_t word(int bytes) {
-        std::uint64_t value = 0;
-        for (int i = 0; i < bytes; ++i) value = value << 8U | byte();
-        return value;
-    }
-    template <class Value, std::size_t Size>
-    Value one_of(const std::array<Value, Size>& values) {
-        return values[byte() % Size];
-    }
-    Input take(std::size_t count) {
-        const Input taken = input_.first(std::min(count, input_.size()));
-        input_ = input_.subspan(taken.size());
-        return taken;
-    }
-
-  private:
-    Input input_;
-};
 
 struct Picture {
     int width = 0;
@@ -90,7 +60,8 @@ class Receiver {
           matcher_(true, [this](const AlignedPatch& pair) { check_pair(pair); }) {}
 
     void show(Script& script);
-    void receive(Script& script);
+    // inside: a picture carries the packet.
+    void receive(Script& script, bool inside);
     void receive_raw(Script& script);
     void flush() {
         matcher_.clear();
@@ -105,7 +76,8 @@ class Receiver {
   private:
     std::uint64_t any_time(Script& script, std::uint64_t near_ns);
     std::vector<std::uint8_t> payload_of(Script& script, CodedPatch& patch, const Scale& scale);
-    void feed(std::span<const std::uint8_t> bytes, std::optional<std::uint64_t> hint_ns);
+    Carrier any_carrier(Script& script);
+    void feed(std::span<const std::uint8_t> bytes, const PatchInput::Moment& told);
     void begin_if_other(int width, int height, const Scale& scale);
     void check_pair(const AlignedPatch& pair) const;
     void check_size(int width, int height) const;
@@ -293,7 +265,17 @@ std::vector<std::uint8_t> Receiver::payload_of(Script& script, CodedPatch& patch
     return payload;
 }
 
-void Receiver::receive(Script& script) {
+// Of a time that is possible, as the element has it, and any count.
+Carrier Receiver::any_carrier(Script& script) {
+    static constexpr std::array<int, 6> counts{0, 1, -1, 7, 32767, -32768};
+    Carrier carrier;
+    carrier.running_time_ns = possible_time(any_time(script, media_ns_)).value_or(0);
+    const std::uint8_t kind = script.byte();
+    carrier.back = kind < 200 ? kind % 8 - 2 : script.one_of(counts);
+    return carrier;
+}
+
+void Receiver::receive(Script& script, bool inside) {
     PacketHeader header;
     header.scale = script.byte() % 4 == 0 || held_ == 0 ? script.one_of(scales) : held_;
     header.stream_id = script.byte() % 8 == 0 ? script.byte() : 1U;
@@ -328,18 +310,19 @@ void Receiver::receive(Script& script) {
         patches.push_back(patch);
     }
     const std::vector<std::uint8_t> bytes = write_packet(header, patches);
+    if (inside) return feed(bytes, {.carrier = any_carrier(script)});
     const bool is_timed = script.byte() % 8 != 0;
-    feed(bytes, is_timed ? possible_time(any_time(script, media_ns_)) : std::nullopt);
+    feed(bytes, {.hint_ns = is_timed ? possible_time(any_time(script, media_ns_)) : std::nullopt});
 }
 
 void Receiver::receive_raw(Script& script) {
-    feed(script.take(script.byte()), possible_time(any_time(script, media_ns_)));
+    const Input bytes = script.take(script.byte());
+    feed(bytes, {.hint_ns = possible_time(any_time(script, media_ns_))});
 }
 
-void Receiver::feed(std::span<const std::uint8_t> bytes, std::optional<std::uint64_t> hint_ns) {
-    PatchInput::Moment moment;
+void Receiver::feed(std::span<const std::uint8_t> bytes, const PatchInput::Moment& told) {
+    PatchInput::Moment moment = told;
     moment.now_ns = now_ns_;
-    moment.hint_ns = hint_ns;
     moment.interval_ns = interval_ns_;
     PatchInput::Arrivals arrivals = input_.read(bytes, moment);
     affordable_ += arrivals.patches.size();
@@ -372,7 +355,7 @@ void receiver(Input input) {
         if (kind < 120) {
             receiver.show(script);
         } else if (kind < 232) {
-            receiver.receive(script);
+            receiver.receive(script, kind >= 220);
         } else if (kind < 242) {
             receiver.receive_raw(script);
         } else if (kind < 248) {

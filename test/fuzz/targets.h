@@ -26,5 +26,6 @@ void residual(Input input);
 void model_file(Input input);
 void channel(Input input);
 void receiver(Input input);
+void picture(Input input);
 
 }  // namespace livesr::fuzz

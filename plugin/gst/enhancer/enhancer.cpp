@@ -389,7 +389,7 @@ void Enhancer::clear_history() {
     {
         // A recording that is played again has its packets again.
         const std::lock_guard lock(input_mutex_);
-        patch_input_.restart();
+        patch_input_.forget();
     }
     {
         const std::lock_guard lock(patches_mutex_);

@@ -253,8 +253,12 @@ void Enhancer::patches_restarted() {
     const std::lock_guard lock(patches_mutex_);
     patches_ended_ = false;
     patches_time_.reset();
-    inbox_.clear();
-    inbox_bytes_ = 0;
+    // What came inside pictures is of the video's stream, which goes on.
+    std::erase_if(inbox_, [this](const Waiting& waiting) {
+        if (waiting.patch.carrier) return false;
+        inbox_bytes_ -= waiting.patch.bytes();
+        return true;
+    });
 }
 
 void Enhancer::set_flushing(bool flushing) {

@@ -89,8 +89,10 @@ class PatchInput {
     };
     // All triplets of one buffer.
     Arrivals read(std::span<const std::uint8_t> bytes, const Moment& moment);
-    // The transport begins again, maybe with packets that have come before.
-    void restart() {
+    // The transport begins again.
+    void restart() { times_.clear(); }
+    // A flush: what has come may come again.
+    void forget() {
         times_.clear();
         seen_.clear();
     }

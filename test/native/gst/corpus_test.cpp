@@ -11,4 +11,8 @@ TEST_CASE("fuzzing: what was found with pictures and packets still keeps the rec
     test::replay("receiver", fuzz::receiver);
 }
 
+TEST_CASE("fuzzing: what was found with coded pictures is still read as promised") {
+    test::replay("picture", fuzz::picture);
+}
+
 }  // namespace livesr

@@ -41,6 +41,24 @@ TEST_CASE("a packet that comes inside a picture and on the pad too is used once"
     gst_harness_teardown(pad);
 }
 
+TEST_CASE("a stream that begins on the pad takes no patch away that came inside a picture") {
+    const Models models;
+    auto stream = CarriedStream::encode(with_b_frames.encoder, frames);
+    REQUIRE(stream);
+    const auto carried = carry_residuals(*stream, stream->decode(with_b_frames.decoder));
+    const TestEngine engine(answers);
+    Receiver receiver(*stream, with_b_frames.decoder, "scale=2");
+    GstHarness* pad = gst_harness_new_with_element(receiver.element(), "patches", nullptr);
+    for (const auto& picture : stream->pictures()) {
+        receiver.push(picture);
+        gst_harness_push_event(pad,
+                               gst_event_new_stream_start(std::to_string(picture.number).c_str()));
+    }
+    receiver.end();
+    CHECK(eventually([&] { return receiver.count("patches-aligned") == carried; }));
+    gst_harness_teardown(pad);
+}
+
 TEST_CASE("in lockstep a linked pad that is silent is not waited for where patches come inside") {
     const Models models;
     auto stream = CarriedStream::encode(in_order.encoder, 20);
