@@ -317,7 +317,11 @@ void Tracks::begin(Output& output, Intake& intake) {
     gst_pad_push_event(output.pad, start);
     GstCaps* caps = gst_pad_get_current_caps(intake.pad);
     output.refused = !takes(output, caps);
-    if (!output.refused) gst_pad_push_event(output.pad, gst_event_new_caps(caps));
+    // Some elements take no second caps event, however equal (gdppay 1.22, multiplexers).
+    GstCaps* known = gst_pad_get_current_caps(output.pad);
+    const bool is_known = known && gst_caps_is_equal(known, caps);
+    gst_clear_caps(&known);
+    if (!output.refused && !is_known) gst_pad_push_event(output.pad, gst_event_new_caps(caps));
     gst_caps_unref(caps);
     GstSegment segment;
     gst_segment_init(&segment, GST_FORMAT_TIME);

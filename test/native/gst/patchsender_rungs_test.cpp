@@ -332,8 +332,8 @@ TEST_CASE("patchsender: trials of a live stream run beside it, and their size ma
   }
 )js"));
     Pipeline pipeline(
-        "videotestsrc pattern=ball is-live=true num-buffers=125 ! "
-        "video/x-raw,format=I420,width=480,height=360,framerate=25/1 ! "
+        "videotestsrc pattern=ball is-live=true num-buffers=50 ! "
+        "video/x-raw,format=I420,width=480,height=360,framerate=10/1 ! "
         "patchsender name=s" +
         sender_sinks);
     sends_all(pipeline);
