@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <random>
 
 #include "core/patch/packet.h"
@@ -152,7 +151,7 @@ TEST_CASE("picture reader: a count that jumps changes nothing of how far back a 
     }
 }
 
-TEST_CASE("picture reader: a million of empty messages costs no time, and is counted") {
+TEST_CASE("picture reader: of a million of empty messages few are read, and the rest is counted") {
     Bytes units;
     Bytes one_unit = {0, 0, 0, 1, 6};
     for (int i = 0; i < 1'000'000; ++i) {
@@ -164,15 +163,12 @@ TEST_CASE("picture reader: a million of empty messages costs no time, and is cou
     append(one_unit, {0x80});
     append(one_unit, full);
     PictureReader reader;
-    const auto begin = std::chrono::steady_clock::now();
     CHECK(reader.read_coded(format, units, 0).empty());
     CHECK(reader.counts().left_out == 1);
     CHECK(reader.read_coded(format, one_unit, 0).size() == 1);
     const std::vector<Bytes> many(100'000, payload_of(1, 0, {1}));
     CHECK(reader.read_coded(format, picture_of(many), 0).size() == max_payloads);
     CHECK(reader.counts().left_out > 1);
-    // Generous: without a bound the first alone takes longer.
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(2));
 }
 
 TEST_CASE("picture reader: decoded pictures are read where their coded form was not") {
