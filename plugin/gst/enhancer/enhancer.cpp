@@ -232,12 +232,10 @@ void Enhancer::begin_rung(const Scale& scale) {
         const std::lock_guard lock(timing_mutex_);
         model_in_use_ = last_model_->source;
     }
+    // What pictures of another size took says nothing.
     const std::lock_guard lock(governor_mutex_);
-    const double now_ms = milliseconds_of(Clock::now());
-    governor_->leave(now_ms);
-    const Governor::Extras extras{.memory = remembers(scale), .small = small_.contains(scale)};
-    governor_ = &governors_.try_emplace(scale, extras).first->second;
-    governor_->come_back(now_ms);
+    earlier_retreats_ += governor_.retreats();
+    governor_ = Governor({.memory = remembers(scale), .small = small_.contains(scale)});
 }
 
 void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
@@ -263,7 +261,7 @@ void Enhancer::process(const GstVideoFrame& in, GstVideoFrame& out,
                                  : frames_network_);
         if (way == Way::memory) ++frames_memory_;
         const std::lock_guard lock(governor_mutex_);
-        governor_->done(way, milliseconds_since(inference_begin));
+        governor_.done(way, milliseconds_since(inference_begin));
     }
     const std::lock_guard lock(timing_mutex_);
     inference_ms_.add(milliseconds_since(inference_begin));
@@ -309,13 +307,13 @@ Way Enhancer::choose_way(const std::optional<Deadline>& deadline, double spent_m
     }
     limits.left_ms -= spent_ms;
     const std::lock_guard lock(governor_mutex_);
-    return governor_->choose(now_ms, limits);
+    return governor_.choose(now_ms, limits);
 }
 
 void Enhancer::note_sink_late() {
     ++sink_late_;
     const std::lock_guard lock(governor_mutex_);
-    governor_->told_late(milliseconds_of(Clock::now()));
+    governor_.told_late(milliseconds_of(Clock::now()));
 }
 
 Received Enhancer::received() {

@@ -219,10 +219,9 @@ class Enhancer {
     bool flushing_ = false;
     bool interrupted_ = false;
 
-    mutable std::mutex governor_mutex_;  // guards the governors
-    // By the scale that is sent: what pictures of another size take says nothing.
-    std::map<Scale, Governor> governors_;
-    Governor* governor_ = &governors_[Scale()];  // of this picture
+    mutable std::mutex governor_mutex_;  // guards the governor
+    Governor governor_;
+    std::uint64_t earlier_retreats_ = 0;  // of governors before this one
 
     mutable std::mutex timing_mutex_;  // guards the next block
     TimingWindow inference_ms_;

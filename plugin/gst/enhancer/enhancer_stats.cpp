@@ -30,9 +30,7 @@ GstStructure* Enhancer::stats() const {
     count("rung-changes", rung_changes_);
     {
         const std::lock_guard lock(governor_mutex_);
-        std::uint64_t retreats = 0;
-        for (const auto& [scale, governor] : governors_) retreats += governor.retreats();
-        count("governor-retreats", retreats);
+        count("governor-retreats", earlier_retreats_ + governor_.retreats());
     }
     {
         const std::lock_guard lock(timing_mutex_);

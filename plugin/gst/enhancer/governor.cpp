@@ -118,13 +118,6 @@ Way Governor::choose(double now_ms, const Limits& limits) {
 
 void Governor::done(Way way, double took_ms) { cost(way).add(took_ms); }
 
-void Governor::come_back(double now_ms) {
-    if (!left_ms_) return;
-    changed_ms_ += now_ms - *left_ms_;
-    left_ms_.reset();
-    last_told_ms_.reset();
-}
-
 void Governor::told_late(double now_ms) {
     last_told_ms_ = now_ms;
     if (lateness_is_not_ours_) return;

@@ -56,11 +56,6 @@ class Governor {
     void done(Way way, double took_ms);
     // A sink says that frames reach it too late (QoS).
     void told_late(double now_ms);
-    // Pictures of another size are shown from now on, and again of this one. The time between does
-    // not count: a sender whose size goes back and forth is no reason to try again what was too
-    // dear.
-    void leave(double now_ms) { left_ms_ = now_ms; }
-    void come_back(double now_ms);
     // What is shown, without a question.
     Way way() const { return way_; }
     // Times that it went to a cheaper way.
@@ -93,7 +88,6 @@ class Governor {
     Way way_;
     double hold_ms_ = 0.0;  // how long the present stay at a cheaper way is at the least
     double changed_ms_ = 0.0;
-    std::optional<double> left_ms_;
     std::uint64_t retreats_ = 0;
     // Being late did not end when we were cheap: it is not ours to mend.
     std::optional<double> last_told_ms_;

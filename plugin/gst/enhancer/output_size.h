@@ -84,7 +84,7 @@ class OutputSize {
     // Announced ahead of the picture from which on they hold, each different from the one before.
     std::deque<Claim> pending_;
     // Each change of the output's size makes every element downstream begin again.
-    Allowance changes_{1.0, 4.0};
+    Allowance changes_{0.1, 4.0};
     std::uint64_t refused_ = 0;
     std::optional<AnnouncedSize> last_refused_;
 };

@@ -114,6 +114,7 @@ gboolean start(GstBaseTransform* transform) {
     self->latency = 0;
     GST_OBJECT_UNLOCK(self);
     self->is_live = -1;
+    self->has_output = false;
 
     if (const auto problem = livesr::gst::describe_engine_problem(settings.engine);
         !problem.empty()) {
@@ -270,6 +271,15 @@ gboolean decide_allocation(GstBaseTransform* transform, GstQuery* query) {
     return TRUE;
 }
 
+// A queue answers an allocation query when it has played all that is in it, and every frame from
+// now on would wait for that. So once frames flow, a change of size goes on with memory of our own.
+GstPadProbeReturn keep_flowing(GstPad*, GstPadProbeInfo* info, gpointer user_data) {
+    const GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
+    const bool would_wait =
+        GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION && GST_SR_ENHANCER(user_data)->has_output;
+    return would_wait ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
 // --- frames ---
 
 bool patches_linked(GstSrEnhancer* self) {
@@ -341,6 +351,7 @@ GstFlowReturn transform_frame(GstBaseTransform* transform, GstBuffer* input, Gst
     gst_video_frame_unmap(&out);
     gst_video_frame_unmap(&in);
     if (time && livesr::gst::is_late(self, *time)) enhancer->note_late_frame();
+    self->has_output = true;
     return GST_FLOW_OK;
 }
 
@@ -350,6 +361,7 @@ gboolean sink_event(GstBaseTransform* transform, GstEvent* event) {
         enhancer->set_flushing(true);
     } else if (enhancer && GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
         enhancer->set_flushing(false);
+        GST_SR_ENHANCER(transform)->has_output = false;
         enhancer->clear_history();
     } else if (enhancer && GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
         begin_picture(GST_SR_ENHANCER(transform), *enhancer, event);
@@ -433,11 +445,14 @@ static void gst_sr_enhancer_init(GstSrEnhancer* self) {
     self->patches_pad = nullptr;
     self->latency = 0;
     self->is_live = -1;
+    self->has_output = false;
     self->interval = 0;
     gst_video_info_init(&self->in_info);
     gst_video_info_init(&self->out_info);
     gst_base_transform_set_in_place(GST_BASE_TRANSFORM(self), FALSE);
     gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(self), FALSE);
+    gst_pad_add_probe(GST_BASE_TRANSFORM_SRC_PAD(self), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+                      keep_flowing, self, nullptr);
 }
 
 namespace livesr::gst {

@@ -32,7 +32,8 @@ struct _GstSrEnhancer {
     // Streaming thread.
     GstVideoInfo in_info;
     GstVideoInfo out_info;
-    int is_live;  // what upstream says: 0 or 1; -1 until it is asked, at the first frame
+    int is_live;      // what upstream says: 0 or 1; -1 until it is asked, at the first frame
+    bool has_output;  // since the start or the last flush
 
     GstPad* patches_pad;          // object lock
     GstSegment* patches_segment;  // streaming thread of patches

@@ -73,25 +73,6 @@ TEST_CASE("a network that is too slow is tried ever more rarely") {
     CHECK(result.changes < 40);
 }
 
-TEST_CASE("what was too dear is not tried again only because the size went and came back") {
-    Governor governor;
-    double now = 0;
-    long tried = 0;
-    // Ten frames of this size, then five seconds of others.
-    for (int visit = 0; visit < 60; ++visit) {
-        governor.come_back(now);
-        for (int frame = 0; frame < 10; ++frame, now += interval) {
-            const Way way = governor.choose(now, {interval, interval, interval});
-            tried += way == Way::network ? 1 : 0;
-            governor.done(way, way == Way::network ? 3 * interval : 1);
-        }
-        governor.leave(now);
-        now += 5000;
-    }
-    // 24 s of this size altogether.
-    CHECK(tried <= 6);
-}
-
 TEST_CASE("after a busy spell the governor goes back up and stays there") {
     Governor governor;
     const auto busy = [](double now) { return now > 5'000 && now < 15'000 ? 70.0 : 8.0; };

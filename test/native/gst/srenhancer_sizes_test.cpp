@@ -26,6 +26,33 @@ TEST_CASE("input caps may change in mid-stream") {
     CHECK(harness.count("frames") == 12);
 }
 
+TEST_CASE("a change of size in mid-stream asks nothing that a queue answers when it has drained") {
+    EnhancerHarness harness("training=off model=bicubic scale=2");
+    int allocations = 0;
+    gst_pad_add_probe(
+        harness.video()->sinkpad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+        [](GstPad*, GstPadProbeInfo* info, gpointer count) {
+            const GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
+            if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) ++*static_cast<int*>(count);
+            return GST_PAD_PROBE_OK;
+        },
+        &allocations, nullptr);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    gst_buffer_unref(harness.enhance(0));
+    const int at_start = allocations;
+    CHECK(at_start > 0);
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 32, 24);
+    gst_buffer_unref(harness.enhance(1));
+    CHECK(harness.output_size() == std::pair{64, 48});
+    CHECK(allocations == at_start);
+    // A flush empties every queue.
+    gst_harness_push_event(harness.video(), gst_event_new_flush_start());
+    gst_harness_push_event(harness.video(), gst_event_new_flush_stop(FALSE));
+    harness.set_caps(GST_VIDEO_FORMAT_I420, 64, 48);
+    gst_buffer_unref(harness.enhance(2));
+    CHECK(allocations > at_start);
+}
+
 TEST_CASE("caps queries answer with scaled sizes, and downstream's wishes reach upstream") {
     EnhancerHarness harness("training=off model=bicubic scale=3");
     GstPad* sink = gst_element_get_static_pad(harness.element(), "sink");
