@@ -86,6 +86,7 @@ local CHOICES = {
 	mode = { "relay", "direct" },
 	stream_class = { "talk", "sports", "hands", "animation", "graphics", "game", "default" },
 	patch_quality = { "auto", "fine", "coarse" },
+	carriage = { "auto", "klv" },
 }
 
 -- The property's value if it can be that; a number within its range; else `current`, what it was.
@@ -113,7 +114,7 @@ end
 
 local settings = {
 	enabled = true, mode = "relay", server = "", feedback = "", stream_key = "", token = "", passphrase = "", cap_kbps = 3000,
-	min_kbps = 300, stream_class = "default", patch_quality = "auto", autostart = false, command = "livesr",
+	min_kbps = 300, stream_class = "default", patch_quality = "auto", carriage = "auto", autostart = false, command = "livesr",
 }
 local script_settings = nil
 local control_source = nil
@@ -183,8 +184,8 @@ local function is_streaming()
 end
 
 local function examine_encoder()
-	local found = { id = "", codec = "", name = "", can_change = false, rate_control = "", kbps = 0, width = 0, height = 0 }
-	with_encoder(function(video)
+	local found = { id = "", codec = "", name = "", can_change = false, rate_control = "", kbps = 0, audio_kbps = 0, width = 0, height = 0 }
+	with_encoder(function(video, output)
 		found.id = obs.obs_encoder_get_id(video) or ""
 		found.codec = obs.obs_encoder_get_codec(video) or ""
 		found.name = obs.obs_encoder_get_display_name(found.id) or found.id
@@ -196,6 +197,12 @@ local function examine_encoder()
 		obs.obs_data_release(values)
 		found.width = obs.obs_encoder_get_width(video)
 		found.height = obs.obs_encoder_get_height(video)
+		local audio = obs.obs_output_get_audio_encoder(output, 0)
+		if audio ~= nil then
+			local audio_values = obs.obs_encoder_get_settings(audio)
+			found.audio_kbps = obs.obs_data_get_int(audio_values, "bitrate")
+			obs.obs_data_release(audio_values)
+		end
 	end)
 	return found
 end
@@ -488,6 +495,7 @@ local function status_json()
 	number("minKbps", settings.min_kbps)
 	text("streamClass", settings.stream_class)
 	text("patchQuality", settings.patch_quality)
+	text("carriage", settings.carriage)
 	flag("streaming", is_streaming())
 	flag("stopAsked", stop_asked)
 	text("encoder", found.id)
@@ -498,6 +506,7 @@ local function status_json()
 	number("encoderWidth", found.width)
 	number("encoderHeight", found.height)
 	number("bitrateKbps", found.kbps)
+	number("audioKbps", found.audio_kbps)
 	number("originalKbps", encoder.original_kbps or found.kbps)
 	number("changes", encoder.changes)
 	local names, ids = capable_encoders()
@@ -719,12 +728,12 @@ function script_properties()
 	local function explain(property, text) obs.obs_property_set_long_description(property, text) end
 	local mode = obs.obs_properties_add_list(properties, "mode", "Route",
 		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
-	obs.obs_property_list_add_string(mode, "relay (SRT)", "relay")
-	obs.obs_property_list_add_string(mode, "direct (RTMP)", "direct")
-	explain(mode, "Relay: through this computer's own, to servers that take SRT. Direct: OBS streams to the server as always, "
-		.. "patches go over Feedback. For servers without SRT.")
+	obs.obs_property_list_add_string(mode, "relay (recommended)", "relay")
+	obs.obs_property_list_add_string(mode, "direct", "direct")
+	explain(mode, "Relay: through this computer's own, which adds patches to the video. Direct: OBS streams to the server "
+		.. "by itself, patches go over Feedback.")
 	explain(obs.obs_properties_add_text(properties, "server", "Server", obs.OBS_TEXT_DEFAULT),
-		"Where the relay sends the stream to: srt://HOST:PORT")
+		"Where the relay sends the stream to: srt://HOST:PORT, rtmp://HOST/APP or rtmps://HOST/APP")
 	explain(obs.obs_properties_add_text(properties, "feedback", "Feedback", obs.OBS_TEXT_DEFAULT),
 		"Where the server tells what is gained: ws://HOST:PORT or wss://HOST:PORT. May be empty.")
 	obs.obs_properties_add_text(properties, "stream_key", "Stream key", obs.OBS_TEXT_PASSWORD)
@@ -747,6 +756,12 @@ function script_properties()
 	obs.obs_property_list_add_string(quality, "As fits (recommended)", "auto")
 	obs.obs_property_list_add_string(quality, "Finer, fewer", "fine")
 	obs.obs_property_list_add_string(quality, "Coarser, more", "coarse")
+	local carriage = obs.obs_properties_add_list(properties, "carriage", "Patches travel",
+		obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING)
+	obs.obs_property_list_add_string(carriage, "Inside the video (recommended)", "auto")
+	obs.obs_property_list_add_string(carriage, "As a track of their own (KLV)", "klv")
+	explain(carriage, "Of the relay. Inside the video patches pass whatever copies the video. KLV needs SRT, and relays that "
+		.. "keep all tracks.")
 	obs.obs_properties_add_bool(properties, "autostart", "Start the controller with OBS")
 	obs.obs_properties_add_text(properties, "command", "Command", obs.OBS_TEXT_DEFAULT)
 	obs.obs_properties_add_button(properties, "start", "Start the controller", function()
@@ -767,6 +782,7 @@ function script_defaults(values)
 	obs.obs_data_set_default_int(values, "min_kbps", settings.min_kbps)
 	obs.obs_data_set_default_string(values, "stream_class", settings.stream_class)
 	obs.obs_data_set_default_string(values, "patch_quality", settings.patch_quality)
+	obs.obs_data_set_default_string(values, "carriage", settings.carriage)
 	obs.obs_data_set_default_bool(values, "autostart", settings.autostart)
 	obs.obs_data_set_default_string(values, "command", settings.command)
 end

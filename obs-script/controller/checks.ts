@@ -83,16 +83,22 @@ function scriptFinding(answer: Answer): Finding | undefined {
 
 function serverFinding(answer: Answer): Finding | undefined {
   if (answer.kind !== 'status') return undefined;
-  const { server, feedback, mode, token } = answer.status;
-  if (mode === 'relay' && !/^srt:\/\/[^/?\s]+:\d+/.test(server)) {
+  const { server, feedback, mode, token, carriage } = answer.status;
+  const isRtmp = /^rtmps?:\/\/[^/?\s]+\/[^/?\s]+/.test(server);
+  if (mode === 'relay' && !isRtmp && !/^srt:\/\/[^/?\s]+:\d+/.test(server)) {
     return {
       cause:
         server === ''
           ? 'The script has no server address.'
-          : `The script's server address "${withoutSecrets(server)}" is none of SRT.`,
+          : `The script's server address "${withoutSecrets(server)}" is none of SRT or RTMP.`,
       remedy:
-        'Tools > Scripts > livesr.lua > Server: srt://HOST:PORT. ' +
-        'For a server that takes RTMP alone set Route to "direct (RTMP)".',
+        'Tools > Scripts > livesr.lua > Server: srt://HOST:PORT, rtmp://HOST/APP or rtmps://HOST/APP.',
+    };
+  }
+  if (mode === 'relay' && isRtmp && carriage === 'klv') {
+    return {
+      cause: 'Patches are to travel as a track of their own, and RTMP has no such track.',
+      remedy: 'Tools > Scripts > livesr.lua > Patches travel: Inside the video.',
     };
   }
   if (mode === 'direct' && (feedback === '' || token === '')) {

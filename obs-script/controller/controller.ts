@@ -285,6 +285,7 @@ export class Controller {
       listenPort: relayPort,
       server: status.server,
       passphrase: status.passphrase,
+      carriage: status.carriage,
       latencyMs,
       scale: format.scale ?? 1,
       framesPerSecond: format.framesPerSecond,
@@ -311,9 +312,13 @@ export class Controller {
 
   #openPath(settings: PathSettings, rates: Rates): void {
     const { nowMs, log } = this.#options;
+    const sight = {
+      takeGoodputBps: () => this.#takeGoodputBps(),
+      audioBps: () => (this.#state.script.status?.audioKbps ?? 0) * 1000,
+    };
     const path =
       settings.mode === 'relay'
-        ? new RelayPath({ settings, rates, nowMs, log })
+        ? new RelayPath({ settings, rates, nowMs, log, sight })
         : new DirectPath({
             settings,
             rates,
@@ -321,7 +326,7 @@ export class Controller {
             log,
             client: () => this.#client,
             way: () => this.#feedback,
-            takeGoodputBps: () => this.#takeGoodputBps(),
+            sight,
           });
     this.#path = path;
     this.#videoBitrateBps = 0;

@@ -5,7 +5,6 @@ import { numberField, parseStructure } from '../../elements/measure/structure.ts
 import { Pipeline } from '../../elements/measure/pipeline.ts';
 import type { FedFrame } from './canvas-feed.ts';
 import { CanvasWriter } from './canvas-writer.ts';
-import { initialDirectUplink, observe, type DirectUplink } from './direct-uplink.ts';
 import { followPackets, segmentPacket } from './gdp-stream.ts';
 import type { ObsClient } from './obs-client.ts';
 import {
@@ -16,7 +15,9 @@ import {
   type PathSettings,
   type Rates,
   type StreamPath,
+  type StreamSight,
 } from './stream-path.ts';
+import { pictureBps, UnmeasuredUplink } from './unmeasured-uplink.ts';
 
 /** The connection that patches go over. */
 export interface PacketWay {
@@ -30,40 +31,29 @@ export interface DirectPathOptions {
   readonly rates: Rates;
   readonly client: () => ObsClient | undefined;
   readonly way: () => PacketWay | undefined;
-  /** What the server last said to have received, once; null: nothing new. */
-  readonly takeGoodputBps: () => number | null;
+  readonly sight: StreamSight;
   readonly nowMs: () => number;
   readonly log: (line: string) => void;
 }
 
 const jpegQualities = { auto: 92, fine: 96, coarse: 85 } as const;
-/** Of the server's epochs (docs/protocol.md). */
-const epochMs = 5000;
 /** The engine starts and plans within. */
 const planMs = 5000;
 
-export function directLaunch(settings: PathSettings, rates: Rates): string {
+export function directLaunch(settings: PathSettings, rates: Rates, audioBps: number): string {
   const words = launchWords({
     ...pickerProperties(settings, rates),
     encoder: 'none',
     'patch-codec': 'jpeg',
     'jpeg-quality': jpegQualities[settings.patchQuality],
     uplink: 'external',
-    'uplink-bitrate': Math.round(rates.capBps),
+    'uplink-bitrate': pictureBps(rates.capBps, audioBps),
   });
   return (
     `fdsrc fd=0 ! gdpdepay ! queue ! patchsender name=picker ${words} ` +
     'picker.src ! fakesink sync=false async=false ' +
     'picker.patches ! queue ! gdppay ! fdsink fd=1 sync=false async=false'
   );
-}
-
-/** What OBS has sent. */
-interface Output {
-  readonly atMs: number;
-  readonly obsBytes: number;
-  readonly patchBytes: number;
-  readonly droppedFrames: number;
 }
 
 export class DirectPath implements StreamPath {
@@ -75,7 +65,7 @@ export class DirectPath implements StreamPath {
   readonly #canvas: CanvasWriter;
   readonly #openedAtMs: number;
   #rates: Rates;
-  #uplink: DirectUplink;
+  readonly #uplink: UnmeasuredUplink;
   #toldUplinkBps = 0;
   /** OBS's time of the first frame. */
   #beganNs: bigint | undefined;
@@ -83,7 +73,8 @@ export class DirectPath implements StreamPath {
   #seenMs: number;
   #sentBytes = 0;
   #unsent = 0;
-  #outputs: Output[] = [];
+  #obsBytes = 0;
+  #droppedFrames = 0;
 
   constructor(options: DirectPathOptions) {
     this.#options = options;
@@ -91,10 +82,10 @@ export class DirectPath implements StreamPath {
     this.#rates = rates;
     this.#openedAtMs = nowMs();
     this.#seenMs = nowMs();
-    this.#uplink = initialDirectUplink(rates.capBps, nowMs());
+    this.#uplink = new UnmeasuredUplink(rates.capBps, nowMs());
     this.#pipeline = new Pipeline({
       name: 'the patches',
-      launch: directLaunch(settings, rates),
+      launch: directLaunch(settings, rates, options.sight.audioBps()),
       pipes: true,
       onMessage: ({ type, text }) => {
         if (type === 'warning' && text !== null) log(text);
@@ -130,7 +121,7 @@ export class DirectPath implements StreamPath {
 
   set(rates: Rates): void {
     this.#rates = rates;
-    const uplinkBps = Math.round(this.#uplink.capacityBps);
+    const uplinkBps = this.#pictureBps();
     const properties = { ...rateProperties(rates), 'uplink-bitrate': uplinkBps };
     for (const [property, value] of Object.entries(properties)) {
       this.#pipeline.set('picker', property, value);
@@ -151,7 +142,6 @@ export class DirectPath implements StreamPath {
     // Until the engine has planned, all is the video's: an encoder told so would have to come down again.
     const isPlanned = patchBps > 0 || this.#options.nowMs() - this.#openedAtMs > planMs;
     const way = this.#options.way();
-    const last = this.#outputs.at(-1);
     return {
       isCarrying: this.#isCarrying,
       capacityBps: this.#uplink.capacityBps,
@@ -159,7 +149,7 @@ export class DirectPath implements StreamPath {
       patchBps,
       patchBytes: this.#sentBytes,
       patches: number('patches'),
-      sentBytes: this.#sentBytes + (last?.obsBytes ?? 0),
+      sentBytes: this.#sentBytes + this.#obsBytes,
       rttMs: 0,
       lost: this.#unsent,
       match: undefined,
@@ -176,7 +166,7 @@ export class DirectPath implements StreamPath {
   }
 
   async #lookAtObs(): Promise<void> {
-    const { client, nowMs, takeGoodputBps } = this.#options;
+    const { client, nowMs } = this.#options;
     const obs = client();
     if (!obs) return;
     const status = await obs.call('GetStreamStatus');
@@ -186,29 +176,24 @@ export class DirectPath implements StreamPath {
       void this.#pipeline.stop();
       return;
     }
-    const atMs = nowMs();
-    this.#seenMs = atMs;
-    const output = {
-      atMs,
-      obsBytes: status.outputBytes,
-      patchBytes: this.#sentBytes,
-      droppedFrames: status.outputSkippedFrames,
-    };
-    const last = this.#outputs.at(-1);
-    this.#outputs.push(output);
-    while ((this.#outputs[0]?.atMs ?? atMs) < atMs - epochMs - 500) this.#outputs.shift();
-    const [first] = this.#outputs;
-    if (!last || !first || atMs - first.atMs < epochMs / 2) return;
-    const bytes = output.obsBytes + output.patchBytes - first.obsBytes - first.patchBytes;
-    this.#uplink = observe(this.#uplink, {
-      nowMs: atMs,
+    this.#seenMs = nowMs();
+    this.#obsBytes = status.outputBytes;
+    const droppedBefore = this.#droppedFrames;
+    this.#droppedFrames = status.outputSkippedFrames;
+    const sight = {
+      nowMs: this.#seenMs,
       capBps: this.#rates.capBps,
       congestion: status.outputCongestion,
-      droppedFrames: Math.max(0, output.droppedFrames - last.droppedFrames),
-      sentBps: (Math.max(0, bytes) * 8000) / (atMs - first.atMs),
-      goodputBps: takeGoodputBps(),
-    });
-    if (Math.round(this.#uplink.capacityBps) !== this.#toldUplinkBps) this.set(this.#rates);
+      droppedFrames: Math.max(0, this.#droppedFrames - droppedBefore),
+      audioBps: this.#options.sight.audioBps(),
+      goodputBps: this.#options.sight.takeGoodputBps(),
+    };
+    this.#uplink.see(sight, this.#obsBytes + this.#sentBytes);
+    if (this.#pictureBps() !== this.#toldUplinkBps) this.set(this.#rates);
+  }
+
+  #pictureBps(): number {
+    return this.#uplink.pictureBps(this.#options.sight.audioBps());
   }
 
   #send(packet: Uint8Array): void {

@@ -3,31 +3,43 @@ import { numberField } from '../../elements/measure/structure.ts';
 import type { FedFrame } from './canvas-feed.ts';
 import { CanvasMatcher } from './canvas-matcher.ts';
 import { shrink, smallHeight, smallWidth } from './picture.ts';
-import { Relay } from './relay.ts';
+import { isRtmp, Relay } from './relay.ts';
 import type { Screenshot } from './screenshot-feed.ts';
-import type { PathReading, PathSettings, Rates, StreamPath } from './stream-path.ts';
+import type { PathReading, PathSettings, Rates, StreamPath, StreamSight } from './stream-path.ts';
+import { UnmeasuredUplink } from './unmeasured-uplink.ts';
 
 export interface RelayPathOptions {
   readonly settings: PathSettings;
   readonly rates: Rates;
   readonly nowMs: () => number;
   readonly log: (line: string) => void;
+  readonly sight: StreamSight;
 }
 
 /** OBS has stopped, or its connection hangs. */
 const silentStreamMs = 5000;
+/** TCP takes a stream that the uplink carries at once. */
+const longestBacklogMs = 500;
 
 export class RelayPath implements StreamPath {
   readonly grabsPerSecond = 10;
   readonly #nowMs: () => number;
   readonly #relay: Relay;
   readonly #matcher: CanvasMatcher;
+  readonly #sight: StreamSight;
+  /** Of RTMP; SRT measures it. */
+  readonly #uplink: UnmeasuredUplink | undefined;
+  #rates: Rates;
   #lastFrameMs = -Infinity;
 
-  constructor({ settings, rates, nowMs, log }: RelayPathOptions) {
+  constructor({ settings, rates, nowMs, log, sight }: RelayPathOptions) {
     this.#nowMs = nowMs;
+    this.#sight = sight;
+    this.#rates = rates;
+    const uplink = new UnmeasuredUplink(rates.capBps, nowMs());
+    this.#uplink = isRtmp(settings.server) ? uplink : undefined;
     this.#matcher = new CanvasMatcher(1e9 / settings.framesPerSecond);
-    this.#relay = new Relay(settings, rates, {
+    this.#relay = new Relay(settings, rates, uplink.pictureBps(sight.audioBps()), {
       onStreamFrame: (timeNs, small) => {
         this.#lastFrameMs = nowMs();
         const matched = this.#matcher.streamFrame({ timeNs, small, atMs: this.#lastFrameMs });
@@ -55,6 +67,7 @@ export class RelayPath implements StreamPath {
   }
 
   set(rates: Rates): void {
+    this.#rates = rates;
     this.#relay.set(rates);
   }
 
@@ -70,6 +83,8 @@ export class RelayPath implements StreamPath {
   async read(): Promise<PathReading> {
     const { picker, uplink } = await this.#relay.stats();
     const number = (name: string): number => numberField(picker, name) || 0;
+    const sentBytes = numberField(uplink, this.#uplink ? 'out-bytes-total' : 'bytes-sent') || 0;
+    if (this.#uplink && this.isCarrying) await this.#follow(this.#uplink, sentBytes);
     return {
       isCarrying: this.isCarrying,
       capacityBps: number('estimated-uplink-bps'),
@@ -77,7 +92,7 @@ export class RelayPath implements StreamPath {
       patchBps: number('patch-bitrate-bps'),
       patchBytes: number('patch-bytes'),
       patches: number('patches'),
-      sentBytes: numberField(uplink, 'bytes-sent') || 0,
+      sentBytes,
       rttMs: numberField(uplink, 'rtt-ms') || 0,
       lost: numberField(uplink, 'packets-sent-lost') || 0,
       match: this.#matcher.counts,
@@ -88,5 +103,19 @@ export class RelayPath implements StreamPath {
 
   stop(): Promise<void> {
     return this.#relay.stop();
+  }
+
+  async #follow(uplink: UnmeasuredUplink, sentBytes: number): Promise<void> {
+    const audioBps = this.#sight.audioBps();
+    const sight = {
+      nowMs: this.#nowMs(),
+      capBps: this.#rates.capBps,
+      congestion: (await this.#relay.backlogMs()) > longestBacklogMs ? 1 : 0,
+      droppedFrames: 0,
+      audioBps,
+      goodputBps: this.#sight.takeGoodputBps(),
+    };
+    uplink.see(sight, sentBytes);
+    this.#relay.setUplink(uplink.pictureBps(audioBps));
   }
 }

@@ -26,8 +26,13 @@ export interface RelayHandlers {
   readonly onEnd: () => void;
 }
 
-/** The server's address with the stream key where SRT servers look for it. */
+export const isRtmp = (server: string): boolean => /^rtmps?:/.test(server);
+
+/** The server's address with the stream key where servers of its kind look for it. */
 export function serverUri(server: string, streamKey: string): string {
+  if (isRtmp(server)) {
+    return streamKey === '' ? server : `${server.replace(/\/$/, '')}/${streamKey}`;
+  }
   const url = new URL(server);
   if (streamKey !== '' && !url.searchParams.has('streamid')) {
     url.searchParams.set('streamid', streamKey);
@@ -35,30 +40,52 @@ export function serverUri(server: string, streamKey: string): string {
   return url.href;
 }
 
-export function relayLaunch(settings: PathSettings, rates: Rates): string {
+const unbounded = 'max-size-buffers=0 max-size-bytes=0 max-size-time=10000000000';
+
+/** From pictures and audio to the server. */
+function outletLaunch({ server, streamKey, passphrase, latencyMs }: PathSettings): string {
+  const uri = quoted(serverUri(server, streamKey));
+  const unsynced = 'sync=false async=false';
+  if (isRtmp(server)) {
+    return (
+      `flvmux name=mux streamable=true ! queue name=backlog ${unbounded} ` +
+      `! rtmp2sink name=uplink location=${uri} ${unsynced}`
+    );
+  }
+  const encryption = passphrase === '' ? '' : `passphrase=${quoted(passphrase)} `;
+  return (
+    `livesrmux name=mux ! queue ${unbounded} ` +
+    `! srtsink name=uplink uri=${uri} ${encryption}latency=${latencyMs} ${unsynced}`
+  );
+}
+
+export function relayLaunch(settings: PathSettings, rates: Rates, pictureBps: number): string {
   const words = launchWords({
     ...pickerProperties(settings, rates),
-    uplink: 'srt:uplink',
+    ...(isRtmp(settings.server)
+      ? { uplink: 'external', 'uplink-bitrate': pictureBps }
+      : { uplink: 'srt:uplink' }),
     'residual-step': residualSteps[settings.patchQuality],
   });
-  const { passphrase } = settings;
-  const encryption = passphrase === '' ? '' : `passphrase=${quoted(passphrase)} `;
-  const unbounded = 'max-size-buffers=0 max-size-bytes=0 max-size-time=10000000000';
+  // FLV has no place for a track of patches.
+  const isInside = settings.carriage === 'auto' || isRtmp(settings.server);
+  const pictures = isInside
+    ? `coded. ! queue ${unbounded} ! inserter.sink picker.patches ! queue ! inserter.patches ` +
+      'patchinserter name=inserter ! h264parse ! mux. '
+    : `coded. ! queue ${unbounded} ! mux. picker.patches ! queue ! mux. `;
   const listen = `srt://127.0.0.1:${settings.listenPort}?mode=listener`;
   return (
     // Times without the correction of clocks that PCR brings: the constant between canvas and stream
     // must hold.
     `srtsrc uri=${quoted(listen)} latency=60 ! tsdemux name=demux ignore-pcr=true ` +
     'demux. ! video/x-h264 ! queue ! h264parse ! tee name=coded ' +
-    `coded. ! queue ${unbounded} ! mux. coded. ! queue ! avdec_h264 ! tee name=decoded ` +
+    `${pictures}coded. ! queue ! avdec_h264 ! tee name=decoded ` +
     `decoded. ! queue ${unbounded} min-threshold-time=${canvasDelayMs * 1e6} ! picker.lowres ` +
     `decoded. ! queue ! videoconvertscale ! video/x-raw,format=I420,width=${smallWidth},height=${smallHeight} ` +
     '! gdppay ! fdsink fd=1 sync=false async=false ' +
     'demux. ! audio/mpeg ! queue ! aacparse ! mux. ' +
     `fdsrc fd=0 ! gdpdepay ! queue ! patchpicker name=picker ${words} ` +
-    'picker.patches ! queue ! mux. livesrmux name=mux ' +
-    `! queue ${unbounded} ! srtsink name=uplink uri=${quoted(serverUri(settings.server, settings.streamKey))} ` +
-    `${encryption}latency=${settings.latencyMs} sync=false async=false`
+    outletLaunch(settings)
   );
 }
 
@@ -68,12 +95,12 @@ export class Relay {
   readonly #handlers: RelayHandlers;
   readonly #canvas: CanvasWriter;
 
-  constructor(settings: PathSettings, rates: Rates, handlers: RelayHandlers) {
+  constructor(settings: PathSettings, rates: Rates, pictureBps: number, handlers: RelayHandlers) {
     this.#settings = settings;
     this.#handlers = handlers;
     this.#pipeline = new Pipeline({
       name: 'the relay',
-      launch: relayLaunch(settings, rates),
+      launch: relayLaunch(settings, rates, pictureBps),
       pipes: true,
       onMessage: ({ type, text }) => {
         if (type === 'warning' && text !== null) handlers.onWarning(text);
@@ -107,12 +134,22 @@ export class Relay {
     }
   }
 
+  /** What video and patches may have of an uplink that the transport does not measure. */
+  setUplink(pictureBps: number): void {
+    this.#pipeline.set('picker', 'uplink-bitrate', pictureBps);
+  }
+
   async stats(): Promise<{ picker: StructureFields; uplink: StructureFields }> {
     const [picker, uplink] = await Promise.all([
       this.#pipeline.get('picker', 'stats'),
       this.#pipeline.get('uplink', 'stats'),
     ]);
     return { picker: parseStructure(picker), uplink: parseStructure(uplink) };
+  }
+
+  /** What waits for the network, of RTMP. */
+  async backlogMs(): Promise<number> {
+    return Number(await this.#pipeline.get('backlog', 'current-level-time')) / 1e6 || 0;
   }
 
   /** A frame of the canvas and its time in the stream, for patches. */

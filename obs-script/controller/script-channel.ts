@@ -23,6 +23,8 @@ export const scriptStatus = z.object({
   token: text(1024),
   /** Of SRT, for the relay; a script that does not say knows none. */
   passphrase: text(79).default(''),
+  /** Of the relay's patches. */
+  carriage: z.enum(['auto', 'klv']).catch('auto'),
   capKbps: z.number().min(1).max(1e6),
   minKbps: z.number().min(1).max(1e6),
   streamClass: text(64),
@@ -37,6 +39,8 @@ export const scriptStatus = z.object({
   encoderWidth: count.max(32_768),
   encoderHeight: count.max(32_768),
   bitrateKbps: count,
+  /** Of the sound; a script that does not report it counts as silent. */
+  audioKbps: count.catch(0),
   originalKbps: count,
   changes: count,
   /** Of H.264, that can change their bit rate live; ids apart by spaces. */

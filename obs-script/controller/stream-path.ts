@@ -27,11 +27,21 @@ export interface PathSettings {
   readonly token: string;
   /** Where OBS streams to, on this machine; of the relay, like the next two. */
   readonly listenPort: number;
-  /** srt://HOST:PORT */
+  /** srt://HOST:PORT or rtmp://HOST/APP */
   readonly server: string;
   /** Of SRT; empty: the stream goes as it is. */
   readonly passphrase: string;
+  /** Where the relay's patches go: inside the pictures, or as a track of their own. */
+  readonly carriage: 'auto' | 'klv';
   readonly latencyMs: number;
+}
+
+/** What a path without a measured uplink gets to know of its stream. */
+export interface StreamSight {
+  /** What the server last reported to receive, once; null: nothing new. */
+  readonly takeGoodputBps: () => number | null;
+  /** Of the audio that OBS sends with the video. */
+  readonly audioBps: () => number;
 }
 
 /** As of now; counts since the path was opened. */

@@ -2,28 +2,31 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  initialDirectUplink,
+  initialEstimate,
+  lowestSentBps,
   observe,
-  type DirectObservation,
-  type DirectUplink,
-} from '../../obs-script/controller/direct-uplink.ts';
+  type UplinkEstimate,
+  type UplinkObservation,
+} from '../../obs-script/controller/unmeasured-uplink.ts';
 
 const capBps = 3e6;
-const well: Omit<DirectObservation, 'nowMs'> = {
+const well: Omit<UplinkObservation, 'nowMs'> = {
   capBps,
   congestion: 0,
   droppedFrames: 0,
   sentBps: 2.9e6,
+  audioBps: 1e5,
+  lowestSentBps: 2.9e6,
   goodputBps: null,
 };
 
 /** One observation a second from `from` on. */
 function watch(
-  uplink: DirectUplink,
+  uplink: UplinkEstimate,
   from: number,
   seconds: number,
-  change: Partial<DirectObservation> = {},
-): DirectUplink {
+  change: Partial<UplinkObservation> = {},
+): UplinkEstimate {
   let now = uplink;
   for (let second = from; second < from + seconds; second++) {
     now = observe(now, { ...well, nowMs: second * 1000, ...change });
@@ -32,7 +35,7 @@ function watch(
 }
 
 describe('the uplink of a stream that goes straight to the server', () => {
-  const start = initialDirectUplink(capBps, 0);
+  const start = initialEstimate(capBps, 0);
 
   it('is the cap while all is well', () => {
     expect(watch(start, 0, 60).capacityBps).toBe(capBps);
@@ -47,9 +50,26 @@ describe('the uplink of a stream that goes straight to the server', () => {
 
   it('is less than what arrived, when less arrives than goes out', () => {
     const told = observe(start, { ...well, nowMs: 1000, goodputBps: 1e6 });
-    expect(told.capacityBps).toBeCloseTo(0.9e6);
-    // The edges of an epoch are no loss.
+    expect(told.capacityBps).toBeCloseTo(0.99e6);
     expect(observe(start, { ...well, nowMs: 1000, goodputBps: 2.6e6 }).capacityBps).toBe(capBps);
+  });
+
+  it('is not lowered by sound, which the server does not count', () => {
+    const small = { sentBps: 8e5, lowestSentBps: 8e5, audioBps: 1.6e5, goodputBps: 6.2e5 };
+    expect(watch(start, 0, 60, small).capacityBps).toBe(capBps);
+  });
+
+  it('is not lowered by a stream whose rate has risen since the epoch of the report', () => {
+    const sent = [...Array(11).keys()].map((second) => ({
+      atMs: second * 1000,
+      bytes: second * 1e5 + Math.max(0, second - 5) * 2e5,
+    }));
+    const lowest = lowestSentBps(sent);
+    expect(lowest).toBeCloseTo(8e5);
+    expect(lowestSentBps(sent.slice(1))).toBeNull();
+    const seen = { ...well, nowMs: 10_000, sentBps: 2.4e6, lowestSentBps: lowest };
+    expect(observe(start, { ...seen, goodputBps: 1.1e6 }).capacityBps).toBe(capBps);
+    expect(observe(start, { ...seen, goodputBps: 5e5 }).capacityBps).toBeLessThan(capBps);
   });
 
   it('gives the encoder time to follow before it is lowered again', () => {
@@ -76,6 +96,8 @@ describe('the uplink of a stream that goes straight to the server', () => {
             congestion: fc.double({ min: 0, max: 1, noNaN: true }),
             droppedFrames: fc.nat(100),
             sentBps: fc.nat(1e8),
+            audioBps: fc.nat(1e6),
+            lowestSentBps: fc.option(fc.nat(1e8)),
             goodputBps: fc.option(fc.nat(1e9)),
             capBps: fc.integer({ min: 1000, max: 1e8 }),
           }),

@@ -168,6 +168,8 @@ const status: ScriptStatus = {
   canvasFile: '/run/user/1000/livesr-canvas',
   canvasProblem: '',
   canvasGrabbed: 10,
+  audioKbps: 160,
+  carriage: 'auto',
   scriptMs: 20,
   grabsMs: 30,
 };

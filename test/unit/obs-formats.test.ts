@@ -216,6 +216,7 @@ describe('sizes and addresses', () => {
     listenPort: 7010,
     server: 'srt://server:7001',
     passphrase: '',
+    carriage: 'auto',
     latencyMs: 600,
   };
 
@@ -237,8 +238,26 @@ describe('sizes and addresses', () => {
     expect(serverUri('srt://host:7001', '')).toBe('srt://host:7001');
   });
 
+  it('carry it in the path of RTMP', () => {
+    expect(serverUri('rtmp://host/live', 'key')).toBe('rtmp://host/live/key');
+    expect(serverUri('rtmps://host/live/', 'key')).toBe('rtmps://host/live/key');
+    expect(serverUri('rtmp://host/live', '')).toBe('rtmp://host/live');
+  });
+
+  it('choose the container, and where patches are carried', () => {
+    const launch = (change: Partial<PathSettings>): string =>
+      relayLaunch({ ...relayed, ...change }, rates, 9e5);
+    expect(launch({})).toMatch(/inserter\.patches .*livesrmux/);
+    expect(launch({ carriage: 'klv' })).toMatch(/picker\.patches ! queue ! mux\. .*livesrmux/);
+    const rtmp = launch({ server: 'rtmp://host/live' });
+    expect(rtmp).toMatch(/uplink="external" uplink-bitrate=900000/);
+    expect(rtmp).toMatch(/inserter\.patches .*flvmux .*rtmp2sink/);
+    expect(launch({ server: 'rtmp://host/live', carriage: 'klv' })).toBe(rtmp);
+  });
+
   it('carry the passphrase where the script has one', () => {
-    const launch = (passphrase: string): string => relayLaunch({ ...relayed, passphrase }, rates);
+    const launch = (passphrase: string): string =>
+      relayLaunch({ ...relayed, passphrase }, rates, 9e5);
     expect(launch('ten letters "and more"')).toContain(
       'srtsink name=uplink uri="srt://server:7001" passphrase="ten letters \\"and more\\"" latency=600',
     );
