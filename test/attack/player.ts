@@ -5,6 +5,7 @@ import { Pipeline } from '../../elements/measure/pipeline.ts';
 import { crc32 } from './crc32.ts';
 import { loadMaterial, type Material, type MaterialName } from './material.ts';
 import { resealed, streamIdOf } from './packet.ts';
+import { inFrontOfSlices } from './sei.ts';
 import type { Frame, StreamAttack } from './stream-attack.ts';
 import { ticksPerSecond } from './pes-time.ts';
 import { retimed, TransportStreamWriter, withPayload, type Unit } from './transport-stream.ts';
@@ -144,8 +145,11 @@ export class Player {
     this.#picture %= pictures.length;
     const ticks = this.#ticks + Math.round(attack.shiftTicks?.(frame) ?? 0);
     const pieces = this.#tables(ticks);
+    const units = (active ? attack.units?.(frame) : undefined) ?? [];
+    const shown =
+      units.length === 0 ? picture : withPayload(picture, inFrontOfSlices(picture.payload, units));
     pieces.push(
-      this.#writer.unit(retimed(picture, ticks - (picture.pts ?? 0)), ticks - clockLeadTicks),
+      this.#writer.unit(retimed(shown, ticks - (shown.pts ?? 0)), ticks - clockLeadTicks),
     );
     const klvTicks = ticks + Math.round((active ? attack.klvShiftTicks?.(frame) : undefined) ?? 0);
     const triplets = [

@@ -20,6 +20,8 @@ export interface StreamAttack {
   readonly fromStart?: true;
   /** KLV triplets that go with the frame. */
   readonly packets?: (frame: Frame) => readonly Uint8Array[];
+  /** NAL units that stand in front of the picture's first slice. */
+  readonly units?: (frame: Frame) => readonly Uint8Array[];
   /** Header time of the sender's own patch packets. */
   readonly headerTimeNs?: (frame: Frame) => bigint;
   /** Added to all times of the transport, 90 kHz; the first value holds from the first frame on. */

@@ -1,6 +1,7 @@
 // Hostile senders. Each reproduces one way in which a stream was once stopped, swollen or silenced.
 import { encodedFlatJpeg } from './jpeg-bombs.ts';
 import { hostilePacket, klv, type HostilePatch } from './packet.ts';
+import { coded, message, unit, type HostilePart } from './sei.ts';
 import type { Frame, StreamAttack } from './stream-attack.ts';
 import { ticksPerSecond } from './pes-time.ts';
 
@@ -125,8 +126,76 @@ function jpegPatches(frame: Frame): HostilePatch[] {
   return [...Array.from({ length: 12 }, () => good), liar, liar, cut, noisy];
 }
 
+const flood = 4000;
+const emptyMessages = unit(...Array.from({ length: flood }, () => message(Buffer.alloc(0))));
+const emptyUnits = Array.from({ length: flood / 2 }, () => unit(message(Buffer.alloc(0))));
+
+/** Of a picture whose number the sender made up. */
+const carried = (frame: Frame, index: number, part: Partial<HostilePart>): Buffer =>
+  message(
+    coded({
+      picture: frame.index,
+      back: 0,
+      message: frame.index * 64 + index,
+      part: 0,
+      parts: 1,
+      bytes: noise(20, index),
+      ...part,
+    }),
+  );
+
+const sixtyFour = [...Array(64).keys()];
+
+/** What pictures carry, wrong in every way that docs/protocol.md names. */
+const carriedAttacks: Record<string, StreamAttack> = {
+  'carries thousands of empty messages in each picture': {
+    units: ({ index }) => (index % 2 === 0 ? [emptyMessages] : emptyUnits),
+  },
+  'carries parts of packets that are never completed': {
+    units: (frame) => [
+      unit(
+        ...sixtyFour.map((index) =>
+          carried(frame, index, { part: index, parts: 255, bytes: noise(900, frame.index) }),
+        ),
+      ),
+    ],
+  },
+  'carries parts whose counters jump': {
+    units: (frame) => {
+      const far = [0, 2 ** 31, 2 ** 32 - 1, frame.index * 7919];
+      const backs = [-32_768, 32_767, -1, 90];
+      return sixtyFour.slice(0, 16).map((index) =>
+        unit(
+          carried(frame, index, {
+            picture: far[index % 4] ?? 0,
+            back: backs[index >> 2] ?? 0,
+            bytes: packet(frame, [
+              residual(
+                frame,
+                { x: 0, y: 0, width: 64, height: 64 },
+                new Uint8Array(zeroLevelBytes),
+              ),
+            ]),
+          }),
+        ),
+      );
+    },
+  },
+  'carries messages that are cut off or not of the format': {
+    units: (frame) => [
+      unit(message(noise(30, frame.index), 100_000)),
+      unit(message(noise(5, frame.index))),
+      unit(carried(frame, 1, { part: 9, parts: 3 })),
+      unit(carried(frame, 2, { bytes: Buffer.alloc(0) })),
+      unit(carried(frame, 3, { bytes: noise(3000, frame.index) })),
+      unit(message(Buffer.alloc(400))),
+    ],
+  },
+};
+
 export const streamAttacks: Record<string, StreamAttack> = {
   none: {},
+  ...carriedAttacks,
   'announces 65535x65535': { packets: announces(65_535, 65_535) },
   'announces 16384x16384': { packets: announces(16_384, 16_384) },
   'announces a huge size that fits': {
