@@ -690,9 +690,8 @@ local function on_event(event)
 end
 
 function script_description()
-	return "<h2>livesr</h2><p>Sends a small stream with pieces of the full picture beside it; the server's network "
-		.. "learns from them and gives viewers the full picture back. Needs the controller, "
-		.. "<code>livesr obs</code>, on this computer.</p>"
+	return "<h2>livesr</h2><p>Sends a small stream with patches of the full-size picture. The server trains a network "
+		.. "on them and gives viewers the full size. Needs the controller, <code>livesr obs</code>, on this computer.</p>"
 end
 
 local function status_text()

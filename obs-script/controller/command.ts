@@ -41,7 +41,7 @@ interface ObsOptions {
 const explanation = `
 The script obs-script/livesr.lua in OBS (Tools > Scripts) has the settings: the server's address, the cap
 of the uplink and so on. OBS streams to srt://127.0.0.1:PORT, where PORT is --relay-port; from there it
-goes on to the server, with pieces of the full picture. docs/obs.md has it step by step.
+goes on to the server, with patches of the full-size picture. docs/obs.md has it step by step.
 
 The websocket's port and password are taken from OBS's own configuration where it is found; the
 options and environment variables take precedence. Token, stream key and SRT's passphrase, where they are
