@@ -38,7 +38,9 @@ class PacketOutlet {
     virtual std::size_t easy_bytes() const = 0;
     // What video and patches may take (bit/s); 0: packets go at once.
     virtual void set_rate(std::uint32_t rate_bps) = 0;
-    // Packets that could not go in time.
+    // No receiver has frames from before this time: packets of them that wait are dropped.
+    virtual void drop_before(GstClockTime running_time) = 0;
+    // Packets that could not go in time, or whose frame no receiver has.
     virtual std::uint64_t dropped_late() const = 0;
 
   protected:

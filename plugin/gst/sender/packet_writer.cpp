@@ -27,11 +27,27 @@ bool is_padded(const LumaFrame& frame, const Scale& scale) {
 void PacketWriter::start(std::uint32_t stream_id) {
     const std::lock_guard lock(mutex_);
     stamp_ = {stream_id, 0};
+    begin_ = 0;
     next_announcement_ = 0;
     announced_width_ = announced_height_ = 0;
     announced_scale_ = 0;
     carrying_ = announcements_ = {};
     dropped_ = 0;
+}
+
+void PacketWriter::begin_again(GstClockTime running_time) {
+    PacketOutlet* outlet = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        begin_ = running_time;
+        outlet = outlet_;
+    }
+    if (outlet) outlet->drop_before(running_time);
+}
+
+bool PacketWriter::has_receiver(const LumaFrame& frame) const {
+    const std::lock_guard lock(mutex_);
+    return frame.running_time >= begin_;
 }
 
 PacketStamp PacketWriter::next_stamp() {
@@ -62,7 +78,10 @@ void PacketWriter::send(const LumaFrame& frame, std::vector<std::uint8_t> packet
     // An announcement is needed, and its 46 bytes are in the ledger's margin.
     const auto room = patches == 0 ? std::nullopt : session_.patch_room_bits();
     const bool fits = !room || static_cast<double>(packet.size()) * 8 <= *room;
-    if (fits && outlet->push({std::move(packet), frame.running_time, frame.pts, patches})) return;
+    if (fits && has_receiver(frame) &&
+        outlet->push({std::move(packet), frame.running_time, frame.pts, patches})) {
+        return;
+    }
     const std::lock_guard lock(mutex_);
     ++dropped_;
 }

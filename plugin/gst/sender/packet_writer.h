@@ -23,6 +23,9 @@ class PacketWriter {
     void set_outlet(PacketOutlet* outlet);
     // Numbers and counts start anew.
     void start(std::uint32_t stream_id);
+    // The stream begins again with the picture of this time: packets of earlier frames are dropped,
+    // those that wait in the outlet too.
+    void begin_again(GstClockTime running_time);
 
     // Sends the frame's cells, as many in one buffer as fit. Throws std::runtime_error when one is
     // not of its grid.
@@ -43,6 +46,7 @@ class PacketWriter {
     };
 
     PacketStamp next_stamp();
+    bool has_receiver(const LumaFrame& frame) const;
     std::size_t cells_together() const;
     PacketOutlet* outlet() const;
     // `patches` in the packet; none: an announcement.
@@ -53,6 +57,7 @@ class PacketWriter {
     mutable std::mutex mutex_;  // guards all below
     PacketOutlet* outlet_ = nullptr;
     PacketStamp stamp_;
+    GstClockTime begin_ = 0;  // no receiver has frames from before
     GstClockTime next_announcement_ = 0;
     int announced_width_ = 0;
     int announced_height_ = 0;

@@ -111,6 +111,18 @@ std::size_t PatchOutput::easy_bytes() const {
     return media_ns_ == 0 ? SIZE_MAX : pacer_.easy_bytes();
 }
 
+void PatchOutput::drop_before(GstClockTime running_time) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < queue_.size();) {
+        if (queue_[i].running_time < running_time) {
+            gst_mini_object_unref(take(i));
+            ++dropped_late_;
+        } else {
+            ++i;
+        }
+    }
+}
+
 std::uint64_t PatchOutput::dropped_late() const {
     const std::lock_guard lock(mutex_);
     return dropped_late_;
@@ -147,7 +159,7 @@ bool PatchOutput::push(OutgoingPacket packet) {
         if (flushing_ || buffers_ >= most_buffers) return false;
         GstBuffer* buffer = gst_buffer_new_memdup(packet.bytes.data(), packet.bytes.size());
         GST_BUFFER_PTS(buffer) = GST_BUFFER_DTS(buffer) = packet.pts;
-        queue_.push_back({GST_MINI_OBJECT_CAST(buffer), now_ns()});
+        queue_.push_back({GST_MINI_OBJECT_CAST(buffer), now_ns(), packet.running_time});
         ++buffers_;
         changed_.notify_all();
     }

@@ -52,6 +52,7 @@ class PatchOutput : public PacketOutlet {
     // there is no time to pace by, and buffers go at once.
     void video_sent(GstClockTime time, std::size_t bytes);
     std::size_t easy_bytes() const override;
+    void drop_before(GstClockTime running_time) override;
     std::uint64_t dropped_late() const override;
 
   private:
@@ -60,6 +61,7 @@ class PatchOutput : public PacketOutlet {
     struct Item {
         GstMiniObject* object;
         std::uint64_t since_ns;
+        GstClockTime running_time = GST_CLOCK_TIME_NONE;  // of a packet's frame
     };
 
     static void run(gpointer self);

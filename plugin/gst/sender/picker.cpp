@@ -92,6 +92,7 @@ bool Picker::start() {
         const std::lock_guard lock(mutex_);
         active_ = chosen;
         running_ = true;
+        awaits_key_ = false;
         high_.reset();
         low_.reset();
         patches_ended_ = false;
@@ -168,9 +169,18 @@ void Picker::ask_for_key() {
     {
         const std::lock_guard lock(mutex_);
         ask = key_request_;
+        awaits_key_ = true;
     }
     if (ask) ask();
     say_stale();
+}
+
+void Picker::key_left(GstClockTime running_time) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!GST_CLOCK_TIME_IS_VALID(running_time) || !std::exchange(awaits_key_, false)) return;
+    }
+    writer_.begin_again(running_time);
 }
 
 void Picker::stale_frame_dropped() {

@@ -60,6 +60,8 @@ class Picker {
     GstPad* high_pad() const { return high_.pad; }
     PatchOutput& output() { return output_; }
     PictureCarrier& carrier() { return carrier_; }
+    // A picture that needs none before it leaves the encoder.
+    void key_left(GstClockTime running_time);
     SenderSession& session() { return session_; }
     void add_stats(GstStructure* stats) const;
 
@@ -106,6 +108,7 @@ class Picker {
     bool running_ = false;
     std::function<void(const Plan&)> plan_watcher_;
     std::function<void()> key_request_;
+    bool awaits_key_ = false;  // no receiver can decode what leaves before it
     Input high_;
     Input low_;
     FrameStore store_;

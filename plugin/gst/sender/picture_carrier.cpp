@@ -113,16 +113,27 @@ std::size_t PictureCarrier::room(std::uint64_t now_ns, std::size_t most) const {
     return fits;
 }
 
-// With the mutex held.
-void PictureCarrier::drop_late(std::uint64_t now_ns) {
+// With the mutex held: the packets of which `which` is true.
+template <typename Which>
+void PictureCarrier::drop(Which which) {
     std::erase_if(queue_, [&](const Waiting& waiting) {
-        const bool is_late =
-            now_ns > waiting.since_ns && now_ns - waiting.since_ns > PatchPacer::longest_wait_ns;
-        if (!is_late) return false;
+        if (!which(waiting)) return false;
         queued_bytes_ -= waiting.packet.bytes.size();
         ++dropped_late_;
         return true;
     });
+}
+
+// With the mutex held.
+void PictureCarrier::drop_late(std::uint64_t now_ns) {
+    drop([&](const Waiting& waiting) {
+        return now_ns > waiting.since_ns && now_ns - waiting.since_ns > PatchPacer::longest_wait_ns;
+    });
+}
+
+void PictureCarrier::drop_before(GstClockTime running_time) {
+    const std::lock_guard lock(mutex_);
+    drop([&](const Waiting& waiting) { return waiting.packet.running_time < running_time; });
 }
 
 // With the mutex held. False when there is no room for it now.

@@ -26,6 +26,7 @@ class PictureCarrier : public PacketOutlet {
     bool push(OutgoingPacket packet) override;
     std::size_t easy_bytes() const override;
     void set_rate(std::uint32_t rate_bps) override;
+    void drop_before(GstClockTime running_time) override;
     std::uint64_t dropped_late() const override;
 
     // Pictures are numbered by their time in frames of this duration, where nobody sees them go to
@@ -59,6 +60,8 @@ class PictureCarrier : public PacketOutlet {
     void advance(std::uint64_t now_ns);
     std::size_t room(std::uint64_t now_ns, std::size_t most) const;
     void drop_late(std::uint64_t now_ns);
+    template <typename Which>
+    void drop(Which which);
     bool add_part(Waiting& waiting, std::uint32_t number, int temporal_id, std::uint64_t now_ns,
                   std::vector<std::uint8_t>& data);
     Carried collect(std::uint32_t number, int temporal_id, std::uint64_t now_ns);

@@ -421,7 +421,7 @@ std::optional<EncoderWatch::Trouble> SenderGraph::left_out_trouble() {
         "look-ahead, or take the default encoder, which keeps each frame within the uplink"};
 }
 
-GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpointer graph) {
+GstPadProbeReturn SenderGraph::count_bytes(GstPad* pad, GstPadProbeInfo* info, gpointer graph) {
     const gsize bytes = info->type & GST_PAD_PROBE_TYPE_BUFFER
                             ? gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info))
                             : gst_buffer_list_calculate_size(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
@@ -437,6 +437,7 @@ GstPadProbeReturn SenderGraph::count_bytes(GstPad*, GstPadProbeInfo* info, gpoin
         self.frame_guard_.frame_came(bytes, is_key);
         self.encoder_watch_.frame_out();
     }
+    if (is_key) picker.key_left(running_time_on(pad, GST_BUFFER_PTS(first)));
     picker.session().add_video_bytes(bytes, is_key);
     if (first) picker.output().video_sent(GST_BUFFER_DTS_OR_PTS(first), bytes);
     return GST_PAD_PROBE_OK;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace livesr::gst {
 
@@ -307,15 +308,20 @@ void Tracks::count_drop(Output& output) {
     ++output.dropped;
 }
 
-// What the track has said of itself until now, for those behind our pad.
+// What the track has said of itself until now, for those behind our pad. A track that follows
+// another one goes on in its stream and segment: at the start of either a decoder drops the
+// pictures that the next ones build on, and tsdemux makes new pads in mid-stream as well (with
+// ignore-pcr at each table behind a loss).
 void Tracks::begin(Output& output, Intake& intake) {
     intake.claims = true;
-    output.begun = true;
-    output.broken = true;
-    GstEvent* start = gst_pad_get_sticky_event(intake.pad, GST_EVENT_STREAM_START, 0);
-    if (start == nullptr) start = gst_event_new_stream_start(name_of(output.kind));
-    gst_pad_push_event(output.pad, start);
+    const bool is_first = !std::exchange(output.begun, true);
     GstCaps* caps = gst_pad_get_current_caps(intake.pad);
+    if (is_first) {
+        output.broken = true;
+        GstEvent* start = gst_pad_get_sticky_event(intake.pad, GST_EVENT_STREAM_START, 0);
+        if (start == nullptr) start = gst_event_new_stream_start(name_of(output.kind));
+        gst_pad_push_event(output.pad, start);
+    }
     output.refused = !takes(output, caps);
     // Some elements take no second caps event, however equal (gdppay 1.22, multiplexers).
     GstCaps* known = gst_pad_get_current_caps(output.pad);
@@ -323,9 +329,11 @@ void Tracks::begin(Output& output, Intake& intake) {
     gst_clear_caps(&known);
     if (!output.refused && !is_known) gst_pad_push_event(output.pad, gst_event_new_caps(caps));
     gst_caps_unref(caps);
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_pad_push_event(output.pad, gst_event_new_segment(&segment));
+    if (is_first) {
+        GstSegment segment;
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        gst_pad_push_event(output.pad, gst_event_new_segment(&segment));
+    }
     if (GstEvent* tags = gst_pad_get_sticky_event(intake.pad, GST_EVENT_TAG, 0)) {
         gst_pad_push_event(output.pad, tags);
     }

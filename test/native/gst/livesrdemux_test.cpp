@@ -230,6 +230,32 @@ TEST_CASE("livesrdemux: a sender that comes back with another program map is on 
     }
 }
 
+TEST_CASE("livesrdemux: a lost table of programs is no beginning of the video") {
+    Bytes stream = multiplexed(picture);
+    // The tables are sent each 100 ms; those after one second are lost.
+    constexpr std::size_t packet_bytes = 188;
+    constexpr int program_map = 0x20;
+    int lost = 0;
+    for (std::size_t i = stream.size() / 2; i < stream.size() && lost < 2; ++i) {
+        for (std::size_t at = 0; at + packet_bytes <= stream[i].size(); at += packet_bytes) {
+            std::uint8_t* packet = stream[i].data() + at;
+            const int pid = (packet[1] & 0x1f) << 8 | packet[2];
+            if (pid != 0 && pid != program_map) continue;
+            packet[1] |= 0x1f;
+            packet[2] = 0xff;
+            ++lost;
+        }
+    }
+    REQUIRE(lost == 2);
+    Receiver receiver;
+    receiver.segment(GST_FORMAT_TIME);
+    CHECK(receiver.feed(stream, 5 * second) == GST_FLOW_OK);
+    receiver.end();
+    CHECK(receiver.video.buffers == 50);
+    // A decoder drops what it has at a start, and the pictures that build on it are damaged.
+    CHECK(receiver.video.starts == 1);
+}
+
 TEST_CASE("livesrdemux: a file that is not live comes out whole, and jumps in it are closed") {
     const Bytes stream = multiplexed(picture + sound + patches);
     Receiver receiver;

@@ -8,6 +8,8 @@
 
 #include "core/patch/carriage.h"
 #include "core/patch/packet.h"
+#include "gst/sender/patch_output.h"
+#include "gst/sender/picture_carrier.h"
 #include "gst/stream_format.h"
 #include "sender_fixture.h"
 
@@ -80,6 +82,48 @@ void run(Run& run, const std::string& sender, const std::string& behind = "") {
 }
 
 }  // namespace
+
+TEST_CASE("carriage: packets of frames that no receiver has are dropped while they wait") {
+    const auto packet = [](GstClockTime time) {
+        return livesr::gst::OutgoingPacket{Bytes(30, 7), time, time, 1};
+    };
+    SUBCASE("inside the pictures") {
+        const StreamFormat format{livesr::Codec::h264, 0};
+        livesr::gst::PictureCarrier carrier;
+        carrier.set_format(format);
+        carrier.count_by(40 * GST_MSECOND);
+        for (const int frame : {1, 2, 3}) carrier.push(packet(frame * 40 * GST_MSECOND));
+        carrier.drop_before(2 * 40 * GST_MSECOND);
+        CHECK(carrier.dropped_late() == 1);
+        const Bytes slice = {0, 0, 0, 1, 0x65, 1, 2, 3};
+        GstBuffer* picture = carrier.carry(gst_buffer_new_memdup(slice.data(), slice.size()),
+                                           4 * 40 * GST_MSECOND, 4 * 40 * GST_MSECOND);
+        GstMapInfo map;
+        REQUIRE(gst_buffer_map(picture, &map, GST_MAP_READ));
+        const auto found =
+            livesr::read_user_data(format, carriage_uuid, {map.data, map.data + map.size});
+        gst_buffer_unmap(picture, &map);
+        gst_buffer_unref(picture);
+        REQUIRE(found.payloads.size() == 2);
+        CHECK(livesr::read_part(found.payloads[0])->back == 2);
+        CHECK(livesr::read_part(found.payloads[1])->back == 1);
+    }
+    SUBCASE("on the pad") {
+        GstPad* pad = gst_pad_new("patches", GST_PAD_SRC);
+        {
+            livesr::gst::PatchOutput output(pad);
+            output.wait_for_video();
+            gst_pad_set_active(pad, TRUE);
+            output.start();
+            for (const int frame : {1, 2, 3}) CHECK(output.push(packet(frame * GST_SECOND)));
+            output.drop_before(3 * GST_SECOND);
+            CHECK(output.dropped_late() == 2);
+            output.stop();
+        }
+        gst_pad_set_active(pad, FALSE);
+        gst_object_unref(pad);
+    }
+}
 
 TEST_CASE("carriage: pictures carry what the pad would, and name its frames") {
     const TestEngine engine(planning_engine);
