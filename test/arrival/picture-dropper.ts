@@ -1,10 +1,16 @@
 // A relay that loses every 50th coded picture of H.264, as one does that has too little time or room.
+import type { BusMessage } from '../../elements/measure/pipeline-messages.ts';
 import { Pipeline } from '../../elements/measure/pipeline.ts';
 import type { Running } from './programs.ts';
 
 const every = 50;
 const headerBytes = 62;
 const bufferType = 1;
+const capsType = 2;
+const segmentType = 70;
+/** GStreamer 1.22 does not read all events that it writes: tags, for one. */
+const isNeeded = (type: number): boolean =>
+  type === bufferType || type === capsType || (type - 64) >> 8 === segmentType;
 const sliceTypes = [1, 5];
 
 /** Whether any slice of an access unit in start codes may be referred to (nal_ref_idc). */
@@ -28,14 +34,19 @@ export class PictureDropper implements Running {
 
   constructor(from: string, to: string, which: 'any' | 'unreferenced') {
     this.#which = which;
+    const onMessage = ({ type, text }: BusMessage): void => {
+      if (['error', 'warning'].includes(type)) this.said.push(`${type}: ${text ?? ''}`);
+    };
     this.#to = new Pipeline({
       name: 'the second half of the relay',
       pipes: true,
+      onMessage,
       launch: `fdsrc fd=0 ! gdpdepay ! h264parse ! livesrmux ! srtsink uri="${to}?mode=caller"`,
     });
     this.#from = new Pipeline({
       name: 'the first half of the relay',
       pipes: true,
+      onMessage,
       launch:
         `srtsrc uri="${from}?mode=listener" keep-listening=true ! livesrdemux name=demux ` +
         'demux.video ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au ' +
@@ -60,8 +71,10 @@ export class PictureDropper implements Running {
       if (end > this.#kept.length) return;
       const packet = this.#kept.subarray(0, end);
       this.#kept = this.#kept.subarray(end);
-      const isPicture = packet.readUInt16BE(4) === bufferType;
-      if (!isPicture || !this.#isLost(packet.subarray(headerBytes))) this.#to.input?.write(packet);
+      const type = packet.readUInt16BE(4);
+      const isLost =
+        !isNeeded(type) || (type === bufferType && this.#isLost(packet.subarray(headerBytes)));
+      if (!isLost) this.#to.input?.write(packet);
     }
   }
 

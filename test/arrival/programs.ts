@@ -16,6 +16,9 @@ export interface Running {
   readonly stop: () => Promise<void>;
 }
 
+/** Others may come first in the path, and lack GStreamer's bindings. */
+export const systemPython = '/usr/bin/python3';
+
 const settleMs = 8000;
 const keptLines = 5;
 
@@ -94,7 +97,7 @@ const checks: Readonly<Record<Need, () => boolean>> = {
   'nginx-rtmp': () =>
     answers('nginx', '-v') && existsSync('/usr/share/nginx/modules/ngx_rtmp_module.so'),
   'gst-rtsp-server': () =>
-    answers('python3', '-c', "import gi; gi.require_version('GstRtspServer', '1.0')"),
+    answers(systemPython, '-c', "import gi; gi.require_version('GstRtspServer', '1.0')"),
 };
 
 /** Of what a way needs, what this machine does not have. */

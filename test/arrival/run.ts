@@ -106,11 +106,12 @@ class Measurement {
       { at: times.server, start: () => this.#startServer() },
       { at: times.sender, start: () => this.#startSender() },
     ].sort((a, b) => a.at - b.at);
+    if (this.#way.serverWaitsFor !== undefined) order.reverse();
     for (const { at, start } of order) {
       await until(at);
       await start();
     }
-    let end = Math.max(times.server, times.sender) + seconds;
+    let end = Math.max((performance.now() - startMs) / 1000, times.server, times.sender) + seconds;
     let sentBefore = 0;
     if (times.again !== undefined) {
       await until(end);

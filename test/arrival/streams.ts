@@ -30,15 +30,15 @@ export const encoders = {
   x264: {
     codec: 'h264',
     launch:
-      'x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=50 vbv-buf-capacity=250',
+      'x264enc tune=zerolatency speed-preset=veryfast threads=1 key-int-max=60 vbv-buf-capacity=250',
   },
   'x264, 2 B frames': {
     codec: 'h264',
-    launch: 'x264enc speed-preset=veryfast bframes=2 rc-lookahead=10 threads=1 key-int-max=50',
+    launch: 'x264enc speed-preset=veryfast bframes=2 rc-lookahead=10 threads=1 key-int-max=60',
   },
   x265: {
     codec: 'h265',
-    launch: 'x265enc tune=zerolatency speed-preset=ultrafast key-int-max=50',
+    launch: 'x265enc tune=zerolatency speed-preset=ultrafast key-int-max=60',
   },
 } as const;
 
@@ -72,7 +72,7 @@ export function sender(stream: Stream, way: Way, ports: Ports): string {
 /** What comes out of a container, and what patches come out of beside it. */
 function tracks(stream: Stream, input: Input): { video: string; patches?: string } {
   if (input.container === undefined) return { video: '' };
-  if (input.container !== 'mpegts') return { video: `! ${input.container} name=demux demux.video` };
+  if (input.container !== 'mpegts') return { video: `! ${input.container}` };
   const { demux, video, patches } = transports[stream.transport];
   const { caps } = codecs[encoders[stream.encoder].codec];
   return { video: `! ${demux} ${video(caps)}`, patches };

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted } from '../../elements/measure/pipeline.ts';
 import { PictureDropper } from './picture-dropper.ts';
-import { startFileServer, startProgram, type Running } from './programs.ts';
+import { startFileServer, startProgram, systemPython, type Running } from './programs.ts';
 
 export interface Ports {
   /** Where the sender sends to. */
@@ -113,7 +113,7 @@ rtmp {
   return startProgram('nginx', ['-c', file, '-p', '/usr/share/nginx']);
 }
 
-/** gst-rtsp-server has no program of its own. */
+/** gst-rtsp-server has no program of its own; its bindings are the system's. */
 const rtspServer = `
 import sys, gi
 gi.require_version('Gst', '1.0')
@@ -226,7 +226,7 @@ export const ways: Readonly<Record<string, Way>> = {
     },
     relays: [
       ({ entry, exit }) =>
-        startProgram('python3', [
+        startProgram(systemPython, [
           '-c',
           rtspServer,
           String(exit),
