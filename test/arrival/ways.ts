@@ -192,6 +192,16 @@ export const ways: Readonly<Record<string, Way>> = {
     },
     needs: ['ffmpeg'],
   },
+  'ffmpeg -c copy, MP4, as fast as it goes': {
+    output: toSrt,
+    relays: [ffmpeg('-c copy', recordingIn)],
+    isRecording: true,
+    input: {
+      container: 'qtdemux',
+      launch: (ports) => `filesrc location=${quoted(recordingIn(ports))}`,
+    },
+    needs: ['ffmpeg'],
+  },
   'ffmpeg -c copy, nginx-rtmp': {
     output: toSrt,
     relays: [nginx, ffmpeg('-c copy -f flv', ffmpegRtmp)],
