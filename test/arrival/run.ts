@@ -44,6 +44,7 @@ const patchWaitSeconds = 3;
 /** Frames and training of a busy machine. */
 const slackSeconds = 2;
 const pollMs = 200;
+const settlingTries = 50;
 
 export async function measure(
   stream: Stream,
@@ -123,7 +124,7 @@ class Measurement {
     }
     await until(end);
     const sent = sentBefore + (await this.#lastSent());
-    return { sent, stats: parseStructure(await this.#server?.get('enhancer', 'stats')) };
+    return { sent, stats: await this.#settled() };
   }
 
   /** First a sender and its relay, then a server that reads what these have left. */
@@ -141,6 +142,18 @@ class Measurement {
       // Its process has ended.
       if (latest === undefined) return { sent, stats };
       stats = parseStructure(latest);
+      await delay(pollMs);
+    }
+  }
+
+  /** The server's counters when it has looked at all that came: a busy machine is behind. */
+  async #settled(): Promise<StructureFields> {
+    for (let tries = settlingTries; ; tries--) {
+      const stats = parseStructure(await this.#server?.get('enhancer', 'stats'));
+      const done = Object.entries(stats)
+        .filter(([name]) => /^patches-(?:aligned$|dropped-)/.test(name))
+        .reduce((sum, [, value]) => sum + Number(value), 0);
+      if (done === numberField(stats, 'patches-received') || tries === 0) return stats;
       await delay(pollMs);
     }
   }
