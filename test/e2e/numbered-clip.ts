@@ -9,18 +9,21 @@ const cell = 120;
 const bits = 8;
 const squareWidth = cell / bits;
 const squareHeight = 24;
-const framesInClip = 90;
-const width = 1280;
-const height = 720;
+interface Look {
+  readonly width: number;
+  readonly height: number;
+  /** Grey levels between the stripes: what patches of them cost. */
+  readonly contrast: number;
+}
 
-function frame(number: number): Uint8Array {
+function frame(number: number, { width, height, contrast }: Look): Uint8Array {
   const luma = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     const inCell = y % cell;
     for (let x = 0; x < width; x++) {
       const bit = (number >> Math.floor((x % cell) / squareWidth)) & 1;
       // Fine stripes that move at 3 pixels a frame, over slopes.
-      const stripes = ((x + y + 3 * number) >> 1) % 5 < 2 ? 50 : 0;
+      const stripes = ((x + y + 3 * number) >> 1) % 5 < 2 ? contrast : 0;
       luma[y * width + x] =
         inCell < squareHeight ? (bit ? 235 : 16) : 60 + stripes + (((x * 3 + y) >> 4) % 64);
     }
@@ -28,21 +31,37 @@ function frame(number: number): Uint8Array {
   return luma;
 }
 
-/** In Matroska, 15 frames a second, in `folder`. */
+/** 250 frames, 25 a second, of 720x480. */
+export async function writeNumberedY4m(path: string): Promise<void> {
+  const look = { width: 720, height: 480, contrast: 12 };
+  const grey = new Uint8Array((look.width * look.height) / 2).fill(128);
+  const file = createWriteStream(path);
+  file.write(`YUV4MPEG2 W${look.width} H${look.height} F25:1 Ip A1:1 C420jpeg\n`);
+  for (let number = 0; number < 250; number++) {
+    file.write('FRAME\n');
+    file.write(frame(number, look));
+    if (!file.write(grey)) await once(file, 'drain');
+  }
+  file.end();
+  await once(file, 'close');
+}
+
+/** In Matroska, 90 frames of 1280x720, 15 a second, in `folder`. */
 export async function makeNumberedClip(folder: string): Promise<string> {
+  const look = { width: 1280, height: 720, contrast: 50 };
   mkdirSync(folder, { recursive: true });
   const clip = join(folder, 'numbered.mkv');
   const raw = join(folder, 'numbered.gray');
   const file = createWriteStream(raw);
-  for (let number = 0; number < framesInClip; number++) {
-    if (!file.write(frame(number))) await once(file, 'drain');
+  for (let number = 0; number < 90; number++) {
+    if (!file.write(frame(number, look))) await once(file, 'drain');
   }
   file.end();
   await once(file, 'close');
   await runPipeline({
     name: 'making a clip',
     launch:
-      `filesrc location=${quoted(raw)} ! rawvideoparse format=gray8 width=${width} height=${height} ` +
+      `filesrc location=${quoted(raw)} ! rawvideoparse format=gray8 width=${look.width} height=${look.height} ` +
       'framerate=15/1 ! videoconvert ! video/x-raw,format=I420,colorimetry=bt709 ' +
       '! x264enc speed-preset=ultrafast pass=quant quantizer=14 key-int-max=15 ! h264parse ! matroskamux ' +
       `! filesink location=${quoted(clip)}`,

@@ -15,13 +15,14 @@ export class WatchedEngine {
   readonly pairs: { readonly high: number; readonly low: number }[] = [];
   readonly #server: Server;
 
-  constructor(path: string) {
+  constructor(
+    path: string,
+    log = (line: string): void => {
+      console.info(`engine: ${line}`);
+    },
+  ) {
     this.#server = createServer((socket) => {
-      void serve(socket, {
-        log: (line) => {
-          console.info(`engine: ${line}`);
-        },
-      });
+      void serve(socket, { log });
       const decoder = new FrameDecoder();
       let architecture: Architecture | undefined;
       socket.on('data', (chunk: Buffer) => {

@@ -113,7 +113,7 @@ void PatchAligner::add_patch(ReceivedPatch patch) {
     }
     make_room(patch.bytes());
     waiting_bytes_ += patch.bytes();
-    Waiting waiting{std::move(patch), std::nullopt, 0};
+    Waiting waiting{std::move(patch), std::nullopt, 0, false};
     if (!frames_.empty()) waiting.arrived_ns = frames_.back().running_time_ns;
     waiting_.push_back(std::move(waiting));
 }
@@ -190,10 +190,11 @@ PatchAligner::Verdict PatchAligner::place_residual(Waiting& waiting, bool patien
         if (is_residual_of(patch.residual, low)) return pair_residual(patch, frame, low, aligned);
     }
     waiting.unchecked = first_number_ + frames_.size();
+    // When patience ends the frame that it names has left the history.
+    waiting.had_frame = waiting.had_frame || frame_at(time_by_sender(patch)) || named_frame(patch);
     // Its frame may be one of those that are still to come.
     if (patient) return Verdict::wait;
-    const bool had_frame = frame_at(time_by_sender(patch)) || named_frame(patch);
-    return give_up(had_frame ? Misfit::other_frame : Misfit::no_frame);
+    return give_up(waiting.had_frame ? Misfit::other_frame : Misfit::no_frame);
 }
 
 PatchAligner::Verdict PatchAligner::pair_residual(ReceivedPatch& patch, std::size_t frame,

@@ -156,6 +156,7 @@ class PatchAligner {
         ReceivedPatch patch;
         std::optional<std::uint64_t> arrived_ns;  // newest frame when it came
         std::uint64_t unchecked = 0;              // number of the first frame not compared with it
+        bool had_frame = false;                   // one of the time that it names was there
     };
     enum class Verdict { wait, done };
 

@@ -70,6 +70,26 @@ TEST_CASE("a residual of pixels that were never shown is dropped and counted, ne
     CHECK(aligner.misfits(Misfit::other_frame) + aligner.misfits(Misfit::no_frame) == 1);
 }
 
+TEST_CASE("a residual whose frame came with other pixels is told from one whose frame never came") {
+    for (const bool came : {true, false}) {
+        CAPTURE(came);
+        PatchAligner aligner(options());
+        for (int number = 0; number < 100; ++number) {
+            // Encoded again, say.
+            Plane low = low_frame(number);
+            for (auto& pixel : low.pixels) pixel ^= 1;
+            if (number != 5 || came) {
+                aligner.add_frame(static_cast<std::uint64_t>(number) * frame_ns, frame_ns,
+                                  low.pixels.data(), low.width);
+            }
+            if (number == 6) aligner.add_patch(residual_of(5, 5));
+            CHECK(aligner.take_aligned().empty());
+        }
+        CHECK(aligner.misfits(came ? Misfit::other_frame : Misfit::no_frame) == 1);
+        CHECK(all_misfits(aligner) == 1);
+    }
+}
+
 TEST_CASE("a residual finds its frame whatever the transport says of its time") {
     PatchAligner aligner(options());
     int next = 0;
