@@ -51,7 +51,7 @@ const rtmp = (port: number): string => `rtmp://127.0.0.1:${port}/live/stream`;
 
 const toSrt: Output = {
   container: 'mpegts',
-  launch: ({ entry }) => `srtsink uri="${srt(entry)}?mode=caller"`,
+  launch: ({ entry }) => `srtsink uri="${srt(entry)}?mode=caller&conntimeo=20000"`,
 };
 const fromSrt: Input = {
   container: 'mpegts',

@@ -127,7 +127,9 @@ void PictureCarrier::drop(Which which) {
 // With the mutex held.
 void PictureCarrier::drop_late(std::uint64_t now_ns) {
     drop([&](const Waiting& waiting) {
-        return now_ns > waiting.since_ns && now_ns - waiting.since_ns > PatchPacer::longest_wait_ns;
+        // What has begun to leave would be of no use without its rest.
+        return waiting.left == 0 && now_ns > waiting.since_ns &&
+               now_ns - waiting.since_ns > PatchPacer::longest_wait_ns;
     });
 }
 
