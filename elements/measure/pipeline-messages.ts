@@ -8,7 +8,7 @@ export interface BusMessage {
   readonly source: string;
   /** Structure name, null without a structure; of an error the path of the element. */
   readonly name: string | null;
-  /** Text of an error or a warning, null for others. */
+  /** Text of an error, null for others; of warnings see warning.ts. */
   readonly text: string | null;
   /** Structure fields; 64-bit integers, fractions and nested structures come as strings. */
   readonly fields: Readonly<Record<string, unknown>>;

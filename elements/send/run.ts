@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../cli/failure.ts';
 import { withoutSecrets } from '../cli/secrets.ts';
 import type { BusMessage } from '../measure/pipeline-messages.ts';
+import { warningOf } from '../measure/warning.ts';
 import { Pipeline } from '../measure/pipeline.ts';
 import { numberField, parseStructure, type StructureFields } from '../measure/structure.ts';
 import { isLive, sendLaunch, type SendSettings } from './launch.ts';
@@ -151,15 +152,15 @@ export class Sender {
     }
   }
 
-  #hear({ type, source, name, text, fields }: BusMessage, ending: Ending): void {
-    if (type === 'error' && ending.source === '') {
-      ending.source = source;
-      ending.text = text ?? '';
+  #hear(message: BusMessage, ending: Ending): void {
+    if (message.type === 'error' && ending.source === '') {
+      ending.source = message.source;
+      ending.text = message.text ?? '';
     }
-    const { cause, remedy } = fields;
-    if (name !== 'livesr-warning' || typeof cause !== 'string' || this.#warnings.has(cause)) return;
-    this.#warnings.add(cause);
-    console.error(`warning: ${cause}${typeof remedy === 'string' ? `. ${remedy}` : ''}`);
+    const warning = message.name === 'livesr-warning' ? warningOf(message) : undefined;
+    if (warning === undefined || this.#warnings.has(warning)) return;
+    this.#warnings.add(warning);
+    console.error(`warning: ${warning}`);
   }
 
   #say(report: SendReport | LinkReport): void {

@@ -3,6 +3,7 @@
 // that is, the server finds out (plugin/gst/enhancer/side_patches.h).
 import { numberField, parseStructure } from '../../elements/measure/structure.ts';
 import { Pipeline } from '../../elements/measure/pipeline.ts';
+import { warningOf } from '../../elements/measure/warning.ts';
 import type { FedFrame } from './canvas-feed.ts';
 import { CanvasWriter } from './canvas-writer.ts';
 import { followPackets, segmentPacket } from './gdp-stream.ts';
@@ -87,8 +88,9 @@ export class DirectPath implements StreamPath {
       name: 'the patches',
       launch: directLaunch(settings, rates, options.sight.audioBps()),
       pipes: true,
-      onMessage: ({ type, text }) => {
-        if (type === 'warning' && text !== null) log(text);
+      onMessage: (message) => {
+        const warning = warningOf(message);
+        if (warning !== undefined) log(warning);
       },
     });
     this.#canvas = new CanvasWriter(this.#pipeline.input, settings.framesPerSecond);

@@ -3,6 +3,7 @@
 // engine, like in `livesr send`.
 import { Pipeline, quoted } from '../../elements/measure/pipeline.ts';
 import { parseStructure, type StructureFields } from '../../elements/measure/structure.ts';
+import { warningOf } from '../../elements/measure/warning.ts';
 import { CanvasWriter } from './canvas-writer.ts';
 import { followPackets, type GdpPacket } from './gdp-stream.ts';
 import { smallHeight, smallWidth, type Luma } from './picture.ts';
@@ -102,8 +103,9 @@ export class Relay {
       name: 'the relay',
       launch: relayLaunch(settings, rates, pictureBps),
       pipes: true,
-      onMessage: ({ type, text }) => {
-        if (type === 'warning' && text !== null) handlers.onWarning(text);
+      onMessage: (message) => {
+        const warning = warningOf(message);
+        if (warning !== undefined) handlers.onWarning(warning);
       },
     });
     this.#canvas = new CanvasWriter(this.#pipeline.input, settings.framesPerSecond);

@@ -1,5 +1,6 @@
 // A relay that loses every 50th coded picture of H.264, as one does that has too little time or room.
 import type { BusMessage } from '../../elements/measure/pipeline-messages.ts';
+import { warningOf } from '../../elements/measure/warning.ts';
 import { Pipeline } from '../../elements/measure/pipeline.ts';
 import type { Running } from './programs.ts';
 
@@ -34,8 +35,9 @@ export class PictureDropper implements Running {
 
   constructor(from: string, to: string, which: 'any' | 'unreferenced') {
     this.#which = which;
-    const onMessage = ({ type, text }: BusMessage): void => {
-      if (['error', 'warning'].includes(type)) this.said.push(`${type}: ${text ?? ''}`);
+    const onMessage = (message: BusMessage): void => {
+      const text = message.type === 'error' ? message.text : warningOf(message);
+      if (text != null) this.said.push(text);
     };
     this.#to = new Pipeline({
       name: 'the second half of the relay',

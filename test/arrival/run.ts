@@ -1,5 +1,6 @@
 // One stream from a sender to a server by one way: what of its patches arrives, and whether each is
 // paired with the frame that it was made from.
+import { warningOf } from '../../elements/measure/warning.ts';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -180,10 +181,12 @@ class Measurement {
       name: `the ${side}`,
       launch,
       pipes,
-      onMessage: ({ type, text }) => {
-        if (['error', 'warning', 'eos'].includes(type)) {
-          this.#said[side].add(`${type}: ${text ?? ''}`.trim());
-        }
+      onMessage: (message) => {
+        const { type } = message;
+        const text = type === 'error' ? message.text : warningOf(message);
+        if (text != null)
+          this.#said[side].add(`${type === 'error' ? 'error' : 'warning'}: ${text}`);
+        else if (type === 'eos') this.#said[side].add('eos');
       },
     });
   }

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freeUdpPort } from '../../elements/demo/live.ts';
 import { distDirectory } from '../../elements/measure/environment.ts';
+import { warningOf } from '../../elements/measure/warning.ts';
 import { Pipeline } from '../../elements/measure/pipeline.ts';
 import type { BusMessage } from '../../elements/measure/pipeline-messages.ts';
 import { parseStructure, type StructureFields } from '../../elements/measure/structure.ts';
 import { Probe, probeBranch } from './probe.ts';
-import { warningText } from './warning-text.ts';
 
 /** What a process may have by default on most systems. */
 const descriptors = 1024;
@@ -81,7 +81,8 @@ export class ServedStream {
   }
 
   #hear(message: BusMessage): void {
-    if (message.type === 'warning') this.warnings.push(warningText(message));
+    const warning = warningOf(message);
+    if (warning !== undefined) this.warnings.push(warning);
     const { steps } = message.fields;
     if (message.name === 'livesr-epoch' && typeof steps === 'string') {
       this.epochs.push({ atMs: performance.now(), steps: Number(steps) });

@@ -9,7 +9,7 @@ import type { BusMessage } from '../../elements/measure/pipeline-messages.ts';
 import { parseStructure, type StructureFields } from '../../elements/measure/structure.ts';
 import { seededRandom } from '../../elements/patch-sender/random.ts';
 import { isEngine, processTree, residentBytes, treeResidentBytes } from '../attack/memory.ts';
-import { warningText } from '../attack/warning-text.ts';
+import { warningOf } from '../../elements/measure/warning.ts';
 import { Output, outputBranch } from './output.ts';
 import type { Fault } from './schedule.ts';
 
@@ -151,9 +151,8 @@ export class World {
 
   #hear(side: string, message: BusMessage): void {
     const atMs = performance.now();
-    if (message.type === 'warning' || message.type === 'error') {
-      this.said.push({ atMs, text: `${side}: ${warningText(message)}` });
-    }
+    const text = message.type === 'error' ? message.text : warningOf(message);
+    if (text != null) this.said.push({ atMs, text: `${side}: ${text}` });
     if (message.name === 'livesr-epoch') this.epochAtMs = atMs;
   }
 

@@ -43,6 +43,7 @@
 #include "gst/enhancer/model_choice.h"
 #include "gst/enhancer/size_caps.h"
 #include "gst/register.h"
+#include "gst/warning.h"
 
 GST_DEBUG_CATEGORY(sr_enhancer_debug);
 #define GST_CAT_DEFAULT sr_enhancer_debug
@@ -129,14 +130,13 @@ gboolean start(GstBaseTransform* transform) {
         return FALSE;
     }
     if (!choice.cause.empty()) {
-        GST_ELEMENT_WARNING(self, RESOURCE, NOT_FOUND, ("%s", choice.cause.c_str()),
-                            ("%s", choice.remedy.c_str()));
+        livesr::gst::post_warning(GST_ELEMENT_CAST(self), choice.cause, choice.remedy);
     }
     Enhancer::Listener listener;
     listener.on_report = [self](const nlohmann::json& report) { post_epoch(self, report); };
     listener.on_change = [self] { livesr::gst::notify_read_only(self); };
     listener.on_warning = [self](const std::string& cause, const std::string& remedy) {
-        GST_ELEMENT_WARNING(self, RESOURCE, FAILED, ("%s", cause.c_str()), ("%s", remedy.c_str()));
+        livesr::gst::post_warning(GST_ELEMENT_CAST(self), cause, remedy);
     };
     std::shared_ptr<Enhancer> enhancer;
     try {

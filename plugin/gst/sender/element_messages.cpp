@@ -21,14 +21,6 @@ void post_plan(GstElement* element, const nlohmann::json& plan) {
     gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
 }
 
-void post_warning(GstElement* element, const std::string& cause, const std::string& remedy) {
-    GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", cause.c_str()), ("%s", remedy.c_str()));
-    GstStructure* fields =
-        gst_structure_new("livesr-warning", "cause", G_TYPE_STRING, cause.c_str(), "remedy",
-                          G_TYPE_STRING, remedy.c_str(), nullptr);
-    gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
-}
-
 void post_rung(GstElement* element, const Scale& scale, GstClockTime running_time) {
     GstStructure* fields =
         gst_structure_new("livesr-rung", "scale", G_TYPE_DOUBLE, scale.value(), "media-time-ns",

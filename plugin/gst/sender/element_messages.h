@@ -4,7 +4,6 @@
 #include <gst/gst.h>
 
 #include <nlohmann/json.hpp>
-#include <string>
 
 #include "core/picture/scale.h"
 
@@ -12,9 +11,6 @@ namespace livesr::gst {
 
 // Element message "livesr-plan": what was decided, once a second, and by which gradients.
 void post_plan(GstElement* element, const nlohmann::json& plan);
-
-// A warning for people, and the same as element message "livesr-warning" for programs.
-void post_warning(GstElement* element, const std::string& cause, const std::string& remedy);
 
 // Element message "livesr-rung": frames are sent at this scale from this running time on.
 void post_rung(GstElement* element, const Scale& scale, GstClockTime running_time);

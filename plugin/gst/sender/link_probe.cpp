@@ -10,6 +10,7 @@
 
 #include "gst/engine/channel_time.h"
 #include "gst/sender/outlet.h"
+#include "gst/warning.h"
 
 GST_DEBUG_CATEGORY_EXTERN(patch_picker_debug);
 #define GST_CAT_DEFAULT patch_picker_debug
@@ -219,13 +220,12 @@ bool LinkProbe::look() {
 }
 
 void LinkProbe::warn_of_no_element() const {
-    GST_ELEMENT_WARNING(
-        inside_, RESOURCE, NOT_FOUND,
-        ("uplink names \"%s\", and the pipeline has no such %s: the uplink is not measured. "
-         "Give the element that name",
-         choice_.element.c_str(),
-         choice_.kind == LinkChoice::Kind::srt ? "srtsink" : "rtpbin, rtpsession or webrtcbin"),
-        (nullptr));
+    const std::string kind =
+        choice_.kind == LinkChoice::Kind::srt ? "srtsink" : "rtpbin, rtpsession or webrtcbin";
+    post_warning(inside_,
+                 "uplink names \"" + choice_.element + "\", and the pipeline has no such " + kind +
+                     ": the uplink is not measured",
+                 "Give the element that name");
 }
 
 // The stream's clock stands while the pipeline does, so that a pause makes nothing late.

@@ -8,6 +8,7 @@
 
 #include "gst/sender/element_messages.h"
 #include "gst/sender/patches.h"
+#include "gst/warning.h"
 
 GST_DEBUG_CATEGORY_EXTERN(patch_picker_debug);
 #define GST_CAT_DEFAULT patch_picker_debug
@@ -55,13 +56,11 @@ Picker::Picker(GstElement* element, GstPad* high_pad, GstPad* low_pad, GstPad* p
       writer_(session_),
       rungs_({[this](const Scale& scale) {
                   session_.set_scale(rungs_.scale(), true);
-                  GST_ELEMENT_WARNING(
-                      element_, STREAM, ENCODE,
-                      ("The encoder, or what follows it, takes no other size: the video stays as "
-                       "it is, a scale of %s was wanted. Set scale to a number, or take out the "
-                       "caps that fix the size",
-                       name(scale).c_str()),
-                      (nullptr));
+                  post_warning(element_,
+                               "The encoder, or what follows it, takes no other size: the video "
+                               "stays as it is, a scale of " +
+                                   name(scale) + " was wanted",
+                               "Set scale to a number, or take out the caps that fix the size");
               },
               [this](const RungTrial::Outcome& outcome) { session_.tell_trial(outcome); }}) {
     high_.pad = high_pad;
@@ -140,8 +139,7 @@ void Picker::configure(const SenderSettings& settings) {
         active.encoder_outside = active_.encoder_outside;
     }
     if (const std::string problem = describe_problem(active); !problem.empty()) {
-        GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("Not taken: %s", problem.c_str()),
-                            (nullptr));
+        post_warning(element_, "A property is not taken: " + problem, "");
         return;
     }
     {

@@ -11,6 +11,7 @@
 #include "gst/sender/patchpicker.h"
 #include "gst/sender/side_branch.h"
 #include "gst/stream_format.h"
+#include "gst/warning.h"
 
 GST_DEBUG_CATEGORY_EXTERN(patch_sender_debug);
 #define GST_CAT_DEFAULT patch_sender_debug
@@ -249,11 +250,10 @@ GstElement* SenderGraph::add_encoder(const std::string& fragment) {
         x264_buffer_ = X264Buffer::of(control_.encoder);
         if (x264_buffer_) picker_of(picker_).session().set_limits_frames(true);
     } else {
-        GST_ELEMENT_WARNING(bin_, RESOURCE, SETTINGS,
-                            ("The bit rate of \"%s\" is not ours to set: it must keep to "
-                             "max-bitrate by itself, or follow the property video-bitrate",
-                             fragment.c_str()),
-                            (nullptr));
+        post_warning(GST_ELEMENT_CAST(bin_),
+                     "The bit rate of \"" + fragment + "\" cannot be set by patchsender",
+                     "Let the encoder keep to max-bitrate by itself, or set its bit rate to the "
+                     "property video-bitrate");
     }
     return encoder;
 }
@@ -273,11 +273,9 @@ GstElement* SenderGraph::make_decoder(GstElement* coded, const SenderSettings& s
         gst_caps_unref(caps);
         if (decoder.empty()) {
             if (!settings.patches) return nullptr;
-            GST_ELEMENT_WARNING(bin_, STREAM, CODEC_NOT_FOUND,
-                                ("No patches, video goes on: there is no decoder for %s. Install "
-                                 "gstreamer1.0-libav",
-                                 what.c_str()),
-                                (nullptr));
+            post_warning(GST_ELEMENT_CAST(bin_),
+                         "No patches, video goes on: there is no decoder for " + what,
+                         "Install gstreamer1.0-libav");
             return nullptr;
         }
         fragment += " ! " + decoder + " ! videoconvert";
@@ -298,10 +296,9 @@ bool SenderGraph::build_decoder_branch(GstElement* tee, GstElement* coded,
     gst_object_set_name(GST_OBJECT_CAST(decoder), "decoder");
     add(decoder);
     GstElement* const branch = make_side_branch([this] {
-        GST_ELEMENT_WARNING(
-            bin_, STREAM, DECODE,
-            ("No patches any more, video goes on: the sender cannot decode its own stream"),
-            (nullptr));
+        post_warning(GST_ELEMENT_CAST(bin_),
+                     "No patches any more, video goes on: the sender cannot decode its own stream",
+                     "");
         picker_of(picker_).set_lowres_expected(false);
     });
     add(branch);

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "gst/transport/tracks.h"
+#include "gst/warning.h"
 
 GST_DEBUG_CATEGORY(livesr_demux_debug);
 #define GST_CAT_DEFAULT livesr_demux_debug
@@ -91,10 +92,6 @@ namespace {
 
 DemuxState& state_of(gpointer element) { return *GST_LIVESR_DEMUX(element)->state; }
 
-void warn(gpointer element, const std::string& cause, const std::string& remedy) {
-    GST_ELEMENT_WARNING(element, STREAM, FAILED, ("%s", cause.c_str()), ("%s", remedy.c_str()));
-}
-
 // --- what comes in ---
 
 // The running time at which it came, as far as the source says it. Files do not.
@@ -119,9 +116,10 @@ void say_what_is_missing(GstElement* element, DemuxState& state) {
         state.said_no_video = false;
     } else if (!state.said_no_video && now - *state.video_seen_ns > patience_for_video_ns) {
         state.said_no_video = true;
-        warn(element, "Data arrives, but for 5 s no picture in it",
-             "Does the sender send MPEG-TS with video? A sender with sound alone, or an encrypted "
-             "stream without its passphrase, looks like this");
+        livesr::gst::post_warning(
+            element, "Data arrives, but for 5 s no picture in it",
+            "Does the sender send MPEG-TS with video? A sender with sound alone, or an encrypted "
+            "stream without its passphrase, looks like this");
     }
 }
 
@@ -372,8 +370,9 @@ static GstPad* add_sink(GstLivesrDemux* self) {
 }
 
 static void gst_livesr_demux_init(GstLivesrDemux* self) {
-    self->state = new DemuxState(
-        [self](const std::string& cause, const std::string& remedy) { warn(self, cause, remedy); });
+    self->state = new DemuxState([self](const std::string& cause, const std::string& remedy) {
+        livesr::gst::post_warning(GST_ELEMENT_CAST(self), cause, remedy);
+    });
     DemuxState& state = *self->state;
     state.reset();
     state.sink = add_sink(self);
