@@ -138,8 +138,8 @@ void SenderGraph::build(const GraphPlan& plan) {
     GstPad* first = gst_element_get_static_pad(convert, "sink");
     gst_ghost_pad_set_target(GST_GHOST_PAD(sink_), first);
     gst_object_unref(first);
-    GstPad* last = gst_element_request_pad_simple(out_tee, "src_%u");
     const Picker::Outlet outlet = outlet_for(plan, coded);
+    GstPad* last = gst_element_request_pad_simple(out_tee, "src_%u");
     picker_of(picker_).set_outlet(outlet);
     if (outlet == Picker::Outlet::pictures) carry_on(last);
     gst_ghost_pad_set_target(GST_GHOST_PAD(src_), last);
