@@ -244,7 +244,7 @@ TEST_CASE("patchsender: other encoders follow the plan and are decoded") {
     };
     CHECK(run("vp8enc deadline=1 end-usage=cbr") == "");
     CHECK(run("x264enc tune=zerolatency ! video/x-h264,profile=baseline") == "");
-    CHECK(run("jpegenc").find("bit rate of \"jpegenc\" is not ours to set") != std::string::npos);
+    CHECK(run("jpegenc").find("bit rate of \"jpegenc\" cannot be set") != std::string::npos);
 }
 
 TEST_CASE("patchsender: an encoder that holds frames back is paired all the same") {
