@@ -69,7 +69,7 @@ export function sender(stream: Stream, way: Way, ports: Ports): string {
   );
 }
 
-/** What comes out of a container, and what patches come out of beside it. */
+/** The pads of a demultiplexer: of the video, and of a track of patches. */
 function tracks(stream: Stream, input: Input): { video: string; patches?: string } {
   if (input.container === undefined) return { video: '' };
   if (input.container !== 'mpegts') return { video: `! ${input.container}` };

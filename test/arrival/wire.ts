@@ -1,5 +1,5 @@
 // `node scripts/lab.mjs wire [--clip FILE.y4m] …`: what the same patches of the same video take in an MPEG
-// transport stream, inside the pictures and as KLV beside them. In lockstep: no clock has a say in what
+// transport stream, inside the pictures and as a KLV track. In lockstep: no clock has a say in what
 // is sent. SRT puts a header of 44 bytes with UDP and IP in front of each seven packets, of either kind.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -117,16 +117,16 @@ async function compare(clip: string, settings: Settings): Promise<string> {
       videoBytes === without.videoBytes,
   );
   if (!same) throw new Error(`not the same was sent: ${JSON.stringify({ without, klv, sei })}`);
-  const beside = klv.streamBytes - without.streamBytes;
+  const asTrack = klv.streamBytes - without.streamBytes;
   const inside = sei.streamBytes - without.streamBytes;
-  const fewer = (100 * (beside - inside)) / beside;
+  const fewer = (100 * (asTrack - inside)) / asTrack;
   return [
     basename(clip),
     without.streamBytes,
     klv.patches,
     klv.packets,
     klv.bytes,
-    beside,
+    asTrack,
     inside,
     `${fewer.toFixed(1)} %`,
   ].join(' | ');

@@ -22,6 +22,8 @@
 #include <chrono>
 #include <optional>
 
+#include "gst/warning.h"
+
 GST_DEBUG_CATEGORY_STATIC(sr_meter_debug);
 #define GST_CAT_DEFAULT sr_meter_debug
 
@@ -114,13 +116,13 @@ void summarise(GstSrMeter* self, std::unique_lock<std::mutex>& lock) {
     const std::string location = run.settings.location;
     lock.unlock();
     if (!wrote) {
-        GST_ELEMENT_WARNING(self, RESOURCE, WRITE, ("Writing %s failed.", location.c_str()),
-                            ("Is the disk full?"));
+        livesr::gst::post_warning(GST_ELEMENT_CAST(self), "Writing " + location + " failed.",
+                                  "Make room on the disk.");
     }
     if (frames > 0 && !measured) {
-        GST_ELEMENT_WARNING(self, STREAM, FAILED, ("No frame found its reference."),
-                            ("Give the reference pad frames of the same running times, or set "
-                             "reference-offset or match=count."));
+        livesr::gst::post_warning(GST_ELEMENT_CAST(self), "No frame found its reference.",
+                                  "Give the reference pad frames of the same running times, or set "
+                                  "reference-offset or match=count.");
     }
     lock.lock();
 }
